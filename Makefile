@@ -1,0 +1,79 @@
+# `make run` and `make test` set everything up by themselves; nothing has to be installed before but Python and Java.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+POSTS ?= 1000
+WORK ?= work
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: run
+run: $(VENV)/installed ## the main job on made-up posts, answers at the end
+	@rm -rf $(WORK)/dump $(WORK)/lake
+	@$(BIN)/pinlake emulate --posts $(POSTS) --to $(WORK)/dump --dirt 0.02 --duplicates 0.03
+	@$(BIN)/pinlake run --source $(WORK)/dump --lake $(WORK)/lake
+
+.PHONY: test
+test: $(VENV)/installed ## the suite
+	@$(BIN)/pytest -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(VENV)/installed ## whole runs that take minutes
+	@$(BIN)/pytest -m slow
+
+.PHONY: lint
+lint: $(VENV)/installed ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/installed ## mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/installed ## measure, and remake benchmarks/results
+	@$(BIN)/python -m benchmarks
+
+.PHONY: docs
+docs: $(VENV)/installed ## remake docs/data-model.md
+	@$(BIN)/python -m pinlake.report.data_model docs/data-model.md
+
+.PHONY: requirements
+requirements: $(VENV)/installed ## remake requirements.txt from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --no-deps --no-header --no-annotate --extra local pyproject.toml -o requirements.txt
+
+.PHONY: wheel
+wheel: $(VENV)/installed ## build the wheel into dist/
+	@$(BIN)/uv build --quiet --wheel
+
+.PHONY: install
+install: $(VENV)/installed ## the environment, the program and the jars
+
+# Java is checked before anything is fetched: without it nothing below is of use.
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python {v[0]}.{v[1]} found as $(PYTHON), 3.11 or newer is needed; install it, or name another with make PYTHON=python3.12")'
+	@$(PYTHON) src/pinlake/java.py
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python --editable '.[local,dev]'; \
+	else \
+		$(PYTHON) -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev]'; \
+	fi
+	@$(BIN)/python -m pinlake.session
+	@touch $@
+
+.PHONY: clean
+clean: ## remove what was made here, but for the environment
+	@rm -rf $(WORK) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis lake
+
+.PHONY: clean-all
+clean-all: clean ## the environment too
+	@rm -rf $(VENV)

@@ -1,0 +1,38 @@
+"""Clean places. Source of the rules: DATA.md, `geo` and clean tables."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinlake.clean.issues import Issue
+from pinlake.clean.rules import checked, integer, number, text, utc
+from pinlake.topics import GEO
+
+
+def clean_geo(parsed: DataFrame) -> DataFrame:
+    """One row per parsed geo record: post id, country, coordinates [latitude, longitude] in degrees, time in UTC."""
+    latitude, longitude = number("latitude"), number("longitude")
+    return parsed.select(
+        integer("ind").alias("ind"),
+        text(GEO, "country"),
+        F.when(latitude.isNotNull() | longitude.isNotNull(), F.array(latitude, longitude)).alias("coordinates"),
+        utc("timestamp").alias("timestamp"),
+        *checked(
+            GEO,
+            errors=[
+                Issue("out_of_range", "latitude is not within -90 to 90", ("latitude",), ~latitude.between(-90, 90)),
+                Issue(
+                    "out_of_range", "longitude is not within -180 to 180", ("longitude",), ~longitude.between(-180, 180)
+                ),
+            ],
+            warnings=[
+                Issue(
+                    "in_the_future",
+                    "timestamp is after the record was read",
+                    ("timestamp",),
+                    utc("timestamp") > F.col("_ingested_at"),
+                )
+            ],
+        ),
+    )

@@ -1,0 +1,155 @@
+"""From raw text to one column of text for each field of a topic, with everything that was unusual about it.
+
+One parse, to a map from key to text: keys in another case, extra keys and keys that came twice stay visible, a number
+where text belongs and the reverse are read alike, and nothing is turned into null without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from pinlake.clean.issues import Issue, issues
+from pinlake.topics import TOPICS, Topic
+
+# What is appended shows that the parser reached the end of the record: on its own Spark's parser stops at the end of
+# the first value and passes over whatever follows it.
+_WRAPPED = "record MAP<STRING, STRING>, end BOOLEAN"
+_OPTIONS = {"allowUnquotedControlChars": "true", "allowSingleQuotes": "false"}
+
+# Bronze columns that go with a record, and what they are called beside the fields.
+LINEAGE = {
+    "partition": "_partition",
+    "offset": "_offset",
+    "position": "_position",
+    "path": "_path",
+    "batch": "_batch",
+    "ingested_at": "_ingested_at",
+    "text": "_text",
+    "bytes": "_bytes",
+}
+
+
+def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
+    """One row per bronze record: the topic's fields as text, lineage, `_errors`, `_warnings`, `_drift`, `_rescued`.
+
+    `_errors` says what is wrong with the record as a whole: not text, not JSON, not an object, of another topic.
+    `_drift` lists fields as `missing:`, `extra:` or `renamed:` and the name. `_rescued` holds the fields that the
+    topic doesn't have, as a JSON object.
+    """
+    parsed = bronze.select(
+        *[F.col(column).alias(name) for column, name in LINEAGE.items()],
+        F.from_json(F.concat(F.lit('{"record":'), "text", F.lit(',"end":true}')), _WRAPPED, _OPTIONS).alias("_json"),
+    )
+    whole = F.col("_json.end").isNotNull()
+    mapped = parsed.withColumns(
+        {"_fields": F.when(whole, F.col("_json.record")), "_keys": F.when(whole, F.map_keys("_json.record"))}
+    )
+    # Only a record with a key that is not the topic's own, or with a key twice, needs its keys looked at one by one.
+    plain = F.size("_keys") == F.size(F.array_intersect("_keys", _array(topic.field_names)))
+    return (
+        mapped.withColumn("_plain", plain)
+        .select(
+            *LINEAGE.values(),
+            "_keys",
+            "_plain",
+            "_fields",
+            *[_field(name).alias(name) for name in topic.field_names],
+            F.when(F.col("_fields").isNull(), _unreadable()).when(~plain, _misrouted(topic)).alias("_errors"),
+        )
+        .select(
+            *LINEAGE.values(),
+            *topic.field_names,
+            "_errors",
+            F.when(~F.col("_plain"), _duplicate_key()).alias("_warnings"),
+            F.when(F.col("_errors").isNull(), _drift(topic)).alias("_drift"),
+            F.when(~F.col("_plain"), _rescued(topic)).alias("_rescued"),
+        )
+    )
+
+
+def _field(name: str) -> Column:
+    return F.when(F.col("_plain"), F.col("_fields")[name]).otherwise(_searched(name))
+
+
+def _searched(name: str) -> Column:
+    """The field's last value under its own name, else under its name in another case or padded."""
+    entries = F.map_entries("_fields")
+    exact = F.filter(entries, lambda entry: entry["key"] == name)
+    alike = F.filter(entries, lambda entry: _canonical(entry["key"]) == name)
+    return F.try_element_at(F.when(F.size(exact) > 0, exact).otherwise(alike), F.lit(-1))["value"]
+
+
+def _unreadable() -> Column:
+    """Why there are no fields. A record that starts like an object but isn't one is broken JSON, not another value."""
+    other_value = F.col("_json.end").isNotNull() & ~F.ltrim("_text").startswith("{")
+    return issues(
+        Issue("undecodable", "the bytes are not text in any Unicode encoding", (), F.col("_text").isNull()),
+        Issue("not_an_object", "the record is JSON but not an object", (), other_value),
+        Issue("malformed", "the record is not valid JSON", (), F.col("_text").isNotNull() & ~other_value),
+    )
+
+
+def _misrouted(topic: Topic) -> Column:
+    """The record has keys of another topic and, but for the post id, none of its own."""
+    keys = F.transform("_keys", _canonical)
+    no_own = ~F.arrays_overlap(keys, _array(topic.own_names))
+    return issues(
+        *[
+            Issue(
+                "misrouted",
+                f"the keys are those of topic {other.name}",
+                other.own_names,
+                no_own & F.arrays_overlap(keys, _array(other.own_names)),
+            )
+            for other in TOPICS.values()
+            if other.name != topic.name
+        ]
+    )
+
+
+def _duplicate_key() -> Column:
+    twice = F.size("_keys") > F.size(F.array_distinct("_keys"))
+    return issues(Issue("duplicate_key", "a key comes twice; the last one counts", (), twice))
+
+
+def _drift(topic: Topic) -> Column:
+    names = _array(topic.field_names)
+    unknown = F.array_except("_keys", names)
+    missing = F.array_except(names, F.transform("_keys", _canonical))
+    as_expected = F.col("_plain") & (F.size("_keys") == len(topic.field_names))
+    return F.when(
+        ~as_expected,
+        F.concat(
+            F.transform(missing, lambda key: F.concat(F.lit("missing:"), key)),
+            F.transform(
+                unknown,
+                lambda key: F.concat(
+                    F.when(F.array_contains(names, _canonical(key)), F.lit("renamed:")).otherwise(F.lit("extra:")), key
+                ),
+            ),
+        ),
+    )
+
+
+def _rescued(topic: Topic) -> Column:
+    """Every entry that is no field's value: keys the topic doesn't have, and a spelling beside the right one."""
+    names = _array(topic.field_names)
+    extra = F.map_filter(
+        "_fields",
+        lambda key, _: (
+            ~F.array_contains(names, key)
+            & (~F.array_contains(names, _canonical(key)) | F.array_contains("_keys", _canonical(key)))
+        ),
+    )
+    return F.when(F.size(extra) > 0, F.to_json(extra))
+
+
+def _canonical(key: Column) -> Column:
+    return F.lower(F.trim(key))
+
+
+def _array(names: Sequence[str]) -> Column:
+    return F.array(*[F.lit(name) for name in names])

@@ -1,0 +1,183 @@
+"""From bronze to silver, quarantine and drift: only the batches that are not in yet, each table in one commit.
+
+Progress is in the tables: the highest ingest batch in each. Quarantine and drift are written first, silver last, so a
+run that is stopped anywhere is finished by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinlake.clean.geo import clean_geo
+from pinlake.clean.latest import latest, merged
+from pinlake.clean.pins import clean_pin
+from pinlake.clean.records import parse
+from pinlake.clean.users import clean_user
+from pinlake.errors import QualityError
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import TABLES
+from pinlake.lake.parallel import side_by_side
+from pinlake.lake.run import Run
+from pinlake.topics import TOPICS, Topic
+
+CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
+
+
+@dataclass(frozen=True)
+class TopicClean:
+    """What cleaning found in one topic's new records. `bad` went to quarantine."""
+
+    topic: str
+    records: int = 0
+    bad: int = 0
+
+    @property
+    def bad_share(self) -> float:
+        return self.bad / self.records if self.records else 0.0
+
+
+def clean_records(bronze: DataFrame, topic: Topic) -> DataFrame:
+    """Bronze records of one topic, parsed and cleaned: the silver columns, lineage, `_errors`, `_warnings`, …"""
+    return CLEANERS[topic.name](parse(bronze, topic))
+
+
+def content_columns(topic: Topic) -> list[str]:
+    """The silver columns that make a record's content: all but lineage."""
+    return [name for name in TABLES[topic.silver_table].column_names if not name.startswith("_")]
+
+
+def clean(lake: Lake, run: Run, max_bad_share: float) -> list[TopicClean]:
+    """Clean the new records of all topics.
+
+    Raises QualityError before any silver table is written where the bad share of a topic's new records is above
+    `max_bad_share`; the bad records are in quarantine then, to be looked at.
+    """
+    found: list[TopicClean] = side_by_side(
+        *[lambda topic=topic: _sort_out(lake, topic, run) for topic in TOPICS.values()]
+    )
+    for result in found:
+        if result.bad_share > max_bad_share:
+            raise QualityError(
+                f"topic {result.topic}: {result.bad:,} of {result.records:,} new records are bad "
+                f"({result.bad_share:.1%}, more than {max_bad_share:.1%}); stopped before silver. See `pinlake "
+                f"quarantine --topic {result.topic}`, then mend the source, or run again with --max-bad-share"
+            )
+    side_by_side(*[lambda result=result: _upsert(lake, result, run) for result in found])
+    return found
+
+
+def rebuild_silver(lake: Lake, run: Run) -> None:
+    """Make quarantine, drift and silver anew from all of bronze."""
+    for table in ("quarantine", "drift"):
+        lake.drop(table)
+    for topic in TOPICS.values():
+        lake.drop(topic.silver_table)
+    lake.drop("silver_post")
+    clean(lake, run, max_bad_share=1.0)
+
+
+def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
+    """Clean quarantined records again with today's rules; those that pass move to silver. Returns how many did.
+
+    Silver takes a record in once however often it comes, so a replay that was stopped is simply run again.
+    """
+    moved = 0
+    for topic in TOPICS.values():
+        if topic_name not in (None, topic.name):
+            continue
+        quarantined = lake.read("quarantine").where(F.col("topic") == topic.name)
+        places = quarantined.select("path", "position", "batch")
+        again = _bronze(lake, topic).join(places, ["path", "position", "batch"], "left_semi")
+        good = clean_records(again, topic).where(F.col("_errors").isNull())
+        count = good.count()
+        run.report("replay", f"{topic.name}: {count:,} of {quarantined.count():,} records pass")
+        if not count:
+            continue
+        _merge(lake, topic, good)
+        # What is in silver now leaves quarantine: the records' hashes say which.
+        kept = lake.read(topic.silver_table).select(F.explode("_records").alias("record"))
+        view = f"replayed_{topic.name}"
+        places.select("path", "position", "batch", F.xxhash64("path", "position", "batch").alias("record")).join(
+            kept, "record", "left_semi"
+        ).createOrReplaceTempView(view)
+        lake.delete(
+            "quarantine",
+            f"topic = '{topic.name}' AND (path, position, batch) IN (SELECT path, position, batch FROM {view})",
+        )
+        moved += count
+    return moved
+
+
+def _bronze(lake: Lake, topic: Topic) -> DataFrame:
+    return lake.read("bronze").where((F.col("topic") == topic.name) & F.col("problem").isNull())
+
+
+def _highest(rows: DataFrame, column: str) -> int:
+    row = rows.agg(F.max(column)).first()
+    return row[0] if row and row[0] is not None else 0
+
+
+def _pending(lake: Lake, topic: Topic) -> DataFrame:
+    seen = _highest(lake.read(topic.silver_table), "_last_batch")
+    return clean_records(_bronze(lake, topic).where(F.col("batch") > seen), topic)
+
+
+def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
+    """Quarantine and drift of the pending records, where they are not in those tables yet."""
+    pending = _pending(lake, topic)
+    drifted = F.size("_drift") > 0
+    row = pending.agg(
+        F.count("*").alias("records"),
+        F.count_if(F.col("_errors").isNotNull()).alias("bad"),
+        F.count_if(drifted).alias("drifted"),
+        F.max("_batch").alias("batch"),
+    ).first()
+    if not row or not row["records"]:
+        run.report("clean", f"{topic.name}: nothing new")
+        return TopicClean(topic.name)
+    run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
+    stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
+    if row["bad"]:
+        known = _highest(lake.read("quarantine").where(F.col("topic") == topic.name), "batch")
+        bad = pending.where(F.col("_errors").isNotNull() & (F.col("_batch") > known))
+        places = {
+            name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")
+        }
+        quarantined = bad.withColumns({**stamp, **places, "quarantined_at": F.lit(run.started)})
+        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}", row["batch"]))
+    if row["drifted"]:
+        known = _highest(lake.read("drift").where(F.col("topic") == topic.name), "batch")
+        fields = pending.where(drifted & (F.col("_batch") > known)).select(
+            F.explode("_drift").alias("_drift"), "_path", "_batch"
+        )
+        counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
+            F.count("*").alias("records"), F.min("_path").alias("example_path")
+        )
+        kind = F.substring_index("_drift", ":", 1)
+        drift = counted.withColumns(
+            {
+                **stamp,
+                "kind": kind,
+                "field": F.expr("substring(_drift, length(substring_index(_drift, ':', 1)) + 2)"),
+                "found_at": F.lit(run.started),
+            }
+        )
+        lake.append("drift", drift, (f"pinlake-drift-{topic.name}", row["batch"]))
+    return TopicClean(topic.name, row["records"], row["bad"])
+
+
+def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
+    if result.records == result.bad:
+        return
+    topic = TOPICS[result.topic]
+    _merge(lake, topic, _pending(lake, topic).where(F.col("_errors").isNull()))
+    run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
+
+
+def _merge(lake: Lake, topic: Topic, good: DataFrame) -> None:
+    columns = content_columns(topic)
+    lake.merge(topic.silver_table, latest(good, columns), "old.ind = new.ind", merged(columns))

@@ -1,0 +1,41 @@
+"""Errors that a user can cause. Each message says what was found, where, and what to do next."""
+
+from __future__ import annotations
+
+
+class PinlakeError(Exception):
+    """Base of every error whose message is enough for a user; the command line prints it as one line."""
+
+    exit_code = 1
+
+
+class UsageError(PinlakeError):
+    """A flag, setting or name that can't be used as given."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting that is unknown or of the wrong type."""
+
+
+class MachineError(PinlakeError):
+    """Something outside the project is missing: Java, jars, a server."""
+
+
+class SourceError(PinlakeError):
+    """The dump is missing, empty, or not a dump."""
+
+
+class LakeError(PinlakeError):
+    """The lake can't be opened, or a table in it is not what it should be."""
+
+
+class AccountingError(PinlakeError):
+    """The row sums of a run don't hold."""
+
+
+class QualityError(PinlakeError):
+    """A quality threshold stopped the run before silver."""
+
+    exit_code = 3

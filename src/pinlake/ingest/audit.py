@@ -1,0 +1,89 @@
+"""The full audit: every name, size and time in a dump against bronze."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from pinlake.ingest.listing import Listing, Stranger
+from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.store import FolderStore
+from pinlake.lake.lake import Lake
+from pinlake.objects import ObjectName
+
+
+@dataclass
+class Audit:
+    """What an audit of one topic found: objects to read (new, late, changed, unreadable before), and the report."""
+
+    to_read: list[ObjectName]
+    reported: list[Stranger]
+
+
+def audit_topic(lake: Lake, store: FolderStore, listing: Listing, is_new: Callable[[int, int], bool]) -> Audit:
+    """Compare one topic's whole listing with bronze. `is_new` tells what a listing without audit would read."""
+    known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
+    to_read, suspects, reported = [], [], []
+    for name in listing.objects:
+        before = known.pop(name.key, None)
+        if before is None:
+            to_read.append(name)
+            if not is_new(name.partition, name.offset):
+                reported.append(Stranger(name.key, "late", "appeared after objects with a higher offset"))
+        elif before["problem"] is not None:
+            if _stat(store, name.key) != (before["size"], before["modified_us"]) or before["size"] is None:
+                to_read.append(name)
+        elif _stat(store, name.key) != (before["size"], before["modified_us"]):
+            suspects.append(name)
+    for name in _changed(lake, store, listing.topic, suspects):
+        to_read.append(name)
+        reported.append(Stranger(name.key, "changed", "has other content than when it was read; read again"))
+    reported += [Stranger(path, "lost", "was read before and is no longer in the dump") for path in sorted(known)]
+    return Audit(sorted(to_read), reported)
+
+
+def _known_objects(lake: Lake, topic: str) -> DataFrame:
+    """Every object in bronze as it was when it was read last."""
+    objects = lake.read("bronze").where(
+        (F.col("topic") == topic) & ((F.col("position") == 0) | F.col("problem").isNotNull())
+    )
+    last = Window.partitionBy("path").orderBy(F.col("batch").desc())
+    return (
+        objects.withColumn("_age", F.row_number().over(last))
+        .where(F.col("_age") == 1)
+        .select("path", "size", F.unix_micros("modified").alias("modified_us"), "problem")
+    )
+
+
+def _stat(store: FolderStore, key: str) -> tuple[int | None, int | None]:
+    try:
+        size, modified = store.stat(key)
+    except OSError:
+        return None, None
+    return size, _micros(modified)
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+
+
+def _changed(lake: Lake, store: FolderStore, topic: str, suspects: list[ObjectName]) -> list[ObjectName]:
+    """Of objects whose size or time differs, those whose records differ: a copy sent again is no change."""
+    if not suspects:
+        return []
+    now = read_objects(lake.spark, store, group(Sized(name, 0) for name in suspects))
+    bronze = lake.read("bronze").where(F.col("topic") == topic)
+    last = bronze.groupBy("path").agg(F.max("batch").alias("batch"))
+    before = bronze.join(last, ["path", "batch"], "left_semi")
+    differing = _fingerprints(now).join(_fingerprints(before), ["path", "fingerprint"], "left_anti")
+    paths = {row["path"] for row in differing.select("path").collect()}
+    return [name for name in suspects if name.key in paths]
+
+
+def _fingerprints(rows: DataFrame) -> DataFrame:
+    record = F.xxhash64("position", "text", "bytes", "problem")
+    return rows.groupBy("path").agg(F.array_sort(F.collect_list(record)).alias("fingerprint"))

@@ -1,0 +1,137 @@
+"""Split the bytes of one dump object into records, whatever their shape, and lose nothing.
+
+The rules are DATA.md's: JSON values one after another, separated by blanks or line ends; an array's elements each a
+record; a line that can't be parsed is one bad record and reading goes on with the next line; an object in which
+nothing parses is one bad record. This module runs on Spark's workers, so it needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+_BLANKS = " \t\r\n"
+_BLANK = re.compile(f"[{_BLANKS}]*")
+_COMMA = re.compile(f"[{_BLANKS}]*,[{_BLANKS}]*")
+
+Decode = Callable[[str, int], tuple[Any, int]]
+
+
+class Record(NamedTuple):
+    """One record: its text, or its bytes where they are not text in any Unicode encoding."""
+
+    text: str | None
+    raw: bytes | None = None
+
+
+class Splitter:
+    """Splits objects into records. One for each worker: it holds decoders that can't be sent to it."""
+
+    def __init__(self) -> None:
+        # Numbers are only checked, never used: kept as text, no length limit and no rounding can get in the way.
+        self._strict = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+        # A raw tab or another control character inside a string is read where the record keeps to one line.
+        self._lenient = json.JSONDecoder(parse_int=str, parse_float=str, strict=False).raw_decode
+
+    def split(self, content: bytes) -> list[Record]:
+        """The records of an object in their order; an empty list for an object that is empty or blank."""
+        try:
+            text = _to_text(content)
+        except UnicodeDecodeError:
+            return self._split_undecodable(content)
+        return [Record(part) for part in self.split_text(text)]
+
+    def split_text(self, text: str) -> list[str]:
+        """The records in a text, each as it stands there without the blanks around it."""
+        records: list[str] = []
+        parsed = False
+        for part, good in self._parts(text):
+            records.append(part)
+            parsed = parsed or good
+        if records and not parsed:
+            return [text.strip(_BLANKS)]
+        return records
+
+    def _split_undecodable(self, content: bytes) -> list[Record]:
+        records = []
+        for line in content.split(b"\n"):
+            try:
+                records.extend(Record(part) for part in self.split_text(line.decode("utf-8-sig")))
+            except UnicodeDecodeError:
+                records.append(Record(None, line))
+        return records
+
+    def _parts(self, text: str) -> Iterator[tuple[str, bool]]:
+        """Each record's text and whether it was parsed."""
+        at = _skip_blanks(text, 0)
+        while at < len(text):
+            end = _value_end(self._strict, text, at)
+            if end is None:
+                end = _line_end(text, at)
+                yield from self._line_parts(text[at:end])
+            else:
+                yield from _elements(self._strict, text, at, end)
+            at = _skip_blanks(text, end)
+
+    def _line_parts(self, line: str) -> Iterator[tuple[str, bool]]:
+        """Records of a line at whose start no strict JSON value stands: lenient values, or one bad record."""
+        at = 0
+        while at < len(line):
+            end = _value_end(self._lenient, line, at)
+            if end is None:
+                yield line[at:].rstrip(_BLANKS), False
+                return
+            yield from _elements(self._lenient, line, at, end)
+            at = _skip_blanks(line, end)
+
+
+def _to_text(content: bytes) -> str:
+    # json.detect_encoding knows UTF-8, 16 and 32, with a byte order mark or without. A NUL byte is UTF-16's mark for
+    # it but may be dirt in UTF-8 as well, so what doesn't decode is tried as UTF-8 too.
+    encoding = json.detect_encoding(content)
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding.startswith("utf-8"):
+            raise
+        return content.decode("utf-8")
+
+
+def _elements(decode: Decode, text: str, at: int, end: int) -> Iterator[tuple[str, bool]]:
+    """The value at `at`, or the elements of it where it is an array."""
+    if text[at] != "[":
+        yield text[at:end], True
+        return
+    at = _skip_blanks(text, at + 1)
+    while text[at] != "]":
+        element_end = decode(text, at)[1]
+        yield text[at:element_end], True
+        comma = _COMMA.match(text, element_end)
+        at = comma.end() if comma else _skip_blanks(text, element_end)
+
+
+def _value_end(decode: Decode, text: str, at: int) -> int | None:
+    """Where the JSON value at `at` ends; None where there is none, or where something else touches its end.
+
+    Objects and arrays may follow each other without a blank: their own brackets part them.
+    """
+    try:
+        end = decode(text, at)[1]
+    except (ValueError, RecursionError):
+        return None
+    if end == len(text) or text[end] in _BLANKS:
+        return end
+    return end if text[at] in "{[" and text[end] in "{[" else None
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    assert match is not None  # the pattern matches the empty text
+    return match.end()
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end

@@ -1,0 +1,79 @@
+"""Where dump objects lie: a folder on this machine, a volume or a mount. Object storage speaks the same three calls."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class Entry(NamedTuple):
+    """One name in a folder."""
+
+    name: str
+    is_folder: bool
+
+
+class Content(NamedTuple):
+    """An object's bytes as they lie there, and what the store says of it at that moment."""
+
+    content: bytes
+    size: int
+    modified: datetime
+
+
+class Store(Protocol):
+    """Keys are relative to the dump's root, with slashes."""
+
+    def entries(self, folder: str) -> list[Entry]:
+        """Names in a folder, sorted; an empty list where the folder isn't there."""
+
+    def stat(self, key: str) -> tuple[int, datetime]:
+        """Size in bytes and time of the last change. Raises OSError."""
+
+    def read(self, key: str) -> Content:
+        """The object's bytes. Raises OSError."""
+
+
+class FolderStore:
+    """A dump in a folder."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(root)
+
+    def entries(self, folder: str) -> list[Entry]:
+        try:
+            with os.scandir(self._path(folder)) as found:
+                return sorted(Entry(entry.name, entry.is_dir()) for entry in found)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def stat(self, key: str) -> tuple[int, datetime]:
+        return _size_and_time(os.stat(self._path(key)))
+
+    def read(self, key: str) -> Content:
+        with open(self._path(key), "rb", buffering=0) as file:
+            size, modified = _size_and_time(os.fstat(file.fileno()))
+            return Content(file.readall(), size, modified)
+
+    def _path(self, key: str) -> str:
+        return f"{self.root}/{key}" if key else self.root
+
+
+def unpack(key: str, content: bytes) -> bytes:
+    """The content, decompressed where the name ends in `.gz`. Raises OSError where it is cut or not gzip."""
+    if not key.endswith(".gz"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise OSError(f"not a whole gzip file: {error}") from error
+
+
+def _size_and_time(found: os.stat_result) -> tuple[int, datetime]:
+    # Whole microseconds, as Spark stores them: a float of seconds would make an unchanged object look changed.
+    seconds, nanoseconds = divmod(found.st_mtime_ns, 1_000_000_000)
+    return found.st_size, datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)

@@ -1,0 +1,44 @@
+"""Logs: structlog to stderr for people or machines, and a file for what nobody wants on the screen."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+
+def configure(log_format: str, level: str) -> None:
+    """Send structlog's lines to stderr, as text or (`json`) one object a line."""
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Spark's Python side logs every server error before it raises it: the raised error is enough.
+    for noisy in ("py4j", "pyspark", "SQLQueryContextLogger"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+
+
+def log_file(folder: Path, now: datetime | None = None) -> Path | None:
+    """A new log file's path in `folder`, made if need be; None where the folder can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{(now or datetime.now(UTC)):%Y%m%d-%H%M%S-%f}.log"
+        path.touch()
+    except OSError:
+        return None
+    return path

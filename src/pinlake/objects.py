@@ -1,0 +1,65 @@
+"""Names of dump objects, as the Kafka Connect S3 sink writes them.
+
+    topics/<topic id>.<topic>/partition=<p>/<topic id>.<topic>+<p>+<start offset, 10 digits>.json[.gz]
+
+The start offset is the Kafka offset of the object's first record, so names alone tell order, progress and loss.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+TOPICS_FOLDER = "topics"
+_PARTITION = re.compile(r"partition=(0|[1-9]\d*)")
+_NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d{10,})\.json(?:\.gz)?")
+
+
+@dataclass(frozen=True, order=True)
+class ObjectName:
+    """One dump object. `topic` is the short name (`pin`), `offset` the Kafka offset of its first record."""
+
+    topic_id: str
+    topic: str
+    partition: int
+    offset: int
+    gzip: bool = False
+
+    @property
+    def full_topic(self) -> str:
+        return f"{self.topic_id}.{self.topic}"
+
+    @property
+    def folder(self) -> str:
+        """Key of the folder, relative to the dump, ending without a slash."""
+        return f"{TOPICS_FOLDER}/{self.full_topic}/partition={self.partition}"
+
+    @property
+    def file_name(self) -> str:
+        ending = ".json.gz" if self.gzip else ".json"
+        return f"{self.full_topic}+{self.partition}+{self.offset:010d}{ending}"
+
+    @property
+    def key(self) -> str:
+        """Path of the object relative to the dump."""
+        return f"{self.folder}/{self.file_name}"
+
+
+def split_topic(folder: str) -> tuple[str, str] | None:
+    """`0e7f89a006e1.pin` → (`0e7f89a006e1`, `pin`); None where there is no id before a dot."""
+    topic_id, dot, topic = folder.rpartition(".")
+    return (topic_id, topic) if dot and topic_id and topic else None
+
+
+def partition_of(folder: str) -> int | None:
+    """`partition=3` → 3; None for any other folder name."""
+    match = _PARTITION.fullmatch(folder)
+    return int(match[1]) if match else None
+
+
+def offset_of(file_name: str, full_topic: str, partition: int) -> int | None:
+    """The start offset in an object's file name; None unless it names this very topic and partition."""
+    match = _NAME.fullmatch(file_name)
+    if not match or match["topic"] != full_topic or int(match["partition"]) != partition:
+        return None
+    return int(match["offset"])

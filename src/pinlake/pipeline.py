@@ -1,0 +1,129 @@
+"""The stages in order: what the command line, the job's tasks and the notebooks all call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pinlake.clean.posts import update_posts
+from pinlake.clean.silver import clean, rebuild_silver, replay
+from pinlake.errors import SourceError
+from pinlake.ingest.bronze import ingest
+from pinlake.ingest.listing import choose_topic_id
+from pinlake.ingest.store import FolderStore
+from pinlake.lake.accounting import Accounting, account, check_sums, publish
+from pinlake.lake.lake import Lake, check_folder
+from pinlake.lake.lease import lease
+from pinlake.lake.run import Run
+from pinlake.query.gold import Years, update_gold
+from pinlake.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def check_source(settings: Settings) -> FolderStore:
+    """The dump to read, looked at before anything is started. Raises SourceError or UsageError."""
+    source = settings.source
+    if source is None:
+        raise SourceError("no source given; name the folder of a dump with --source, or PINLAKE_SOURCE")
+    if not source.exists():
+        raise SourceError(
+            f"source {source} is not there; give the folder of a dump, or make one with `pinlake emulate --posts 1000 "
+            f"--to {source}`"
+        )
+    if not source.is_dir():
+        raise SourceError(f"source {source} is a file; give the folder of a dump, the one that holds topics/")
+    store = FolderStore(source)
+    choose_topic_id(store, settings.topic_id, str(source))
+    return store
+
+
+def check_lake(settings: Settings) -> None:
+    """Raise LakeError where the lake's folder can't be one. Writes nothing."""
+    if settings.catalog is None:
+        check_folder(settings.lake)
+
+
+def open_lake(spark: SparkSession, settings: Settings) -> Lake:
+    """The lake that the settings name: a catalog's schema in a workspace, else a folder."""
+    if settings.catalog is not None:
+        return Lake(spark, settings.database, catalog=settings.catalog)
+    return Lake(spark, settings.database, root=settings.lake)
+
+
+@contextmanager
+def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
+    """Hold the lake for a run; in a workspace Delta alone keeps writers apart."""
+    with lease(lake.root, run, settings.lake_wait) if lake.root is not None else nullcontext():
+        yield
+
+
+def run_ingest(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> None:
+    """Stage one: from the dump to bronze."""
+    store = check_source(settings)
+    for result in ingest(lake, store, settings.topic_id, run, audit):
+        for kind in sorted({stranger.kind for stranger in result.strangers}):
+            paths = [stranger.path for stranger in result.strangers if stranger.kind == kind]
+            run.report(
+                "ingest", f"{result.topic}: {kind}: {paths[0]}" + (f" and {len(paths) - 1} more" if paths[1:] else "")
+            )
+
+
+def run_clean(lake: Lake, settings: Settings, run: Run) -> None:
+    """Stage two: from bronze to silver, quarantine and drift."""
+    lake.require("bronze", "ingest")
+    clean(lake, run, settings.max_bad_share)
+    update_posts(lake, run)
+
+
+def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> None:
+    """Stage three: from silver to gold."""
+    update_gold(lake, run, years(settings), force)
+
+
+def run_account(lake: Lake, run: Run) -> Accounting:
+    """Count every table, publish the counts, and raise AccountingError where the sums don't hold."""
+    counts = account(lake)
+    publish(lake, run, counts.topics)
+    check_sums(counts.topics)
+    return counts
+
+
+def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Accounting:
+    """All stages in order, then the accounting."""
+    run_ingest(lake, settings, run, audit)
+    run_clean(lake, settings, run)
+    run_query(lake, settings, run)
+    return run_account(lake, run)
+
+
+def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str) -> Accounting:
+    """Make silver (and with it gold), or gold alone, anew from what is before it."""
+    lake.require("bronze", "ingest")
+    if what == "silver":
+        rebuild_silver(lake, run)
+        update_posts(lake, run)
+    run_query(lake, settings, run, force=True)
+    return run_account(lake, run)
+
+
+def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> int:
+    """Send quarantined records through again; silver, gold and the accounting follow."""
+    moved = replay(lake, run, topic)
+    update_posts(lake, run)
+    run_query(lake, settings, run)
+    run_account(lake, run)
+    return moved
+
+
+def new_run(report: object = None) -> Run:
+    """A run that starts now. The clock is read here, once for each run, and nowhere else."""
+    started = datetime.now(UTC)
+    return Run(started, report) if callable(report) else Run(started)
+
+
+def years(settings: Settings) -> Years:
+    return Years(settings.first_post_year, settings.last_post_year, settings.first_join_year, settings.last_join_year)

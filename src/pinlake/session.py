@@ -1,0 +1,171 @@
+"""One function: the Spark session of wherever this runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pinlake.errors import MachineError
+from pinlake.java import JavaMissing, java_version
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Small tables on few cores: every default below is sized for a cluster and costs seconds here.
+LOCAL_CONFIG = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.databricks.delta.writeChecksumFile.enabled": "false",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
+}
+
+
+def spark_session(driver_memory: str = "2g", log: Path | None = None) -> SparkSession:
+    """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
+
+    `log` takes what local Spark itself prints. Raises MachineError where Java or Delta's jars are missing.
+    """
+    from pyspark.sql import SparkSession
+
+    environment = os.environ
+    if active := SparkSession.getActiveSession():
+        return active
+    if environment.get("DATABRICKS_RUNTIME_VERSION") or environment.get("SPARK_REMOTE"):
+        return SparkSession.builder.getOrCreate()
+    if environment.get("DATABRICKS_HOST") and _has_databricks_connect():
+        from databricks.connect import DatabricksSession
+
+        session: SparkSession = DatabricksSession.builder.getOrCreate()
+        return session
+    return _local_session(driver_memory, log)
+
+
+def is_remote(spark: SparkSession) -> bool:
+    """True for a Spark Connect session, whose Python functions run where this package may not be installed."""
+    return type(spark).__module__.startswith("pyspark.sql.connect")
+
+
+def check_java() -> int:
+    """The major version of the Java that Spark will start. Raises MachineError below 17 or where there is none."""
+    try:
+        return java_version()
+    except JavaMissing as error:
+        raise MachineError(str(error)) from error
+
+
+def jars_folder() -> Path:
+    """Where Delta's jars are kept, once for each Python environment."""
+    return Path(sys.prefix) / "share" / "pinlake" / "ivy"
+
+
+def fetch_jars() -> list[Path]:
+    """Delta's jars, resolved through Spark's own Ivy the first time, afterwards from `jars_folder`."""
+    folder, done = jars_folder() / "jars", jars_folder() / "complete"
+    if not done.exists():
+        _resolve_jars(jars_folder())
+        done.touch()
+    jars = sorted(folder.glob("*.jar"))
+    if not jars:
+        done.unlink(missing_ok=True)
+        raise MachineError(f"no jars in {folder}; run `make install` again, with access to a Maven repository")
+    return jars
+
+
+def _has_databricks_connect() -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec("databricks.connect") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _delta_package() -> str:
+    from importlib.metadata import version
+
+    spark_version = ".".join(version("pyspark").split(".")[:2])
+    return f"io.delta:delta-spark_{spark_version}_2.13:{version('delta-spark')}"
+
+
+def _resolve_jars(folder: Path) -> None:
+    """Ask spark-submit to resolve Delta's package: it knows Ivy, proxies and mirrors as the user configured them."""
+    from pyspark.find_spark_home import _find_spark_home
+
+    check_java()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        str(Path(_find_spark_home()) / "bin" / "spark-submit"),
+        *("--packages", _delta_package()),
+        *("--conf", f"spark.jars.ivy={folder}"),
+        *("--class", "org.apache.spark.deploy.SparkSubmit", "spark-internal", "--version"),
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    jars = list((folder / "jars").glob("*delta-spark*.jar"))
+    if not jars:
+        reason = next((line.strip() for line in said.stderr.splitlines() if "not found" in line.lower()), "no answer")
+        raise MachineError(
+            f"Delta's jars ({_delta_package()}) could not be fetched ({reason}); check the network or the mirror in "
+            "~/.ivy2 or ivysettings, then run `make install` again"
+        )
+
+
+def _local_session(driver_memory: str, log: Path | None) -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    java = check_java()
+    cores = min(os.cpu_count() or 2, 8)
+    options = ["-XX:+UseParallelGC", "-XX:-UsePerfData"]
+    if java >= 24:
+        options.append("--sun-misc-unsafe-memory-access=allow")
+    builder = SparkSession.builder.appName("pinlake").master(f"local[{cores}]")
+    for name, value in {
+        **LOCAL_CONFIG,
+        "spark.jars": ",".join(str(jar) for jar in fetch_jars()),
+        "spark.driver.memory": driver_memory,
+        "spark.driver.extraJavaOptions": " ".join(options),
+        "spark.sql.shuffle.partitions": str(cores),
+        "spark.default.parallelism": str(cores),
+    }.items():
+        builder = builder.config(name, value)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    with _stderr_to(log):
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+@contextmanager
+def _stderr_to(log: Path | None) -> Iterator[None]:
+    """Let what is started inside inherit `log` as its stderr: the JVM prints warnings there all its life."""
+    if log is None:
+        yield
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+if __name__ == "__main__":
+    # Set-up fetches the jars here, so that the first run doesn't.
+    try:
+        fetch_jars()
+    except MachineError as error:
+        sys.exit(f"error: {error}")

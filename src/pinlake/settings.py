@@ -1,0 +1,115 @@
+"""Every setting in one typed model: flags > environment `PINLAKE_*` > settings file > defaults.
+
+Nothing else in the package reads the environment; what a module needs is passed to it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pinlake.errors import SettingsError
+
+PREFIX = "PINLAKE_"
+FILE_NAME = "pinlake.toml"
+# Names under the prefix that are not settings: where the file is, and where tests find real records.
+NOT_SETTINGS = frozenset({"PINLAKE_SETTINGS", "PINLAKE_REAL_SAMPLE"})
+
+
+class Settings(BaseModel):
+    """What a run needs to know. Years are calendar years in UTC, both ends included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+
+    source: Path | None = Field(None, description="folder of the dump, the one that holds topics/")
+    lake: Path = Field(Path("lake"), description="folder of the tables, outside a workspace")
+    catalog: str | None = Field(None, description="catalog of the tables, in a workspace only")
+    database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema that holds the tables")
+    topic_id: str | None = Field(None, description="which pipeline id to read, where a dump holds several")
+    max_bad_share: float = Field(0.2, ge=0, le=1, description="share of quarantined records that stops a run")
+    first_post_year: int = Field(2018, description="first year of top_category_by_year")
+    last_post_year: int = Field(2022, description="last year of top_category_by_year")
+    first_join_year: int = Field(2015, description="first year of the questions about joining")
+    last_join_year: int = Field(2020, description="last year of the questions about joining")
+    lake_wait: float = Field(60, ge=0, description="seconds to wait for another run on the same lake")
+    driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="memory of local Spark")
+    log_format: Literal["console", "json"] = Field("console", description="form of the log lines on stderr")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="least level logged")
+    log_folder: Path = Field(
+        default_factory=lambda: platformdirs.user_log_path("pinlake"),
+        description="folder of the log files with Spark's own output and stack traces",
+    )
+
+    @model_validator(mode="after")
+    def years_in_order(self) -> Settings:
+        for first, last in (("first_post_year", "last_post_year"), ("first_join_year", "last_join_year")):
+            if getattr(self, first) > getattr(self, last):
+                raise ValueError(f"{first} must not be after {last}")
+        return self
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings together with where each value came from (`default`, a file, a variable, a flag)."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def resolve(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None = None) -> Resolved:
+    """Merge the four places settings come from.
+
+    `flags` that are None count as not given. `file` defaults to `PINLAKE_SETTINGS`, else `pinlake.toml` in the
+    current folder where there is one. Raises SettingsError that names the setting, its place and the remedy.
+    """
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for origin, found in (
+        *_from_file(file, environment),
+        *_from_environment(environment),
+        *((f"flag --{name.replace('_', '-')}", {name: value}) for name, value in flags.items() if value is not None),
+    ):
+        for name, value in found.items():
+            if name not in Settings.model_fields:
+                raise SettingsError(f"unknown setting {name!r} in {origin}; `pinlake settings` lists those there are")
+            values[name] = value
+            origins[name] = origin
+    try:
+        return Resolved(Settings(**values), origins)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if not name:
+            raise SettingsError(f"settings don't fit together: {first['msg']}; change one of them") from error
+        raise SettingsError(
+            f"setting {name!r} from {origins.get(name, 'default')} can't be {first['input']!r}: {first['msg']}; "
+            f"it is {Settings.model_fields[name].description}"
+        ) from error
+
+
+def _from_file(file: Path | None, environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    named = file or (Path(environment["PINLAKE_SETTINGS"]) if environment.get("PINLAKE_SETTINGS") else None)
+    path = named or Path(FILE_NAME)
+    if not path.is_file():
+        if named:
+            raise SettingsError(f"settings file {named} is not there; give the path of a TOML file, or leave it out")
+        return []
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"settings file {path} can't be read: {error}; it must be TOML, `name = value`") from error
+    return [(f"file {path}", found)]
+
+
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"variable {name}", {name.removeprefix(PREFIX).lower(): value})
+        for name, value in sorted(environment.items())
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS
+    ]
