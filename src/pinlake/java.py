@@ -17,24 +17,24 @@ JAVA_REMEDY = (
 )
 
 
-class JavaMissing(Exception):
+class JavaError(Exception):
     """No Java, or one that is too old; the message says which was found where, and how to get one."""
 
 
 def java_version(environment: Mapping[str, str] | None = None) -> int:
-    """The major version of the Java that Spark will start. Raises JavaMissing below 17 or where there is none."""
+    """The major version of the Java that Spark will start. Raises JavaError below 17 or where there is none."""
     environment = os.environ if environment is None else environment
     home = environment.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environment.get("PATH", ""))
     if not java or not Path(java).exists():
         where = f"in JAVA_HOME ({home})" if home else "on the PATH"
-        raise JavaMissing(f"Java was not found {where}, and Spark needs it; {JAVA_REMEDY}")
+        raise JavaError(f"Java was not found {where}, and Spark needs it; {JAVA_REMEDY}")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     match = re.search(r'version "(\d+)', said.stderr + said.stdout)
     version = int(match[1]) if match else 0
     if version < JAVA_AT_LEAST:
         found = f"Java {version}" if version else "a Java that doesn't say its version"
-        raise JavaMissing(f"found {found} at {java}, and Spark needs {JAVA_AT_LEAST} or newer; {JAVA_REMEDY}")
+        raise JavaError(f"found {found} at {java}, and Spark needs {JAVA_AT_LEAST} or newer; {JAVA_REMEDY}")
     return version
 
 
@@ -42,7 +42,7 @@ def main() -> str | None:
     """Exit status for `sys.exit`: None, or the message."""
     try:
         java_version()
-    except JavaMissing as error:
+    except JavaError as error:
         return f"error: {error}"
     return None
 

@@ -8,15 +8,14 @@ The start offset is the Kafka offset of the object's first record, so names alon
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TOPICS_FOLDER = "topics"
 _PARTITION = re.compile(r"partition=(0|[1-9]\d*)")
-_NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d{10,})\.json(?:\.gz)?")
+_NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d{10}|[1-9]\d{10,})\.json(?:\.gz)?")
 
 
-@dataclass(frozen=True, order=True)
-class ObjectName:
+class ObjectName(NamedTuple):
     """One dump object. `topic` is the short name (`pin`), `offset` the Kafka offset of its first record."""
 
     topic_id: str
@@ -63,3 +62,13 @@ def offset_of(file_name: str, full_topic: str, partition: int) -> int | None:
     if not match or match["topic"] != full_topic or int(match["partition"]) != partition:
         return None
     return int(match["offset"])
+
+
+def object_name(key: str) -> ObjectName:
+    """The name whose `key` this is. Raises ValueError for any other path."""
+    _, folder, partition_folder, file_name = key.split("/")
+    topic, partition = split_topic(folder), partition_of(partition_folder)
+    offset = offset_of(file_name, folder, partition) if partition is not None else None
+    if topic is None or partition is None or offset is None:
+        raise ValueError(f"{key} is not the path of a dump object")
+    return ObjectName(*topic, partition, offset, file_name.endswith(".gz"))

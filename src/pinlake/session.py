@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinlake.errors import MachineError
-from pinlake.java import JavaMissing, java_version
+from pinlake.java import JavaError, java_version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,7 +61,7 @@ def check_java() -> int:
     """The major version of the Java that Spark will start. Raises MachineError below 17 or where there is none."""
     try:
         return java_version()
-    except JavaMissing as error:
+    except JavaError as error:
         raise MachineError(str(error)) from error
 
 
@@ -106,7 +106,7 @@ def _resolve_jars(folder: Path) -> None:
     check_java()
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        str(Path(_find_spark_home()) / "bin" / "spark-submit"),
+        str(Path(_find_spark_home()) / "bin" / "spark-submit"),  # type: ignore[no-untyped-call]
         *("--packages", _delta_package()),
         *("--conf", f"spark.jars.ivy={folder}"),
         *("--class", "org.apache.spark.deploy.SparkSubmit", "spark-internal", "--version"),

@@ -45,41 +45,34 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
     )
     whole = F.col("_json.end").isNotNull()
     mapped = parsed.withColumns(
-        {"_fields": F.when(whole, F.col("_json.record")), "_keys": F.when(whole, F.map_keys("_json.record"))}
+        {"_found": F.when(whole, F.col("_json.record")), "_keys": F.when(whole, F.map_keys("_json.record"))}
     )
     # Only a record with a key that is not the topic's own, or with a key twice, needs its keys looked at one by one.
     plain = F.size("_keys") == F.size(F.array_intersect("_keys", _array(topic.field_names)))
-    return (
-        mapped.withColumn("_plain", plain)
-        .select(
-            *LINEAGE.values(),
-            "_keys",
-            "_plain",
-            "_fields",
-            *[_field(name).alias(name) for name in topic.field_names],
-            F.when(F.col("_fields").isNull(), _unreadable()).when(~plain, _misrouted(topic)).alias("_errors"),
-        )
-        .select(
-            *LINEAGE.values(),
-            *topic.field_names,
-            "_errors",
-            F.when(~F.col("_plain"), _duplicate_key()).alias("_warnings"),
-            F.when(F.col("_errors").isNull(), _drift(topic)).alias("_drift"),
-            F.when(~F.col("_plain"), _rescued(topic)).alias("_rescued"),
-        )
+    named = mapped.withColumn("_plain", plain).withColumn(
+        "_fields", F.when(F.col("_plain"), F.col("_found")).otherwise(_by_name(topic))
+    )
+    return named.select(
+        *LINEAGE.values(),
+        *[F.col("_fields")[name].alias(name) for name in topic.field_names],
+        F.when(F.col("_found").isNull(), _unreadable()).when(~F.col("_plain"), _misrouted(topic)).alias("_errors"),
+        F.when(~F.col("_plain"), _duplicate_key()).alias("_warnings"),
+        _drift(topic).alias("_drift"),
+        F.when(~F.col("_plain"), _rescued(topic)).alias("_rescued"),
     )
 
 
-def _field(name: str) -> Column:
-    return F.when(F.col("_plain"), F.col("_fields")[name]).otherwise(_searched(name))
+def _by_name(topic: Topic) -> Column:
+    """A map from each field's name to its last value under that name, else under it in another case or padded."""
 
+    def entry(name: Column) -> Column:
+        entries = F.map_entries("_found")
+        exact = F.filter(entries, lambda found: found["key"] == name)
+        alike = F.filter(entries, lambda found: _canonical(found["key"]) == name)
+        last = F.try_element_at(F.when(F.size(exact) > 0, exact).otherwise(alike), F.lit(-1))
+        return F.struct(name, last["value"])
 
-def _searched(name: str) -> Column:
-    """The field's last value under its own name, else under its name in another case or padded."""
-    entries = F.map_entries("_fields")
-    exact = F.filter(entries, lambda entry: entry["key"] == name)
-    alike = F.filter(entries, lambda entry: _canonical(entry["key"]) == name)
-    return F.try_element_at(F.when(F.size(exact) > 0, exact).otherwise(alike), F.lit(-1))["value"]
+    return F.when(F.col("_found").isNotNull(), F.map_from_entries(F.transform(_array(topic.field_names), entry)))
 
 
 def _unreadable() -> Column:
@@ -94,20 +87,23 @@ def _unreadable() -> Column:
 
 def _misrouted(topic: Topic) -> Column:
     """The record has keys of another topic and, but for the post id, none of its own."""
-    keys = F.transform("_keys", _canonical)
-    no_own = ~F.arrays_overlap(keys, _array(topic.own_names))
     return issues(
         *[
             Issue(
                 "misrouted",
                 f"the keys are those of topic {other.name}",
                 other.own_names,
-                no_own & F.arrays_overlap(keys, _array(other.own_names)),
+                ~_has_key_of(topic) & _has_key_of(other),
             )
             for other in TOPICS.values()
             if other.name != topic.name
         ]
     )
+
+
+def _has_key_of(topic: Topic) -> Column:
+    """The record has a key that the topic has besides the post id."""
+    return F.arrays_overlap(F.transform("_keys", _canonical), _array(topic.own_names))
 
 
 def _duplicate_key() -> Column:
@@ -116,12 +112,13 @@ def _duplicate_key() -> Column:
 
 
 def _drift(topic: Topic) -> Column:
+    """Fields that are not as expected; nothing is said of a record that has no field of the topic at all."""
     names = _array(topic.field_names)
     unknown = F.array_except("_keys", names)
     missing = F.array_except(names, F.transform("_keys", _canonical))
     as_expected = F.col("_plain") & (F.size("_keys") == len(topic.field_names))
     return F.when(
-        ~as_expected,
+        ~as_expected & _has_key_of(topic),
         F.concat(
             F.transform(missing, lambda key: F.concat(F.lit("missing:"), key)),
             F.transform(
@@ -138,7 +135,7 @@ def _rescued(topic: Topic) -> Column:
     """Every entry that is no field's value: keys the topic doesn't have, and a spelling beside the right one."""
     names = _array(topic.field_names)
     extra = F.map_filter(
-        "_fields",
+        "_found",
         lambda key, _: (
             ~F.array_contains(names, key)
             & (~F.array_contains(names, _canonical(key)) | F.array_contains("_keys", _canonical(key)))

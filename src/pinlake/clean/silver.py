@@ -116,13 +116,8 @@ def _bronze(lake: Lake, topic: Topic) -> DataFrame:
     return lake.read("bronze").where((F.col("topic") == topic.name) & F.col("problem").isNull())
 
 
-def _highest(rows: DataFrame, column: str) -> int:
-    row = rows.agg(F.max(column)).first()
-    return row[0] if row and row[0] is not None else 0
-
-
 def _pending(lake: Lake, topic: Topic) -> DataFrame:
-    seen = _highest(lake.read(topic.silver_table), "_last_batch")
+    seen = lake.highest(topic.silver_table, "_last_batch")
     return clean_records(_bronze(lake, topic).where(F.col("batch") > seen), topic)
 
 
@@ -142,7 +137,7 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
     if row["bad"]:
-        known = _highest(lake.read("quarantine").where(F.col("topic") == topic.name), "batch")
+        known = lake.highest("quarantine", "batch", f"topic = '{topic.name}'")
         bad = pending.where(F.col("_errors").isNotNull() & (F.col("_batch") > known))
         places = {
             name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")
@@ -150,7 +145,7 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
         quarantined = bad.withColumns({**stamp, **places, "quarantined_at": F.lit(run.started)})
         lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}", row["batch"]))
     if row["drifted"]:
-        known = _highest(lake.read("drift").where(F.col("topic") == topic.name), "batch")
+        known = lake.highest("drift", "batch", f"topic = '{topic.name}'")
         fields = pending.where(drifted & (F.col("_batch") > known)).select(
             F.explode("_drift").alias("_drift"), "_path", "_batch"
         )

@@ -27,7 +27,9 @@ class Audit:
 def audit_topic(lake: Lake, store: FolderStore, listing: Listing, is_new: Callable[[int, int], bool]) -> Audit:
     """Compare one topic's whole listing with bronze. `is_new` tells what a listing without audit would read."""
     known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
-    to_read, suspects, reported = [], [], []
+    to_read: list[ObjectName] = []
+    suspects: list[ObjectName] = []
+    reported = list(listing.strangers)
     for name in listing.objects:
         before = known.pop(name.key, None)
         if before is None:

@@ -1,21 +1,19 @@
-"""From a dump to bronze: what is new, read once, in one commit for each topic."""
+"""From a dump to bronze: what is new, read once, in one commit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.errors import UsageError
 from pinlake.ingest.audit import audit_topic
-from pinlake.ingest.listing import Listing, Stranger, choose_topic_id, list_topic
-from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
+from pinlake.ingest.reader import EMPTY, Sized, group, read_objects
 from pinlake.ingest.store import FolderStore
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import MissingOffsets, progress
-from pinlake.lake.parallel import side_by_side
+from pinlake.lake.offsets import Progress, progress
 from pinlake.lake.run import Run
 from pinlake.objects import ObjectName
 from pinlake.topics import TOPICS
@@ -23,84 +21,84 @@ from pinlake.topics import TOPICS
 
 @dataclass
 class TopicIngest:
-    """What ingest did for one topic: objects and records read, and names that are no objects of it."""
+    """What ingest found for one topic: objects to read, and names worth a report."""
 
     topic: str
-    objects: int = 0
-    records: int = 0
+    objects: list[ObjectName]
     strangers: list[Stranger] = field(default_factory=list)
 
 
-def ingest(lake: Lake, store: FolderStore, topic_id: str | None, run: Run, audit: bool = False) -> list[TopicIngest]:
-    """Read every object that bronze doesn't hold yet; with `audit` also late and changed ones, and report lost ones.
+def ingest(
+    lake: Lake,
+    store: FolderStore,
+    topic_id: str | None,
+    run: Run,
+    audit: bool = False,
+    topics: Sequence[str] = tuple(TOPICS),
+) -> list[TopicIngest]:
+    """Read every object of these topics that bronze doesn't hold yet, in one commit.
 
-    Raises SourceError and UsageError before anything is written where the source is not a dump or not the one that is
-    already in the lake.
+    With `audit` also late and changed objects are read, and lost ones reported. Raises SourceError and UsageError
+    before anything is written where the source is not a dump, or not the one that is already in the lake.
     """
     chosen, strangers = choose_topic_id(store, topic_id, store.root)
     _check_same_source(lake, chosen)
-    known = progress(lake.read("bronze"))
-    empty = _empty_objects(lake)
+    first = not lake.exists("bronze")
+    known = {} if first else progress(lake.read("bronze"))
+    empty = set() if first else _empty_objects(lake)
     lake.ensure("bronze")
-
-    def one(topic: str) -> TopicIngest:
-        so_far = known.get(topic)
-        highest = so_far.highest if so_far else {}
-        holes = so_far.missing if so_far else []
-
-        def wanted(partition: int, offset: int) -> bool:
-            return (offset > highest.get(partition, -1) or _in_hole(holes, partition, offset)) and (
-                topic,
-                partition,
-                offset,
-            ) not in empty
-
-        listing = list_topic(store, chosen, topic, (lambda _p, _o: True) if audit else wanted)
-        found = audit_topic(lake, store, listing, wanted) if audit else None
-        objects = found.to_read if found else listing.objects
-        reported = [*listing.strangers, *(found.reported if found else [])]
-        report(lake, run, topic, reported)
-        records = _load(lake, store, run, listing, objects)
-        return TopicIngest(topic, len(objects), records, reported)
-
-    results = list(side_by_side(*[lambda topic=topic: one(topic) for topic in TOPICS]))
-    report(lake, run, None, strangers)
-    return results
+    found = []
+    for topic in topics:
+        is_new = _unread(known.get(topic, Progress()), {(p, o) for name, p, o in empty if name == topic})
+        if audit:
+            checked = audit_topic(lake, store, list_topic(store, chosen, topic, lambda _p, _o: True), is_new)
+            found.append(TopicIngest(topic, checked.to_read, checked.reported))
+        else:
+            listing = list_topic(store, chosen, topic, is_new)
+            found.append(TopicIngest(topic, listing.objects, listing.strangers))
+        run.report("ingest", f"{topic}: {len(found[-1].objects):,} new objects")
+    report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers)])
+    _load(lake, store, run, topics, [name for topic in found for name in topic.objects])
+    return found
 
 
-def report(lake: Lake, run: Run, topic: str | None, strangers: Iterable[Stranger]) -> None:
+def _unread(progress: Progress, empty: set[tuple[int, int]]) -> Callable[[int, int], bool]:
+    """Which objects to read, by partition and start offset: those after the highest, and those in a hole."""
+
+    def unread(partition: int, offset: int) -> bool:
+        if (partition, offset) in empty:
+            return False
+        return offset > progress.highest.get(partition, -1) or any(
+            hole.partition == partition and hole.first <= offset <= hole.last for hole in progress.missing
+        )
+
+    return unread
+
+
+def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -> None:
     """Add to table `object_report` what is not in it yet."""
-    rows = [(topic, stranger.path, stranger.kind, stranger.message) for stranger in strangers]
-    if not rows:
+    if not found:
         return
-    found = lake.spark.createDataFrame(rows, "topic STRING, path STRING, kind STRING, message STRING")
-    known = lake.read("object_report").select("path", "kind", "message")
-    new = found.join(known, ["path", "kind", "message"], "left_anti")
+    rows = lake.spark.createDataFrame(
+        [(topic, *stranger) for topic, stranger in found], "topic STRING, path STRING, kind STRING, message STRING"
+    )
+    columns = ["path", "kind", "message"]
+    new = rows.join(lake.read("object_report").select(columns), columns, "left_anti")
     if not new.isEmpty():
         stamped = new.withColumns({"run_id": F.lit(run.id), "found_at": F.lit(run.started)})
-        lake.append("object_report", stamped, (f"pinlake-object_report-{topic}-{run.id}", 1))
+        lake.append("object_report", stamped, (f"pinlake-object_report-{run.id}", 1))
 
 
-def _load(lake: Lake, store: FolderStore, run: Run, listing: Listing, objects: list[ObjectName]) -> int:
+def _load(lake: Lake, store: FolderStore, run: Run, topics: Sequence[str], objects: list[ObjectName]) -> None:
     if not objects:
-        run.report("ingest", f"{listing.topic}: nothing new")
-        return 0
-    run.report("ingest", f"{listing.topic}: reading {len(objects):,} objects")
-    batch = _next_batch(lake, listing.topic)
-    read = read_objects(lake.spark, store, group(_sized(store, objects)))
-    rows = read.withColumns(
-        {
-            "topic": F.lit(listing.topic),
-            "topic_id": F.lit(listing.topic_id),
-            "batch": F.lit(batch),
-            "run_id": F.lit(run.id),
-            "ingested_at": F.lit(run.started),
-        }
+        return
+    batch = lake.highest("bronze", "batch") + 1
+    rows = read_objects(lake.spark, store, group(_sized(store, objects))).withColumns(
+        {"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)}
     )
-    lake.append("bronze", rows, (f"pinlake-bronze-{listing.topic}", batch))
-    records = _batch_rows(lake, listing.topic, batch).where(F.col("problem").isNull()).count()
-    run.report("ingest", f"{listing.topic}: {records:,} records in bronze")
-    return records
+    # Tasks that each read other topics may pick the same batch number; as applications of their own both commit.
+    lake.append("bronze", rows, (f"pinlake-bronze-{'-'.join(topics)}", batch))
+    run.report("ingest", f"{len(objects):,} objects in bronze")
 
 
 def _sized(store: FolderStore, objects: Iterable[ObjectName]) -> Iterable[Sized]:
@@ -112,25 +110,14 @@ def _sized(store: FolderStore, objects: Iterable[ObjectName]) -> Iterable[Sized]
             yield Sized(name, 0)
 
 
-def _next_batch(lake: Lake, topic: str) -> int:
-    row = lake.read("bronze").where(F.col("topic") == topic).agg(F.max("batch")).first()
-    return (row[0] if row and row[0] is not None else 0) + 1
-
-
-def _batch_rows(lake: Lake, topic: str, batch: int) -> DataFrame:
-    return lake.read("bronze").where((F.col("topic") == topic) & (F.col("batch") == batch))
-
-
 def _empty_objects(lake: Lake) -> set[tuple[str, int, int]]:
-    rows = lake.read("bronze").where(F.col("problem") == "empty").select("topic", "partition", "object_offset")
+    rows = lake.read("bronze").where(F.col("problem") == EMPTY).select("topic", "partition", "object_offset")
     return {(row[0], row[1], row[2]) for row in rows.collect()}
 
 
-def _in_hole(holes: list[MissingOffsets], partition: int, offset: int) -> bool:
-    return any(hole.partition == partition and hole.first <= offset <= hole.last for hole in holes)
-
-
 def _check_same_source(lake: Lake, topic_id: str) -> None:
+    if not lake.exists("bronze"):
+        return
     row = lake.read("bronze").select("topic_id").first()
     if row and row[0] != topic_id:
         raise UsageError(

@@ -13,7 +13,7 @@ from pinlake.topics import TOPICS
 
 
 class Stranger(NamedTuple):
-    """A name in a dump that is worth a report: no object of a topic, or one that an audit found late, changed or lost."""
+    """A name worth a report: no object of a topic, or one that an audit found late, changed or lost."""
 
     path: str
     kind: str
@@ -65,7 +65,7 @@ def choose_topic_id(store: Store, wanted: str | None, where: str) -> tuple[str, 
     if missing := [topic for topic in TOPICS if topic not in known[topic_id]]:
         names = " and ".join(f"{topic_id}.{topic}" for topic in missing)
         raise SourceError(
-            f"topic {names} is missing in {where}/{TOPICS_FOLDER}; all three of pin, geo and user are needed: check the "
+            f"topic {names} is missing in {where}/{TOPICS_FOLDER}; pin, geo and user are all needed: check the "
             "sink's topic list, or make the folder if the topic really is empty"
         )
     return topic_id, strangers

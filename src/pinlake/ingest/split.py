@@ -55,7 +55,7 @@ class Splitter:
         return records
 
     def _split_undecodable(self, content: bytes) -> list[Record]:
-        records = []
+        records: list[Record] = []
         for line in content.split(b"\n"):
             try:
                 records.extend(Record(part) for part in self.split_text(line.decode("utf-8-sig")))

@@ -69,7 +69,7 @@ def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> int:
         return job
 
     found = answers(posts, users, years)
-    written = sum(side_by_side(*[write(table, found[table]) for table in GOLD]))
+    written: int = sum(side_by_side(*[write(table, found[table]) for table in GOLD]))
     run.report("query", f"{written} gold tables written" if written else "gold is up to date")
     return written
 

@@ -1,0 +1,204 @@
+"""Dirt as real dumps have it: kinds by name, what each does to a record, and what becomes of that record downstream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+from pinlake.emulate.content import TIME_TEXT
+from pinlake.emulate.rows import Record
+from pinlake.topics import GEO, PIN, TOPICS, USER, Kind, Topic
+
+
+class Outcome(StrEnum):
+    """Where a record ends; the values are the names of the counts."""
+
+    SILVER = "silver"
+    DEDUPLICATED = "deduplicated"
+    CONFLICTS = "conflicts"
+    QUARANTINED = "quarantined"
+
+
+Change = Callable[[Topic, Record, float], Record]
+Form = Callable[[Record, float], str]
+
+plain: Callable[[Record], str] = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _unchanged(topic: Topic, record: Record, share: float) -> Record:
+    return record
+
+
+def _plain(record: Record, share: float) -> str:
+    return plain(record)
+
+
+@dataclass(frozen=True)
+class DirtKind:
+    """One kind of dirt: `change` makes another record of a clean one, `form` the text that is sent.
+
+    Both get a share, uniform in 0 … 1, to choose among variants. The outcome says how the dirt gets in: a record that
+    ends in silver is sent in the dirty form, a quarantined one is sent after the clean one, a conflict some time later.
+    `sent_to` is the topic that the record goes to, where that isn't its own.
+    """
+
+    name: str
+    outcome: Outcome
+    topics: tuple[Topic, ...] = (PIN, GEO, USER)
+    change: Change = _unchanged
+    form: Form = _plain
+    sent_to: Topic | None = None
+
+
+@dataclass(frozen=True)
+class Speck:
+    """The dirt chosen for one record."""
+
+    kind: DirtKind
+    share: float
+    delay: float
+
+    def applied(self, topic: Topic, record: Record) -> tuple[Record, str]:
+        """The changed record and the text to send for it."""
+        changed = self.kind.change(topic, record, self.share)
+        return changed, self.kind.form(changed, self.share)
+
+
+def pick(topic: Topic, share: float, random: Random) -> Speck | None:
+    """Dirt for a record of the topic, with the probability `share`; None for a clean one."""
+    if random.random() >= share:
+        return None
+    kinds = KINDS_OF[topic.name]
+    return Speck(kinds[int(random.random() * len(kinds))], random.random(), random.random())
+
+
+def respelled(topic: Topic, record: Record) -> Record:
+    """The same record with its time stamps in the next spelling; equal after cleaning."""
+    times = {field.name for field in topic.fields if field.kind is Kind.TIME}
+    return {
+        name: _next_spelling(value) if name.strip().lower() in times and isinstance(value, str) else value
+        for name, value in record.items()
+    }
+
+
+def _next_spelling(text: str) -> str:
+    if not TIME_TEXT.fullmatch(text):
+        return text
+    day, clock = text[:10], text[11:]
+    if ":" in day:
+        return f"{day.replace(':', '-')} {clock}"
+    return f"{day}T{clock}" if text[10] == " " else f"{day.replace('-', ':')} {clock}"
+
+
+# Changes: record to record.
+
+
+def _without_poster(topic: Topic, record: Record, share: float) -> Record:
+    return {name: value for name, value in record.items() if name != "poster_name"}
+
+
+def _with_extra(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, "app_version": "4.2"} if share < 0.5 else {"retries": 2, **record}
+
+
+def _with_upper_keys(topic: Topic, record: Record, share: float) -> Record:
+    return {name.upper(): value for name, value in record.items()}
+
+
+def _with_padded_keys(topic: Topic, record: Record, share: float) -> Record:
+    return {f" {name} ": value for name, value in record.items()}
+
+
+def _reordered(topic: Topic, record: Record, share: float) -> Record:
+    return dict(reversed(record.items()))
+
+
+def _with_other_types(topic: Topic, record: Record, share: float) -> Record:
+    """Numbers as text, and a plain number of followers as a number: nothing is lost either way."""
+    changed = {name: json.dumps(value) if type(value) in (int, float) else value for name, value in record.items()}
+    followers = record.get("follower_count")
+    if isinstance(followers, str) and followers.isdecimal() and str(int(followers)) == followers:
+        changed["follower_count"] = int(followers)
+    return changed
+
+
+def _all_null(topic: Topic, record: Record, share: float) -> Record:
+    return dict.fromkeys(record)
+
+
+def _with_bad_index(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, topic.key: ("n/a", None, 14.5)[int(share * 3)]}
+
+
+def _with_bad_time(topic: Topic, record: Record, share: float) -> Record:
+    bad = "yesterday" if share < 0.5 else "2020-13-41 03:52:47"
+    return {**record, **{field.name: bad for field in topic.fields if field.kind is Kind.TIME}}
+
+
+def _with_bad_age(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, "age": 121 if share < 0.5 else -1}
+
+
+def _with_bad_position(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, "latitude": 90.5} if share < 0.5 else {**record, "longitude": -180.25}
+
+
+def _contradicting(topic: Topic, record: Record, share: float) -> Record:
+    """The same post with another title, country or age, all of them valid."""
+    if topic is PIN:
+        return {**record, "title": f"{record.get('title')} (edited)"}
+    if topic is GEO:
+        return {**record, "country": "Zambia" if record.get("country") == "Zimbabwe" else "Zimbabwe"}
+    return {**record, "age": 30 if record.get("age") != 30 else 31}
+
+
+# Forms: record to text.
+
+
+def _pretty(record: Record, share: float) -> str:
+    return json.dumps(record, ensure_ascii=False, indent=2)
+
+
+def _array(record: Record, share: float) -> str:
+    return f"[{plain(record)}]"
+
+
+def _cut(record: Record, share: float) -> str:
+    """The first part of the text, on one line. No beginning of a JSON object is JSON."""
+    text = plain(record)
+    return text[: 1 + int(share * (len(text) - 1))]
+
+
+def _html(record: Record, share: float) -> str:
+    return "<!DOCTYPE html><html><body><h1>503 Service Unavailable</h1></body></html>"
+
+
+def _no_object(record: Record, share: float) -> str:
+    return "null" if share < 0.5 else "12"
+
+
+KINDS = (
+    DirtKind("missing_poster", Outcome.SILVER, topics=(PIN,), change=_without_poster),
+    DirtKind("extra_field", Outcome.SILVER, change=_with_extra),
+    DirtKind("upper_keys", Outcome.SILVER, change=_with_upper_keys),
+    DirtKind("padded_keys", Outcome.SILVER, change=_with_padded_keys),
+    DirtKind("key_order", Outcome.SILVER, change=_reordered),
+    DirtKind("other_types", Outcome.SILVER, change=_with_other_types),
+    DirtKind("pretty", Outcome.SILVER, form=_pretty),
+    DirtKind("array", Outcome.SILVER, form=_array),
+    DirtKind("misrouted", Outcome.QUARANTINED, topics=(PIN, GEO), sent_to=USER),
+    DirtKind("null_row", Outcome.QUARANTINED, change=_all_null),
+    DirtKind("bad_index", Outcome.QUARANTINED, change=_with_bad_index),
+    DirtKind("bad_time", Outcome.QUARANTINED, topics=(GEO, USER), change=_with_bad_time),
+    DirtKind("bad_age", Outcome.QUARANTINED, topics=(USER,), change=_with_bad_age),
+    DirtKind("bad_position", Outcome.QUARANTINED, topics=(GEO,), change=_with_bad_position),
+    DirtKind("cut", Outcome.QUARANTINED, form=_cut),
+    DirtKind("html", Outcome.QUARANTINED, form=_html),
+    DirtKind("no_object", Outcome.QUARANTINED, form=_no_object),
+    DirtKind("conflict", Outcome.CONFLICTS, change=_contradicting),
+)
+
+KINDS_OF = {name: tuple(kind for kind in KINDS if topic in kind.topics) for name, topic in TOPICS.items()}

@@ -1,0 +1,255 @@
+"""Source rows of the emulator: made up from a seed, or read from three files of JSON lines."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate, zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pinlake.emulate.draws import below, draw, seconds_of, skewed, spelled_time
+from pinlake.emulate.texts import (
+    ENDINGS,
+    LEADS,
+    MIDDLES,
+    OPENINGS,
+    POSTER_STYLES,
+    POSTERS,
+    SHORT_DESCRIPTIONS,
+    WORDS,
+)
+from pinlake.emulate.users import User, made_user, spelling
+from pinlake.errors import SourceError
+from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, PIN, SAVE_PREFIX, STORY_TYPE, TOPICS
+
+Record = dict[str, Any]
+
+
+class Post(NamedTuple):
+    """The raw records of one post, field names as in `pinlake.topics`."""
+
+    pin: Record
+    geo: Record
+    user: Record
+
+
+# No post is older than the newest user, so none comes before its user joined.
+POSTED_FROM = seconds_of(2017, 10, 20)
+POSTED_UNTIL = seconds_of(2022, 11, 1)
+
+_NO_TITLE = PIN.field("title").placeholders[0]
+_NO_STORY, _NO_DESCRIPTION, _UNTITLED = PIN.field("description").placeholders
+
+# What a pin lacks and what it shows, per mille, as counted on the real records. Together they keep the facts of the
+# data set: story type with its description, no picture with downloaded = 0, the three user placeholders at once.
+_SHARES = {
+    "image": 844,
+    "video": 35,
+    "story": 63,
+    "image without description": 14,
+    "image untitled": 4,
+    "image without tags": 11,
+    "video without tags": 3,
+    "story without picture": 13,
+    "nothing but a story": 11,
+    "nothing but a story and tags": 2,
+}
+_LOOKS = tuple(_SHARES)
+_LIMITS = tuple(accumulate(_SHARES.values()))
+
+# 37 % of all descriptions are cut, hence more of those that have a text (89.3 % of all).
+_CUT_SHARE = int(0.37 / 0.893 * 2**32)
+_CUT_LENGTH = 177
+_ELLIPSIS = "…\u00a0"
+
+# Of the followers that are shown: as thousands, plain, as millions.
+_THOUSANDS, _PLAIN = 737, 180
+
+
+def made_posts(posts: int, seed: int) -> Iterator[Post]:
+    """Posts 0 … posts - 1, the same for the same numbers everywhere, made one at a time.
+
+    Each category holds one contiguous range of post ids, as in the real data.
+    """
+    pool = _users_of(posts)
+    for category_number, category in enumerate(CATEGORIES):
+        category_texts = _CategoryTexts(category)
+        for post in range(_start_of(category_number, posts), _start_of(category_number + 1, posts)):
+            drawn = draw(seed, "post", post)
+            user = made_user(seed, skewed(pool, drawn[0]))
+            yield Post(_made_pin(post, drawn, category_texts), _made_geo(post, drawn, user), _made_user(post, user))
+
+
+def _start_of(category_number: int, posts: int) -> int:
+    return category_number * posts // len(CATEGORIES)
+
+
+def _users_of(posts: int) -> int:
+    """Size of the pool that users are drawn from: most post once, a few very often."""
+    return max(1, posts * 7 // 10)
+
+
+class _CategoryTexts:
+    """The texts of one category, put together once."""
+
+    def __init__(self, category: str) -> None:
+        subjects = WORDS[category].subjects
+        self.category = category
+        self.save_location = f"{SAVE_PREFIX}/data/{category}"
+        self.subjects = subjects
+        self.tags = WORDS[category].tags * 2  # twice, so that any nine in a row are one slice
+        self.leads = [lead.format(subject.lower()) for lead in LEADS for subject in subjects]
+        self.short = [text.format(subject) for text in SHORT_DESCRIPTIONS for subject in subjects]
+
+    def title(self, drawn: tuple[int, ...]) -> str:
+        subject = self.subjects[below(len(self.subjects), drawn[2])]
+        return OPENINGS[below(len(OPENINGS), drawn[3])] + subject + ENDINGS[below(len(ENDINGS), drawn[4])]
+
+    def description(self, drawn: tuple[int, ...]) -> str:
+        if drawn[5] < _CUT_SHARE:
+            lead = self.leads[below(len(self.leads), drawn[6])]
+            middle = below(len(MIDDLES), drawn[7])
+            return (lead + MIDDLES[middle] + MIDDLES[middle - 1])[:_CUT_LENGTH] + _ELLIPSIS
+        return self.short[below(len(self.short), drawn[6])]
+
+    def tag_list(self, drawn: tuple[int, ...]) -> str:
+        first = below(len(self.tags) // 2, drawn[8])
+        return ",".join(self.tags[first : first + 9])
+
+
+def _made_pin(post: int, drawn: tuple[int, ...], texts: _CategoryTexts) -> Record:
+    look = _LOOKS[bisect_right(_LIMITS, below(_LIMITS[-1], drawn[1]))]
+    is_story = "story" in look
+    is_unknown = look.startswith("nothing")
+    has_no_tags = look.endswith("without tags") or look == "nothing but a story"
+    has_no_picture = is_unknown or look == "story without picture"
+    return {
+        "index": post,
+        "unique_id": _uuid4(drawn),
+        "title": _NO_TITLE if is_unknown else texts.title(drawn),
+        "description": _description(look, is_story, drawn, texts),
+        "poster_name": NO_USER if is_unknown else _poster(drawn),
+        "follower_count": NO_USER if is_unknown else _followers(drawn),
+        "tag_list": NO_TAGS if has_no_tags else texts.tag_list(drawn),
+        "is_image_or_video": STORY_TYPE if is_story else look[:5],
+        "image_src": NO_IMAGE if has_no_picture else _picture(look, drawn),
+        "downloaded": 0 if has_no_picture else 1,
+        "save_location": texts.save_location,
+        "category": texts.category,
+    }
+
+
+def _description(look: str, is_story: bool, drawn: tuple[int, ...], texts: _CategoryTexts) -> str:
+    if is_story:
+        return _NO_STORY
+    if look == "image without description":
+        return _NO_DESCRIPTION
+    if look == "image untitled":
+        return _UNTITLED
+    return texts.description(drawn)
+
+
+def _poster(drawn: tuple[int, ...]) -> str:
+    return POSTER_STYLES[below(len(POSTER_STYLES), drawn[9])].format(POSTERS[below(len(POSTERS), drawn[10])])
+
+
+def _followers(drawn: tuple[int, ...]) -> str:
+    """Written as the site shows them: whole thousands or millions, plain below a thousand.
+
+    A poster has one number of followers however often it posts, so it comes from what its name came from.
+    """
+    poster = below(len(POSTER_STYLES), drawn[9]) * len(POSTERS) + below(len(POSTERS), drawn[10])
+    scale, number = _POSTER_DRAWS[poster]
+    if scale < _THOUSANDS:
+        return f"{1 + skewed(999, number)}k"
+    return str(below(1000, number)) if scale < _THOUSANDS + _PLAIN else f"{1 + skewed(15, number)}M"
+
+
+_POSTER_DRAWS = tuple(
+    (below(1000, drawn[0]), drawn[1])
+    for drawn in (draw(0, "poster", number) for number in range(len(POSTER_STYLES) * len(POSTERS)))
+)
+
+
+def _uuid4(drawn: tuple[int, ...]) -> str:
+    text = f"{drawn[11]:08x}{drawn[12]:08x}{drawn[13]:08x}{drawn[14]:08x}"
+    variant = "89ab"[drawn[13] & 3]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+
+def _picture(look: str, drawn: tuple[int, ...]) -> str:
+    name = f"{drawn[14]:08x}{drawn[12]:08x}{drawn[11]:08x}{drawn[13]:08x}"
+    folder, ending = ("videos/thumbnails/originals", ".0000001.jpg") if look[0] == "v" else ("originals", ".jpg")
+    return f"https://pictures.example.org/{folder}/{name[:2]}/{name[2:4]}/{name[4:6]}/{name}{ending}"
+
+
+def _made_geo(post: int, drawn: tuple[int, ...], user: User) -> Record:
+    # The low digits of a draw are as random as the high ones, so one draw serves for the moment and its spelling.
+    posted = POSTED_FROM + below(POSTED_UNTIL - POSTED_FROM, drawn[15])
+    return {
+        "ind": post,
+        "timestamp": spelled_time(posted, spelling(drawn[15] << 16 & 0xFFFF0000)),
+        "latitude": user.latitude,
+        "longitude": user.longitude,
+        "country": user.country,
+    }
+
+
+def _made_user(post: int, user: User) -> Record:
+    return {
+        "ind": post,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "age": user.age,
+        "date_joined": user.date_joined,
+    }
+
+
+def read_posts(folder: Path) -> Iterator[Post]:
+    """Row i of `raw_pin.jsonl`, `raw_geo.jsonl` and `raw_user.jsonl` in `folder`, for every i.
+
+    Rows are passed on as they are: their post ids need not agree and may repeat.
+    Raises SourceError, naming file and line, where a file is missing, a line is no JSON object or the counts differ.
+    """
+    files = [folder / f"raw_{topic}.jsonl" for topic in TOPICS]
+    for file in files:
+        if not file.is_file():
+            raise SourceError(
+                f"{file}: no such file. Rows are read from {', '.join(f.name for f in files)} in one folder."
+            )
+    for line, records in enumerate(zip_longest(*(_read_records(file) for file in files)), start=1):
+        pin, geo, user = records
+        if pin is None or geo is None or user is None:
+            short = files[records.index(None)]
+            raise SourceError(
+                f"{short}: line {line} is missing, but other topics have it. Give all three files equally many rows."
+            )
+        yield Post(pin, geo, user)
+
+
+def _read_records(file: Path) -> Iterator[Record]:
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield _parse(line, file, number)
+    except OSError as error:
+        raise SourceError(
+            f"{file}: can't be read ({error.strerror}). Allow reading it or give another folder."
+        ) from error
+
+
+def _parse(line: bytes, file: Path, number: int) -> Record:
+    try:
+        record = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{file}: line {number} is not JSON ({error}). Write one JSON object per line.") from error
+    if not isinstance(record, dict):
+        found = type(record).__name__
+        raise SourceError(f"{file}: line {number} holds a {found}, not an object. Write one JSON object per line.")
+    return record
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,0 +1,134 @@
+"""What becomes of the records that were sent, as a right pipeline must count them; `truth.json` beside the dump."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pinlake.emulate.dirt import Outcome
+from pinlake.errors import MachineError, UsageError
+from pinlake.topics import TOPICS
+
+TRUTH_FILE = "truth.json"
+
+
+@dataclass
+class Counts:
+    """Records of one topic: sent = unreadable + silver + deduplicated + conflicts + quarantined.
+
+    For one post, n valid records with d distinct contents are 1 in silver, n - d deduplicated, d - 1 conflicts.
+    Those three are None where they can't be known: several runs in one dump that don't repeat each other.
+    """
+
+    sent: int = 0
+    unreadable: int = 0
+    silver: int | None = 0
+    deduplicated: int | None = 0
+    conflicts: int | None = 0
+    quarantined: int = 0
+
+
+@dataclass
+class Run:
+    """One run of the emulator, its counts as if alone in the dump. `kinds` is topic → kind of dirt → records."""
+
+    topic_id: str
+    seed: int
+    posts: int
+    rows: str | None
+    dirt: float
+    duplicates: float
+    topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
+    kinds: dict[str, dict[str, int]] = field(default_factory=lambda: {topic: {} for topic in TOPICS})
+
+    def count(self, topic: str, outcome: Outcome, kind: str | None) -> None:
+        """Count one record that is sent to the topic."""
+        counts = self.topics[topic]
+        counts.sent += 1
+        setattr(counts, outcome, getattr(counts, outcome) + 1)
+        if kind:
+            self.kinds[topic][kind] = self.kinds[topic].get(kind, 0) + 1
+
+    def repeats(self, other: Run) -> bool:
+        """Whether both runs made the same contents, however often they sent them."""
+        return self.rows is None and self._made_from() == other._made_from()
+
+    def _made_from(self) -> tuple[object, ...]:
+        return (self.seed, self.posts, self.rows, self.dirt)
+
+
+@dataclass
+class Truth:
+    """The whole dump. `seed` and `posts` are those of the last run, `topics` and `kinds` the sums over all `runs`."""
+
+    seed: int
+    posts: int
+    topics: dict[str, Counts]
+    kinds: dict[str, dict[str, int]]
+    runs: list[Run]
+
+    @classmethod
+    def of(cls, runs: list[Run]) -> Truth:
+        """The truth of a dump that these runs wrote one after another; there is one at least."""
+        last = runs[-1]
+        kinds = {topic: sum((Counter(run.kinds[topic]) for run in runs), Counter()) for topic in TOPICS}
+        return cls(
+            seed=last.seed,
+            posts=last.posts,
+            topics={topic: _total(runs, topic) for topic in TOPICS},
+            kinds={topic: dict(sorted(counts.items())) for topic, counts in kinds.items()},
+            runs=runs,
+        )
+
+    def write(self, folder: Path) -> None:
+        """Raises MachineError where the file can't be written."""
+        path = folder / TRUTH_FILE
+        try:
+            path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise MachineError(
+                f"{path}: can't be written ({error.strerror}). Free the disk or allow writing."
+            ) from error
+
+
+def _total(runs: list[Run], topic: str) -> Counts:
+    each = [run.topics[topic] for run in runs]
+    sent = sum(counts.sent for counts in each)
+    quarantined = sum(counts.quarantined for counts in each)
+    last = each[-1]
+    if len(runs) == 1:
+        return last
+    if last.silver is None or last.conflicts is None or not all(run.repeats(runs[0]) for run in runs):
+        return Counts(sent=sent, silver=None, deduplicated=None, conflicts=None, quarantined=quarantined)
+    # A run that sends the same contents again adds neither posts nor conflicts.
+    deduplicated = sent - quarantined - last.silver - last.conflicts
+    return Counts(sent, 0, last.silver, deduplicated, last.conflicts, quarantined)
+
+
+def earlier_runs(folder: Path) -> list[Run]:
+    """The runs whose dump the folder holds, none for a new or empty folder.
+
+    Raises UsageError where a dump has no truth: what another run would add to it can't be told.
+    """
+    path = folder / TRUTH_FILE
+    if not path.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(
+                f"{path}: not found, so this is no finished dump of the emulator. "
+                "Append only to those, or start a new one."
+            )
+        return []
+    try:
+        return [_run_of(run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: can't be read as a truth ({error!r}). Restore it or start a new dump.") from error
+
+
+def _run_of(found: dict[str, object]) -> Run:
+    topics = found["topics"]
+    if not isinstance(topics, dict) or topics.keys() != TOPICS.keys():
+        raise ValueError(f"topics are {topics!r}")
+    counts = {topic: Counts(**topics[topic]) for topic in TOPICS}
+    return Run(**{**found, "topics": counts})  # type: ignore[arg-type]  # names are checked by the call, types by use

@@ -1,0 +1,121 @@
+"""Results to stdout: tables for people, CSV and JSON for machines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+from pyspark.sql.types import TimestampType
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pinlake.report.formats import Format
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+class Result:
+    """Rows with named columns, ready to print. Time stamps are ISO 8601 in UTC."""
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
+        self.columns = list(columns)
+        self.rows = [list(row) for row in rows]
+        self.title = title
+
+    @classmethod
+    def of(cls, frame: DataFrame, title: str = "", limit: int | None = None) -> Result:
+        """A frame's rows, all of them or the first `limit`."""
+        shown = frame.select(
+            *[
+                # Formatted where the session's time zone is known: collected, a time stamp takes on this process's.
+                F.date_format(F.col(f"`{field.name}`"), "yyyy-MM-dd'T'HH:mm:ssXXX").alias(field.name)
+                if isinstance(field.dataType, TimestampType)
+                else F.col(f"`{field.name}`")
+                for field in frame.schema.fields
+            ]
+        )
+        rows = (shown.limit(limit) if limit is not None else shown).collect()
+        return cls(frame.columns, [[_plain(value) for value in row] for row in rows], title)
+
+    def records(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def csv(self) -> str:
+        """A header and the rows; null is an empty field, what is nested is JSON."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows([[_cell(value) for value in row] for row in self.rows])
+        return out.getvalue()
+
+    def json(self) -> str:
+        return to_json(self.records())
+
+    def table(self, most: int | None = None, more: str = "") -> Table:
+        """A table of the rows, or of the first `most` with the hint `more` below them."""
+        numeric = [all(isinstance(row[i], int | float | None) for row in self.rows) for i in range(len(self.columns))]
+        left = len(self.rows) - most if most is not None else 0
+        table = Table(
+            title=Text(self.title) if self.title else None,
+            title_justify="left",
+            caption=Text(f"… and {left:,} more: {more}") if left > 0 else None,
+            caption_justify="left",
+        )
+        for name, right in zip(self.columns, numeric, strict=True):
+            table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+        for row in self.rows[:most]:
+            table.add_row(*[Text(_shown(value)) for value in row])
+        return table
+
+
+def write(result: Result, form: Format, console: Console) -> None:
+    """Print a result to the console's file in the form asked for."""
+    match form:
+        case Format.CSV:
+            console.file.write(result.csv())
+        case Format.JSON:
+            console.file.write(result.json() + "\n")
+        case Format.TABLE:
+            console.print(result.table())
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """Rows as dicts and bytes as hexadecimal text, all the way down."""
+    if hasattr(value, "asDict"):
+        value = value.asDict()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).hex()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:,.10g}"
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,41 @@
+"""The state of a lake: row accounting, last run, backlog."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from pinlake.lake.accounting import Accounting, TopicCount
+from pinlake.report.output import Result
+
+
+def status_document(counts: Accounting, last: dict[str, Any] | None) -> dict[str, Any]:
+    """`{"topics": {"pin": {"received": …}, …}, "missing_offsets": […], "last_run": …, "backlog": n}`."""
+    return {
+        "topics": {
+            count.topic: {name: value for name, value in asdict(count).items() if name != "topic"}
+            for count in counts.topics
+        },
+        "missing_offsets": [hole._asdict() for hole in counts.missing],
+        "last_run": last,
+        "backlog": counts.backlog,
+    }
+
+
+def status_rows(counts: Accounting) -> Result:
+    """One row per topic."""
+    names = [field.name for field in fields(TopicCount)]
+    return Result(names, [[getattr(count, name) for name in names] for count in counts.topics])
+
+
+def status_table(counts: Accounting) -> Result:
+    """The same turned round, a column for each topic: it fits on a terminal."""
+    names = [field.name for field in fields(TopicCount) if field.name != "topic"]
+    rows = [[name.replace("_", " "), *(getattr(count, name) for count in counts.topics)] for name in names]
+    return Result(["records", *(count.topic for count in counts.topics)], rows, "Row accounting")
+
+
+def missing_table(counts: Accounting) -> Result:
+    """One row per hole in the offsets."""
+    columns = ["topic", "partition", "first", "last"]
+    return Result(columns, [list(hole) for hole in counts.missing], "Missing offsets")

@@ -1,0 +1,188 @@
+"""The dump sink: names, offsets, whole objects, appending and refusals."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pinlake.emulate import dump
+from pinlake.emulate.dump import DumpSink
+from pinlake.errors import MachineError, SourceError, UsageError
+
+Reread = Callable[[Path], dict[str, list[Any]]]
+
+
+def send(folder: Path, texts: list[str], topic: str = "pin", **options: Any) -> list[str]:
+    """Send the texts and return the objects that are there then, relative to the folder of the topic."""
+    sink = DumpSink(folder, "a1", **options)
+    for text in texts:
+        sink.send(topic, text)
+    sink.close()
+    return objects(folder, topic)
+
+
+def objects(folder: Path, topic: str = "pin") -> list[str]:
+    base = folder / "topics" / f"a1.{topic}"
+    return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file())
+
+
+def test_one_record_per_object(tmp_path: Path) -> None:
+    assert send(tmp_path, ['{"a":1}', '{"a":2}'], topic="geo") == [
+        "partition=0/a1.geo+0+0000000000.json",
+        "partition=0/a1.geo+0+0000000001.json",
+    ]
+    assert (tmp_path / "topics/a1.geo/partition=0/a1.geo+0+0000000001.json").read_text() == '{"a":2}'
+
+
+def test_several_records_per_object_are_lines_and_the_rest_comes_at_the_end(tmp_path: Path) -> None:
+    assert send(tmp_path, [f'{{"a":{i}}}' for i in range(5)], flush_size=2) == [
+        "partition=0/a1.pin+0+0000000000.json",
+        "partition=0/a1.pin+0+0000000002.json",
+        "partition=0/a1.pin+0+0000000004.json",
+    ]
+    assert (tmp_path / "topics/a1.pin/partition=0/a1.pin+0+0000000002.json").read_text() == '{"a":2}\n{"a":3}\n'
+
+
+def test_partitions_take_turns_within_a_topic(tmp_path: Path) -> None:
+    sink = DumpSink(tmp_path, "a1", partitions=2)
+    for topic, text in [("pin", "1"), ("user", "2"), ("pin", "3"), ("pin", "4")]:
+        sink.send(topic, text)
+    sink.close()
+    assert objects(tmp_path) == [
+        "partition=0/a1.pin+0+0000000000.json",
+        "partition=0/a1.pin+0+0000000001.json",
+        "partition=1/a1.pin+1+0000000000.json",
+    ]
+    assert objects(tmp_path, "user") == ["partition=0/a1.user+0+0000000000.json"]
+
+
+def test_gzip(tmp_path: Path) -> None:
+    assert send(tmp_path, ['{"a":"ü"}'], gzip=True) == ["partition=0/a1.pin+0+0000000000.json.gz"]
+    content = (tmp_path / "topics/a1.pin/partition=0/a1.pin+0+0000000000.json.gz").read_bytes()
+    assert gzip.decompress(content).decode() == '{"a":"ü"}'
+    assert content[4:8] == bytes(4), "no time of writing, so that the same run gives the same bytes"
+
+
+def test_lines_of_which_none_parses_get_an_object_each(tmp_path: Path) -> None:
+    assert send(tmp_path, ['{"a":', "<html>", "{", '{"a":1}'], flush_size=2) == [
+        "partition=0/a1.pin+0+0000000000.json",
+        "partition=0/a1.pin+0+0000000001.json",
+        "partition=0/a1.pin+0+0000000002.json",
+    ]
+
+
+RECORDS = st.sampled_from(
+    ['{"a":"x"}', '{\n  "a": [\n    1\n  ]\n}', '[{"a":1}]', "null", "12", '{"a":', "<html>", "{"]
+)
+
+
+@settings(deadline=None)  # the disk may be busy
+@given(st.lists(RECORDS, max_size=12), st.integers(1, 3), st.integers(1, 5), st.booleans())
+def test_every_record_is_read_again_at_its_offset(
+    reread: Reread, bad: object, texts: list[str], partitions: int, flush_size: int, is_gzip: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        send(Path(folder), texts, partitions=partitions, flush_size=flush_size, gzip=is_gzip)
+        found = reread(Path(folder))["pin"]
+    dealt = [text for partition in range(partitions) for text in texts[partition::partitions]]
+    assert found == [parsed(text, bad) for text in dealt]
+
+
+def parsed(text: str, bad: object) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return bad
+    return value[0] if isinstance(value, list) else value
+
+
+def test_half_a_surrogate_pair_survives_as_its_escape(tmp_path: Path) -> None:
+    send(tmp_path, ['{"a": "\ud83c"}'])
+    written = (tmp_path / "topics/a1.pin/partition=0/a1.pin+0+0000000000.json").read_bytes()
+    assert json.loads(written) == {"a": "\ud83c"}
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+def test_append_goes_on_after_the_last_record_of_each_partition(tmp_path: Path, is_gzip: bool) -> None:
+    pretty = json.dumps({"a": 1, "b": 2}, indent=2)
+    send(tmp_path, [pretty, "1", "{", "2", pretty, "3", "4"], partitions=2, flush_size=4, gzip=is_gzip)
+    before = objects(tmp_path)
+    after = send(tmp_path, ["5", "6", "7"], partitions=3, append=True)
+    assert sorted(set(after) - set(before)) == [
+        "partition=0/a1.pin+0+0000000004.json",
+        "partition=1/a1.pin+1+0000000003.json",
+        "partition=2/a1.pin+2+0000000000.json",
+    ]
+
+
+def test_append_to_an_object_that_cant_be_read(tmp_path: Path) -> None:
+    send(tmp_path, ["1"], gzip=True)
+    last = tmp_path / "topics/a1.pin/partition=0/a1.pin+0+0000000000.json.gz"
+    last.write_bytes(last.read_bytes()[:-9])
+    with pytest.raises(SourceError, match=r"0000000000.json.gz: can't be read"):
+        DumpSink(tmp_path, "a1", append=True)
+
+
+def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = DumpSink(tmp_path, "a1")
+    seen = []
+
+    def write_in_pieces(path: str, content: bytes) -> None:
+        Path(path).write_bytes(content[:1])
+        seen.extend(objects(tmp_path))
+        Path(path).write_bytes(content)
+
+    monkeypatch.setattr(dump, "_write_file", write_in_pieces)
+    sink.send("pin", '{"a":1}')
+    assert seen == []
+    assert [path.name for path in tmp_path.iterdir()] == ["topics"], "nothing is left beside topics"
+    assert objects(tmp_path) == ["partition=0/a1.pin+0+0000000000.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"partitions": 0}, "partitions is 0"),
+        ({"flush_size": 0}, "flush_size is 0"),
+        ({"topic_id": ""}, "topic id ''"),
+        ({"topic_id": "a/b"}, "topic id 'a/b'"),
+        ({"topic_id": "a+b"}, "topic id"),
+        ({"topic_id": "a b"}, "topic id"),
+    ],
+)
+def test_bad_arguments_write_nothing(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message.replace("+", r"\+")):
+        DumpSink(tmp_path / "new", **{"topic_id": "a1", **options})
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    send(tmp_path / "dump", ["1"])
+    with pytest.raises(UsageError, match="already holds a dump"):
+        DumpSink(tmp_path / "dump", "a1")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    with pytest.raises(UsageError, match=r"already holds 'notes.txt'"):
+        DumpSink(tmp_path / "other", "a1")
+    with pytest.raises(UsageError, match="is a file"):
+        DumpSink(tmp_path / "other" / "notes.txt", "a1", append=True)
+    assert os.listdir(tmp_path / "other") == ["notes.txt"]
+
+
+def test_a_folder_that_cant_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MachineError, match=r"file/dump: can't be written .* another folder"):
+        DumpSink(tmp_path / "file" / "dump", "a1")
+    sink = DumpSink(tmp_path / "dump", "a1")
+    (tmp_path / "dump/topics/a1.pin/partition=0").rmdir()
+    with pytest.raises(MachineError, match=r"a1.pin\+0\+0000000000.json: can't be written"):
+        sink.send("pin", "1")
