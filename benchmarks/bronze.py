@@ -1,0 +1,64 @@
+"""What the benchmarks share of the way to bronze, and the yardsticks on the same objects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from benchmarks.data import objects_of, topic_folder
+from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.store import FolderStore
+from pinlake.lake.lake import Lake
+from pinlake.topics import DEFAULT_TOPIC_ID, PIN, Kind
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_READ_AT = datetime(2024, 1, 1, tzinfo=UTC)
+_SPARK_TYPES = {Kind.TEXT: "STRING", Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBLE", Kind.TIME: "STRING"}
+
+PIN_SCHEMA = ", ".join(f"`{field.name}` {_SPARK_TYPES[field.kind]}" for field in PIN.fields)
+
+
+def bronze_rows(spark: SparkSession, dump: Path, objects: Sequence[Sized]) -> DataFrame:
+    """Pins through the packing reader, in the columns of bronze."""
+    read = read_objects(spark, FolderStore(dump), group(objects))
+    return read.withColumns(
+        {
+            "topic": F.lit(PIN.name),
+            "topic_id": F.lit(DEFAULT_TOPIC_ID),
+            "batch": F.lit(1),
+            "run_id": F.lit("benchmark"),
+            "ingested_at": F.lit(_READ_AT),
+        }
+    )
+
+
+def append_pins(lake: Lake, dump: Path, objects: Sequence[Sized]) -> None:
+    """Pins to bronze, in one commit."""
+    lake.append("bronze", bronze_rows(lake.spark, dump, objects), ("benchmark", 1))
+
+
+def list_and_append_pins(lake: Lake, dump: Path) -> None:
+    """All pins of a dump to bronze: listing, sizes, reading, one commit."""
+    append_pins(lake, dump, objects_of(dump, PIN.name))
+
+
+def read_bare(dump: Path) -> int:
+    """The yardstick without any engine: list the pins' folder, open and read every object, one thread."""
+    total = 0
+    with os.scandir(topic_folder(dump, PIN.name)) as entries:
+        for entry in entries:
+            with open(entry.path, "rb") as file:
+                total += len(file.read())
+    return total
+
+
+def spark_json(spark: SparkSession, paths: Sequence[Path]) -> DataFrame:
+    """The yardstick with Spark's own JSON source, the schema given."""
+    return spark.read.schema(PIN_SCHEMA).json([str(path) for path in paths])

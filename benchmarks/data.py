@@ -1,0 +1,117 @@
+"""The data that is measured on: dumps of the emulator, made once for each set of parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import Say
+from pinlake.emulate import emulator
+from pinlake.emulate.dirt import plain
+from pinlake.emulate.dump import DumpSink
+from pinlake.emulate.rows import made_posts
+from pinlake.ingest.listing import list_topic
+from pinlake.ingest.reader import Sized
+from pinlake.ingest.store import FolderStore
+from pinlake.objects import TOPICS_FOLDER
+from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
+
+_REPORT_EVERY = 50_000
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """Dumps below `folder`. One whose parameters, or whose emulator, are others than they were is made anew."""
+
+    folder: Path
+    say: Say
+
+    def pins(self, objects: int) -> Path:
+        """A dump of one-record objects in topic pin; the other two topics are there and empty."""
+
+        def make(to: Path) -> None:
+            sink = DumpSink(to, DEFAULT_TOPIC_ID)
+            for number, post in enumerate(made_posts(objects, seed=0)):
+                sink.send("pin", plain(post.pin))
+                self._progress(number, objects)
+            sink.close()
+
+        return self._once(f"pins-{objects}", {"objects": objects}, make)
+
+    def posts(self, posts: int, flush_size: int = 1, duplicates: float = 0.0) -> Path:
+        """A dump of all three topics."""
+
+        def make(to: Path) -> None:
+            emulator.emulate(
+                to,
+                posts=posts,
+                flush_size=flush_size,
+                duplicates=duplicates,
+                progress=lambda number: self._progress(number, posts),
+            )
+
+        parameters = {"posts": posts, "flush_size": flush_size, "duplicates": duplicates}
+        return self._once(f"posts-{posts}-flush-{flush_size}-duplicates-{duplicates:g}", parameters, make)
+
+    def rows(self, first: int, posts: int) -> Path:
+        """Source rows of posts with the ids from `first` on, for the emulator's `rows`."""
+
+        def make(to: Path) -> None:
+            to.mkdir()
+            files = {topic: (to / f"raw_{topic}.jsonl").open("w", encoding="utf-8") for topic in TOPICS}
+            for post in made_posts(posts, seed=first):
+                for topic, record in zip(TOPICS.values(), post, strict=True):
+                    files[topic.name].write(plain({**record, topic.key: record[topic.key] + first}) + "\n")
+            for file in files.values():
+                file.close()
+
+        return self._once(f"rows-{first}-{posts}", {"first": first, "posts": posts}, make)
+
+    def _once(self, name: str, parameters: dict[str, float], make: Callable[[Path], None]) -> Path:
+        folder, marker = self.folder / name, self.folder / f"{name}.json"
+        wanted = {**parameters, "emulator": emulator_version()}
+        if not (marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == wanted):
+            self.say(f"making {name}")
+            marker.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            make(folder)
+            marker.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+        return folder
+
+    def _progress(self, number: int, of: int) -> None:
+        if number and number % _REPORT_EVERY == 0:
+            self.say(f"{number:,} of {of:,} posts made")
+
+
+def emulator_version() -> str:
+    """A hash of the emulator's source: the same parameters give the same data only as long as it stays."""
+    files = sorted(Path(emulator.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def linked_copy(dump: Path, to: Path) -> Path:
+    """A copy that can be appended to: objects are only ever added, so the old ones are links. `to` is made anew."""
+    shutil.rmtree(to, ignore_errors=True)
+    # truth.json is replaced by an append and must not be shared.
+    shutil.copytree(dump / TOPICS_FOLDER, to / TOPICS_FOLDER, copy_function=os.link)
+    for file in dump.glob("*.json"):
+        shutil.copy2(file, to)
+    return to
+
+
+def objects_of(dump: Path, topic: str) -> list[Sized]:
+    """Listing and sizes of a topic, as the ingest stage takes them."""
+    store = FolderStore(dump)
+    names = list_topic(store, DEFAULT_TOPIC_ID, topic, lambda _partition, _offset: True).objects
+    return [Sized(name, store.stat(name.key)[0]) for name in names]
+
+
+def topic_folder(dump: Path, topic: str) -> Path:
+    """Where the objects of the topic's only partition lie."""
+    return dump / TOPICS_FOLDER / f"{DEFAULT_TOPIC_ID}.{topic}" / "partition=0"

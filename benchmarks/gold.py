@@ -1,0 +1,31 @@
+"""All answers at once."""
+
+from __future__ import annotations
+
+from benchmarks.bench import Bench, Benchmark, to_noop
+from benchmarks.measure import ready
+from benchmarks.million import million
+from benchmarks.results import Row, at_most
+from pinlake import pipeline
+from pinlake.lake.model import GOLD as TABLES
+from pinlake.query.gold import update_gold
+
+
+def run(bench: Bench) -> list[Row]:
+    """All gold tables, whether or not anything changed."""
+    loaded = million(bench)
+    lake, years = loaded.lake, pipeline.years(loaded.settings)
+    scan, gold = bench.measure(
+        ready("one scan of silver_post", lambda: to_noop(lake.read("silver_post"))),
+        ready("all gold tables", lambda: update_gold(lake, pipeline.new_run(), years, force=True)),
+    )
+    return [Row(f"{len(TABLES)} gold tables of {loaded.posts:,} posts", gold, scan, at_most(2))]
+
+
+GOLD = Benchmark(
+    "gold",
+    "all gold tables",
+    "Ours computes and writes every gold table (`update_gold`, forced). The yardstick is a single scan of silver_post, "
+    "all columns, written nowhere (`noop`).",
+    run,
+)

@@ -1,0 +1,51 @@
+"""What the figures were taken on: as much as a reader needs to compare, and nothing that names the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pinlake.session import check_java
+
+_PACKAGES = ("pinlake", "pyspark", "delta-spark", "pyarrow", "pandas")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Cores, memory (GiB) and versions; `load` is the load average of the minute before the benchmark began."""
+
+    system: str
+    processor: str
+    cores: int
+    memory: float
+    load: float
+    versions: dict[str, str]
+
+    @classmethod
+    def this(cls) -> Machine:
+        versions = {"Python": platform.python_version(), "Java": str(check_java())}
+        return cls(
+            system=f"{platform.system()} {platform.machine()}",
+            processor=_first(r"model name\s*: (.+)", Path("/proc/cpuinfo")) or "unknown",
+            cores=os.cpu_count() or 0,
+            memory=round(int(_first(r"MemTotal:\s*(\d+) kB", Path("/proc/meminfo")) or 0) / 1024**2, 1),
+            load=round(os.getloadavg()[0], 2),
+            versions=versions | {package: version(package) for package in _PACKAGES},
+        )
+
+    def line(self) -> str:
+        """All of it but the load, in one line."""
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        return f"{self.system}, {self.cores} cores ({self.processor}), {self.memory:g} GiB; {versions}"
+
+
+def _first(pattern: str, file: Path) -> str | None:
+    try:
+        found = re.search(pattern, file.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+    return found[1].strip() if found else None

@@ -1,0 +1,54 @@
+"""The steps of `make run` with a timer around each, in a process of its own: `python -m benchmarks.stages`.
+
+Arguments: posts, folder of the dump, folder of the lake. The seconds of each step go to stdout as a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from time import perf_counter
+
+START = perf_counter()
+
+
+def main(posts: int, dump: Path, lake_folder: Path) -> dict[str, float]:
+    """Seconds of each step, in order."""
+    times: dict[str, float] = {}
+    last = START
+
+    def done(step: str) -> None:
+        nonlocal last
+        now = perf_counter()
+        times[step] = now - last
+        last = now
+
+    from pinlake import pipeline
+    from pinlake.emulate.emulator import emulate
+    from pinlake.session import spark_session
+    from pinlake.settings import resolve
+
+    done("imports")
+    emulate(dump, posts=posts, dirt=0.02, duplicates=0.03)
+    done("emulate")
+    settings = resolve({"source": dump, "lake": lake_folder}, environment={}).settings
+    spark = spark_session(settings.driver_memory, dump.parent / "spark.log")
+    lake = pipeline.open_lake(spark, settings)
+    done("Spark session")
+    run = pipeline.new_run()
+    pipeline.run_ingest(lake, settings, run)
+    done("ingest")
+    pipeline.run_clean(lake, settings, run)
+    done("clean")
+    pipeline.run_query(lake, settings, run)
+    done("query")
+    pipeline.run_account(lake, run)
+    done("accounting")
+    spark.stop()
+    done("stop")
+    return times
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))))

@@ -1,0 +1,124 @@
+"""Literal records in, cleaned rows out: each test puts all its cases through Spark at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pinlake.clean.silver import clean_records
+from pinlake.topics import TOPICS
+
+BRONZE = (
+    "text string, bytes binary, partition int, offset bigint, position int, path string, batch bigint,"
+    " ingested_at timestamp"
+)
+INGESTED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+
+# One record of each topic in which nothing is unusual.
+USUAL: dict[str, dict[str, Any]] = {
+    "pin": {
+        "index": 7,
+        "unique_id": "cd1bb7d4-2b4a-4b6e-9d8c-f0c0d7a4c7a1",
+        "title": "Ten ways to fold a map",
+        "description": "All of them wrong",
+        "poster_name": "Map | Folders",
+        "follower_count": "9k",
+        "tag_list": "maps,folding",
+        "is_image_or_video": "image",
+        "image_src": "https://i.example/7.jpg",
+        "downloaded": 1,
+        "save_location": "Local save in /data/travel",
+        "category": "travel",
+    },
+    "geo": {
+        "ind": 7,
+        "timestamp": "2020-08-28 03:52:47",
+        "latitude": 48.2,
+        "longitude": 16.4,
+        "country": "Austria",
+    },
+    "user": {
+        "ind": 7,
+        "first_name": "Ada",
+        "last_name": "Byron",
+        "age": 36,
+        "date_joined": "2016-02-29 23:59:59",
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[..., str]:
+    """The usual record of a topic as text, with some fields changed and some left out."""
+
+    def build(topic: str, changes: dict[str, Any] | None = None, without: tuple[str, ...] = ()) -> str:
+        fields = {**USUAL[topic], **(changes or {})}
+        return json.dumps({name: value for name, value in fields.items() if name not in without}, ensure_ascii=False)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def clean_frame(spark: SparkSession) -> Callable[..., DataFrame]:
+    """Records as they lie in bronze, parsed and cleaned; `_path` is the name of the case, `_offset` its number."""
+
+    def clean(topic: str, records: dict[str, str | bytes]) -> DataFrame:
+        rows = [
+            (*((None, value) if isinstance(value, bytes) else (value, None)), 0, number, 0, case, 1, INGESTED_AT)
+            for number, (case, value) in enumerate(records.items())
+        ]
+        return clean_records(spark.createDataFrame(rows, BRONZE), TOPICS[topic])
+
+    return clean
+
+
+@pytest.fixture(scope="session")
+def cleaned(clean_frame: Callable[..., DataFrame]) -> Callable[..., dict[str, dict[str, Any]]]:
+    """The cleaned row of each case: time stamps as text in UTC, issues as in `brief`."""
+
+    def collect(topic: str, records: dict[str, str | bytes]) -> dict[str, dict[str, Any]]:
+        found = {}
+        for row in in_utc(clean_frame(topic, records)).collect():
+            values = row.asDict(recursive=True)
+            values["_errors"], values["_warnings"] = brief(values["_errors"]), brief(values["_warnings"])
+            found[values["_path"]] = values
+        assert found.keys() == records.keys()
+        return found
+
+    return collect
+
+
+@pytest.fixture(scope="session")
+def applied(spark: SparkSession) -> Callable[..., dict[Any, Any]]:
+    """What a rule, a function from a column's name to a column, makes of each text."""
+
+    def apply(rule: Callable[[str], Column], texts: list[str | None]) -> dict[str | None, Any]:
+        frame = spark.createDataFrame(list(enumerate(texts)), "number int, field string")
+        rows = in_utc(frame.select("number", rule("field").alias("made"))).collect()
+        return {texts[row["number"]]: row["made"] for row in rows}
+
+    return apply
+
+
+def in_utc(frame: DataFrame) -> DataFrame:
+    """Time stamps as text in UTC, computed without the session's or the machine's time zone."""
+    times = [field.name for field in frame.schema if field.dataType.typeName() == "timestamp"]
+    epoch = F.lit("1970-01-01 00:00:00").cast("timestamp_ntz")
+    return frame.withColumns(
+        {name: F.timestamp_add("SECOND", F.unix_seconds(name), epoch).cast("string") for name in times}
+    )
+
+
+def brief(issues: list[dict[str, Any]] | None) -> list[str] | None:
+    """Issues as `name`, and where they are about one column as `name(column)`."""
+    if issues is None:
+        return None
+    return [
+        f"{issue['name']}({issue['columns'][0]})" if len(issue["columns"]) == 1 else issue["name"] for issue in issues
+    ]

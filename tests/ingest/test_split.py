@@ -1,0 +1,112 @@
+"""Splitting objects into records: every shape, nothing lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pinlake.ingest.split import Record, Splitter
+from pinlake.ingest.store import unpack
+
+
+def texts(content: str | bytes) -> list[str | None]:
+    raw = content.encode() if isinstance(content, str) else content
+    return [record.text for record in Splitter().split(raw)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param('{"a":1}', ['{"a":1}'], id="one object"),
+        pytest.param(' \n{"a":1}\r\n\t', ['{"a":1}'], id="blanks around"),
+        pytest.param('{"a":1}\n{"b":2}\n', ['{"a":1}', '{"b":2}'], id="JSON lines"),
+        pytest.param('{"a":1} {"b":2}', ['{"a":1}', '{"b":2}'], id="two on a line"),
+        pytest.param('{"a":1}{"b":2}', ['{"a":1}', '{"b":2}'], id="two that touch"),
+        pytest.param('{\n "a": 1,\n "b": {\n "c": 2 }\n}', ['{\n "a": 1,\n "b": {\n "c": 2 }\n}'], id="pretty-printed"),
+        pytest.param('{\n"a":1}\n{"b":2}\n{\n"c":3\n}', ['{\n"a":1}', '{"b":2}', '{\n"c":3\n}'], id="pretty among lines"),
+        pytest.param('[{"a":1}, {"b":2}]', ['{"a":1}', '{"b":2}'], id="array"),
+        pytest.param('[\n  {"a":1}\n , {"b":[1,2]}\n]', ['{"a":1}', '{"b":[1,2]}'], id="pretty-printed array"),
+        pytest.param('[{"a":1}]\n{"b":2}\n[]', ['{"a":1}', '{"b":2}'], id="arrays among lines, an empty one"),
+        pytest.param("[[1,2],3]", ["[1,2]", "3"], id="array in an array stays one record"),
+        pytest.param("null", ["null"], id="null"),
+        pytest.param("12", ["12"], id="number"),
+        pytest.param('"x"', ['"x"'], id="text"),
+        pytest.param("", [], id="empty"),
+        pytest.param(" \n\t\r\n ", [], id="blank"),
+        pytest.param('{"a":1}\n{"b":\n{"c":3}', ['{"a":1}', '{"b":', '{"c":3}'], id="cut line in the middle"),
+        pytest.param('{"a":1}\n{"b":2', ['{"a":1}', '{"b":2'], id="cut line at the end"),
+        pytest.param('{"a":1} xyz', ['{"a":1}', "xyz"], id="something after a blank"),
+        pytest.param('{"a":1}xyz\n{"b":2}', ['{"a":1}xyz', '{"b":2}'], id="something that touches"),
+        pytest.param("<html>\n<body>404</body>\n</html>", ["<html>\n<body>404</body>\n</html>"], id="error page"),
+        pytest.param('{\n "a": 1,\n "b":', ['{\n "a": 1,\n "b":'], id="cut pretty-printed: nothing parses"),
+        pytest.param('{"a":"x\ty"}', ['{"a":"x\ty"}'], id="raw tab inside a string"),
+        pytest.param('{"a":"x\ny"}\n{"b":1}', ['{"a":"x', 'y"}', '{"b":1}'], id="raw line end inside a string"),
+        pytest.param('{"a":NaN}', ['{"a":NaN}'], id="NaN"),
+        pytest.param('{"a":' + "9" * 5000 + "}", ['{"a":' + "9" * 5000 + "}"], id="a number of 5,000 digits"),
+        pytest.param('{"a":1}\n' + "[" * 100_000 + '\n{"b":2}', ['{"a":1}', "[" * 100_000, '{"b":2}'], id="deep nesting"),
+    ],
+)
+def test_records_of(content: str, expected: list[str]) -> None:
+    assert texts(content) == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_any_unicode_encoding_is_read(encoding: str) -> None:
+    assert texts('{"a":"Ü🌲"}\n{"b":1}'.encode(encoding)) == ['{"a":"Ü🌲"}', '{"b":1}']
+
+
+def test_bytes_that_are_no_text_are_kept_and_spare_their_neighbours() -> None:
+    assert Splitter().split(b'{"a":1}\n{"b":"\xff\xfe"}\n{"c":3}') == [
+        Record('{"a":1}'),
+        Record(None, b'{"b":"\xff\xfe"}'),
+        Record('{"c":3}'),
+    ]
+
+
+def test_nul_byte_does_not_make_the_text_undecodable() -> None:
+    assert texts(b'{"a":"\x00"}') == ['{"a":"\x00"}']
+
+
+def test_a_cut_gzip_file_is_an_error_that_says_so() -> None:
+    with pytest.raises(OSError, match="not a whole gzip file"):
+        unpack("x.json.gz", gzip.compress(b'{"a":1}' * 100)[:-9])
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(max_size=5), VALUES, min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(OBJECTS, st.sampled_from(["line", "pretty", "array", "blank"])), max_size=8))
+def test_well_formed_records_come_out_as_they_went_in(records: list[tuple[dict[str, object], str]]) -> None:
+    shapes = {
+        "line": lambda record: json.dumps(record, ensure_ascii=False) + "\n",
+        "pretty": lambda record: json.dumps(record, indent=2) + "\r\n",
+        "array": lambda record: json.dumps([record]) + "\n",
+        "blank": lambda record: json.dumps(record) + " ",
+    }
+    content = "".join(shapes[shape](record) for record, shape in records)
+    assert [json.loads(text or "") for text in texts(content.encode("utf-8", "surrogatepass"))] == [
+        json.loads(json.dumps(record)) for record, _ in records
+    ]
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='{}[]",:1 \n\tax\\', max_size=200).map(str.encode))
+def test_any_bytes_end_in_records_that_hold_every_byte_but_blanks_and_array_brackets(content: bytes) -> None:
+    records = Splitter().split(content)
+    assert all((record.text is None) != (record.raw is None) for record in records)
+    joined = "".join(record.text or "" for record in records) + "".join(repr(r.raw) for r in records if r.raw)
+    try:
+        letters = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    if json.detect_encoding(content).startswith("utf-8"):
+        left = [letter for letter in letters if letter not in ' \n\t\r[],\ufeff' and letter not in joined]
+        assert left == []

@@ -1,0 +1,91 @@
+"""A made-up dirty dump: the emulator knows the truth; slices, shuffles and rebuilds give the same tables."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from pinlake import pipeline
+from pinlake.emulate.emulator import emulate
+from pinlake.emulate.truth import Truth
+from pinlake.lake.model import GOLD
+from tests.pipeline.conftest import Place
+
+POSTS = 200
+SILVER = ("silver_pin", "silver_geo", "silver_user", "silver_post", "quarantine")
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    folder = tmp_path_factory.mktemp("made") / "dump"
+    return folder, emulate(folder, posts=POSTS, seed=7, dirt=0.15, duplicates=0.2, partitions=2, flush_size=3)
+
+
+@pytest.fixture(scope="module")
+def at_once(dump: tuple[Path, Truth], place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    made = place(dump[0], tmp_path_factory.mktemp("once") / "lake")
+    made.run(max_bad_share=1.0)
+    return made
+
+
+def test_status_is_the_emulators_truth(dump: tuple[Path, Truth], at_once: Place) -> None:
+    for topic, counts in at_once.counts().items():
+        sent = asdict(dump[1].topics[topic])
+        received = sent.pop("sent")
+        assert {name: getattr(counts, name) for name in sent} == sent
+        assert (counts.received, counts.missing_offsets, counts.backlog) == (received, 0, 0)
+
+
+def test_every_kind_of_dirt_was_there(dump: tuple[Path, Truth]) -> None:
+    kinds = {kind for topic in dump[1].kinds.values() for kind in topic}
+    assert {"misrouted", "cut", "pretty_printed", "array", "conflict"} <= kinds
+
+
+def test_quarantine_names_a_reason_for_every_record(at_once: Place) -> None:
+    assert at_once.rows("SELECT count(*) FROM quarantine WHERE _errors IS NULL OR size(_errors) = 0") == [(0,)]
+    reasons = {row[0] for row in at_once.rows("SELECT DISTINCT explode(_errors.name) FROM quarantine")}
+    assert {"misrouted", "malformed", "not_an_object", "out_of_range"} <= reasons
+
+
+def test_three_slices_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
+    sliced = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
+    objects = _objects(dump[0])
+    for number in range(3):
+        _copy(dump[0], tmp_path / "dump", [path for i, path in enumerate(objects) if i * 3 // len(objects) == number])
+        sliced.run()
+    assert sliced.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
+
+
+def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
+    shuffled = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
+    objects = _objects(dump[0])
+    random.Random(3).shuffle(objects)
+    for part in (objects[: len(objects) // 2], objects[len(objects) // 2 :]):
+        _copy(dump[0], tmp_path / "dump", part)
+        shuffled.run()
+    assert shuffled.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
+
+
+def test_rebuild_equals_what_was_there(at_once: Place) -> None:
+    before = at_once.content(*SILVER, "drift", *GOLD)
+    pipeline.run_rebuild(at_once.lake, at_once.settings, pipeline.new_run(), "silver")
+    assert at_once.content(*SILVER, "drift", *GOLD) == before
+
+
+def _objects(dump: Path) -> list[Path]:
+    """Objects in the order of their offsets, topics mixed."""
+    return sorted((dump / "topics").glob("*/*/*"), key=lambda path: (path.name.split("+")[2], path.name))
+
+
+def _copy(dump: Path, to: Path, objects: Iterable[Path]) -> None:
+    for folder in (dump / "topics").iterdir():
+        (to / "topics" / folder.name).mkdir(parents=True, exist_ok=True)
+    for path in objects:
+        target = to / path.relative_to(dump)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
