@@ -87,7 +87,7 @@ def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> 
 def run_account(lake: Lake, run: Run) -> Accounting:
     """Count every table, publish the counts, and raise AccountingError where the sums don't hold."""
     counts = account(lake)
-    publish(lake, run, counts.topics)
+    publish(lake, run, counts)
     check_sums(counts.topics)
     return counts
 

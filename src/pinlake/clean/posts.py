@@ -37,13 +37,13 @@ def join_posts(pins: DataFrame, geo: DataFrame, users: DataFrame) -> DataFrame:
 def update_posts(lake: Lake, run: Run) -> None:
     """Bring silver_post up to date with the three silver tables."""
     silver = {name: lake.require(topic.silver_table, "clean") for name, topic in TOPICS.items()}
-    if not lake.exists("silver_post"):
-        lake.replace("silver_post", join_posts(silver["pin"], silver["geo"], silver["user"]))
-        run.report("clean", "silver_post made")
-        return
     posts = lake.read("silver_post")
     seen = posts.agg(*[F.coalesce(F.max(f"_{name}_batch"), F.lit(0)).alias(name) for name in TOPICS]).first()
     assert seen is not None  # an aggregate without groups always has a row
+    if not any(seen):
+        lake.replace("silver_post", join_posts(silver["pin"], silver["geo"], silver["user"]))
+        run.report("clean", "silver_post made")
+        return
     newer = [side.where(F.col("_last_batch") > seen[name]).select("ind") for name, side in silver.items()]
     changed = reduce(DataFrame.union, newer).distinct()
     bounds = changed.agg(F.count("*").alias("posts"), F.min("ind").alias("first"), F.max("ind").alias("last")).first()

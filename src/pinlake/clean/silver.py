@@ -1,6 +1,6 @@
 """From bronze to silver, quarantine and drift: only the batches that are not in yet, each table in one commit.
 
-Progress is in the tables: the highest ingest batch in each. Quarantine and drift are written first, silver last, so a
+Progress is in the tables: the ingest batches in them. Quarantine and drift are written first, silver last, so a
 run that is stopped anywhere is finished by the next.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.geo import clean_geo
@@ -18,6 +18,7 @@ from pinlake.clean.pins import clean_pin
 from pinlake.clean.records import parse
 from pinlake.clean.users import clean_user
 from pinlake.errors import QualityError
+from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import TABLES
 from pinlake.lake.parallel import side_by_side
@@ -72,11 +73,9 @@ def clean(lake: Lake, run: Run, max_bad_share: float) -> list[TopicClean]:
 
 def rebuild_silver(lake: Lake, run: Run) -> None:
     """Make quarantine, drift and silver anew from all of bronze."""
-    for table in ("quarantine", "drift"):
-        lake.drop(table)
-    for topic in TOPICS.values():
-        lake.drop(topic.silver_table)
-    lake.drop("silver_post")
+    # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
+    for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
+        lake.delete(table)
     clean(lake, run, max_bad_share=1.0)
 
 
@@ -92,7 +91,7 @@ def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
         quarantined = lake.read("quarantine").where(F.col("topic") == topic.name)
         places = quarantined.select("path", "position", "batch")
         again = _bronze(lake, topic).join(places, ["path", "position", "batch"], "left_semi")
-        good = clean_records(again, topic).where(F.col("_errors").isNull())
+        good = _only(clean_records(again, topic), F.col("_errors").isNull())
         count = good.count()
         run.report("replay", f"{topic.name}: {count:,} of {quarantined.count():,} records pass")
         if not count:
@@ -116,9 +115,16 @@ def _bronze(lake: Lake, topic: Topic) -> DataFrame:
     return lake.read("bronze").where((F.col("topic") == topic.name) & F.col("problem").isNull())
 
 
+def _only(rows: DataFrame, condition: Column) -> DataFrame:
+    """The cleaned rows for which a condition holds.
+
+    Spark pushes a filter below the projections that clean, and so cleans every row twice; it leaves a generator alone.
+    """
+    return rows.select(F.inline(F.when(condition, F.array(F.struct(*rows.columns)))))
+
+
 def _pending(lake: Lake, topic: Topic) -> DataFrame:
-    seen = lake.highest(topic.silver_table, "_last_batch")
-    return clean_records(_bronze(lake, topic).where(F.col("batch") > seen), topic)
+    return clean_records(_bronze(lake, topic).where(F.col("batch") > cleaned_batch(lake, topic.name)), topic)
 
 
 def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
@@ -138,17 +144,15 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
     if row["bad"]:
         known = lake.highest("quarantine", "batch", f"topic = '{topic.name}'")
-        bad = pending.where(F.col("_errors").isNotNull() & (F.col("_batch") > known))
+        bad = _only(pending, F.col("_errors").isNotNull() & (F.col("_batch") > known))
         places = {
             name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")
         }
         quarantined = bad.withColumns({**stamp, **places, "quarantined_at": F.lit(run.started)})
-        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}", row["batch"]))
+        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", row["batch"]))
     if row["drifted"]:
         known = lake.highest("drift", "batch", f"topic = '{topic.name}'")
-        fields = pending.where(drifted & (F.col("_batch") > known)).select(
-            F.explode("_drift").alias("_drift"), "_path", "_batch"
-        )
+        fields = pending.where(F.col("_batch") > known).select(F.explode("_drift").alias("_drift"), "_path", "_batch")
         counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
             F.count("*").alias("records"), F.min("_path").alias("example_path")
         )
@@ -161,7 +165,7 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
                 "found_at": F.lit(run.started),
             }
         )
-        lake.append("drift", drift, (f"pinlake-drift-{topic.name}", row["batch"]))
+        lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", row["batch"]))
     return TopicClean(topic.name, row["records"], row["bad"])
 
 
@@ -169,7 +173,7 @@ def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
     if result.records == result.bad:
         return
     topic = TOPICS[result.topic]
-    _merge(lake, topic, _pending(lake, topic).where(F.col("_errors").isNull()))
+    _merge(lake, topic, _only(_pending(lake, topic), F.col("_errors").isNull()))
     run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
 
 

@@ -68,9 +68,7 @@ def _unread(progress: Progress, empty: set[tuple[int, int]]) -> Callable[[int, i
     def unread(partition: int, offset: int) -> bool:
         if (partition, offset) in empty:
             return False
-        return offset > progress.highest.get(partition, -1) or any(
-            hole.partition == partition and hole.first <= offset <= hole.last for hole in progress.missing
-        )
+        return offset > progress.highest.get(partition, -1) or progress.in_hole(partition, offset)
 
     return unread
 

@@ -57,7 +57,7 @@ def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, DataF
 def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> int:
     """Write the gold tables that were not made from today's silver and these years. Returns how many."""
     posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
-    made_from = f"silver_post {lake.version('silver_post')}, silver_user {lake.version('silver_user')}, {years}"
+    made_from = f"{lake.state('silver_post')}, {lake.state('silver_user')}, {years}"
 
     def write(table: str, answer: DataFrame) -> Callable[[], int]:
         def job() -> int:

@@ -1,0 +1,172 @@
+"""Row accounting: every record of a dump is in exactly one place, and the sums say so. Source: DATA.md, accounting."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinlake.errors import AccountingError
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import ROW_COUNT
+from pinlake.lake.offsets import Hole, progress
+from pinlake.lake.run import Run
+from pinlake.topics import TOPICS
+
+
+@dataclass(frozen=True)
+class TopicCount:
+    """Counts of one topic; what each means stands with the columns of table row_count."""
+
+    topic: str
+    received: int = 0
+    unreadable: int = 0
+    bronze: int = 0
+    silver: int = 0
+    deduplicated: int = 0
+    conflicts: int = 0
+    quarantined: int = 0
+    warnings: int = 0
+    missing_offsets: int = 0
+    empty_objects: int = 0
+    orphans: int = 0
+    backlog: int = 0
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Counts of all topics, the holes in their offsets, and up to which ingest batch each was cleaned."""
+
+    topics: list[TopicCount]
+    missing: list[Hole]
+    cleaned: dict[str, int]
+
+    @property
+    def backlog(self) -> int:
+        return sum(count.backlog for count in self.topics)
+
+
+def cleaned_batch(lake: Lake, topic: str) -> int:
+    """The ingest batch up to which the topic's records were cleaned, 0 for none.
+
+    The silver table says so, but for batches of which every record was bad: those are known from the last counts. An
+    empty silver table always means that nothing was cleaned, so that a rebuild which was stopped is finished.
+    """
+    in_silver = lake.highest(TOPICS[topic].silver_table, "_last_batch")
+    return max(in_silver, lake.highest("row_count", "cleaned_batch", f"topic = '{topic}'")) if in_silver else 0
+
+
+def account(lake: Lake) -> Accounting:
+    """Count every table."""
+    measured = _measured(lake)
+    holes = [hole for topic in progress(lake.read("bronze")).values() for hole in topic.missing]
+    counts = []
+    cleaned = {}
+    for topic in TOPICS:
+        found = measured[topic]
+        last_batch, posts = found.pop("last_batch", 0), found.pop("posts", 0)
+        cleaned[topic] = cleaned_batch(lake, topic)
+        backlog = _waiting(lake, topic, cleaned[topic]) if last_batch > cleaned[topic] else 0
+        if not backlog:
+            cleaned[topic] = last_batch
+        missing = sum(hole.size for hole in holes if hole.topic == topic)
+        orphans = found.get("silver", 0) - posts
+        counts.append(TopicCount(topic, **found, missing_offsets=missing, orphans=orphans, backlog=backlog))
+    return Accounting(counts, holes, cleaned)
+
+
+def check_sums(counts: list[TopicCount]) -> None:
+    """Raise AccountingError where a record is in no place, or in two."""
+    for count in counts:
+        kept = count.silver + count.deduplicated + count.conflicts + count.quarantined + count.backlog
+        for what, whole, parts in (
+            ("received = bronze + unreadable", count.received, count.bronze + count.unreadable),
+            ("bronze = silver + deduplicated + conflicts + quarantined + backlog", count.bronze, kept),
+        ):
+            if whole != parts:
+                raise AccountingError(
+                    f"topic {count.topic}: {what} does not hold, {whole:,} are not {parts:,}; a table was changed by "
+                    "hand or lost: `pinlake rebuild silver` makes all but bronze anew, a new lake from the dump all"
+                )
+
+
+def publish(lake: Lake, run: Run, counts: Accounting) -> None:
+    """Add the counts to table row_count."""
+    rows = [(*asdict(count).values(), counts.cleaned[count.topic]) for count in counts.topics]
+    names = [*(field.name for field in fields(TopicCount)), "cleaned_batch"]
+    schema = ", ".join(f"{name} {ROW_COUNT.column(name).type}" for name in names)
+    stamped = lake.spark.createDataFrame(rows, schema).withColumns({"run_id": F.lit(run.id), "at": F.lit(run.started)})
+    lake.append("row_count", stamped, (f"pinlake-row_count-{run.id}", 1))
+
+
+def last_run(lake: Lake) -> dict[str, Any] | None:
+    """`run_id` and `at`, an ISO 8601 instant in UTC, of the last run that was counted; None where there was none."""
+    moment = F.to_utc_timestamp("at", F.current_timezone())
+    row = (
+        lake.read("row_count")
+        .select("run_id", F.date_format(moment, "yyyy-MM-dd'T'HH:mm:ss'Z'").alias("at"))
+        .orderBy(F.desc("run_id"))
+        .first()
+    )
+    return row.asDict() if row else None
+
+
+def _measured(lake: Lake) -> dict[str, dict[str, int]]:
+    """By topic and name, counted in one query."""
+    first_of_object = F.col("position") == 0
+    bronze = lake.read("bronze").groupBy("topic")
+    measures = [
+        _by_name(
+            bronze.agg(
+                F.sum(F.when(first_of_object, F.col("object_records")).otherwise(0)).alias("received"),
+                F.count_if(F.col("problem").startswith("unreadable")).alias("unreadable"),
+                F.count_if(F.col("problem") == "empty").alias("empty_objects"),
+                F.count_if(F.col("problem").isNull()).alias("bronze"),
+                F.max("batch").alias("last_batch"),
+            )
+        ),
+        _by_name(lake.read("quarantine").groupBy("topic").agg(F.count("*").alias("quarantined"))),
+        _by_name(_each_topic(lake.read("silver_post").agg(F.count("*").alias("posts")))),
+    ]
+    for topic in TOPICS.values():
+        rows = lake.read(topic.silver_table).groupBy(F.lit(topic.name).alias("topic"))
+        measures.append(
+            _by_name(
+                rows.agg(
+                    F.count("*").alias("silver"),
+                    F.sum(F.size("_records") - F.size("_contents")).alias("deduplicated"),
+                    F.sum(F.size("_contents") - 1).alias("conflicts"),
+                    F.count_if(F.col("_warnings").isNotNull()).alias("warnings"),
+                )
+            )
+        )
+    found: dict[str, dict[str, int]] = {topic: {} for topic in TOPICS}
+    for topic_name, name, value in reduce(DataFrame.union, measures).collect():
+        found[topic_name][name] = value or 0
+    for counts in found.values():
+        # An object that can't be read was received too, as one: how many records it held nobody can tell.
+        counts["received"] = counts.get("received", 0) + counts.get("unreadable", 0)
+    return found
+
+
+def _by_name(counts: DataFrame) -> DataFrame:
+    """One row per count: topic, name, value."""
+    names = [name for name in counts.columns if name != "topic"]
+    pairs = F.array(*[F.struct(F.lit(name).alias("name"), F.col(name).cast("bigint").alias("value")) for name in names])
+    return counts.select("topic", F.inline(pairs))
+
+
+def _each_topic(counts: DataFrame) -> DataFrame:
+    return counts.select(F.explode(F.array(*[F.lit(topic) for topic in TOPICS])).alias("topic"), "*")
+
+
+def _waiting(lake: Lake, topic: str, cleaned: int) -> int:
+    """Records after the batch that are not in quarantine: there, a run that a threshold stopped leaves the bad ones."""
+
+    def after(table: str) -> DataFrame:
+        return lake.read(table).where((F.col("topic") == topic) & (F.col("batch") > cleaned))
+
+    return after("bronze").where(F.col("problem").isNull()).count() - after("quarantine").count()

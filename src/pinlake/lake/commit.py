@@ -1,0 +1,79 @@
+"""Commits that survive a conflict with another writer, and Delta's errors in words that help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from pinlake.errors import LakeError
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+
+# Delta's names for "another writer was first": as error classes, and as Java classes where an error comes through Py4J
+# without its class.
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|Concurrent(?:Append|DeleteRead|DeleteDelete"
+    r"|Transaction|Write)Exception|MetadataChangedException|ProtocolChangedException"
+)
+_ERROR_CLASS = re.compile(r"\b(DELTA_[A-Z][A-Z_]+[A-Z])\b")
+
+
+def commit(table: str, write: Callable[[], T], wait: float = 1.0) -> T:
+    """What `write` returns, tried again after a conflict with another writer, at most five times.
+
+    `wait` is the first wait's upper bound in seconds; each later one doubles it, and all are random. `write` must be
+    safe to repeat. Raises LakeError that names the table.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception(is_conflict),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=wait, max=30),
+        reraise=True,
+    )
+    try:
+        return retrying(write)
+    except Exception as error:
+        raise explained(table, error) from error
+
+
+def is_conflict(error: BaseException) -> bool:
+    """True where another writer committed first and the same write may well succeed now."""
+    return _CONFLICT.search(_said(error)) is not None
+
+
+def explained(table: str, error: Exception) -> Exception:
+    """A LakeError that names the table and the way out, for an error that Delta gave a class; else the error itself."""
+    if is_conflict(error):
+        return LakeError(
+            f"table {table}: another writer was faster {ATTEMPTS} times ({_first_line(error)}); run again when it is done"
+        )
+    found = _ERROR_CLASS.search(_said(error))
+    if not found:
+        return error
+    return LakeError(
+        f"table {table} can't be used ({found[1]}: {_first_line(error)}); nothing was written to it. Bring back an "
+        "earlier version with RESTORE TABLE, or move its folder away: a run makes every table but bronze again, and "
+        "bronze from the dump"
+    )
+
+
+def _said(error: BaseException) -> str:
+    """The error's name and text, with those of the Java exceptions behind a Py4J error."""
+    parts = [type(error).__name__, str(error)]
+    java = getattr(error, "java_exception", None)
+    while java is not None:
+        parts.append(str(java.toString()))
+        java = java.getCause()
+    return "\n".join(parts)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Py4J begins with "An error occurred while calling …"; what occurred follows after a colon.
+    told = [line for line in lines if not line.startswith("An error occurred while calling")]
+    return (told or lines or [type(error).__name__])[0].lstrip(": ")[:300]

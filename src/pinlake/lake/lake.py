@@ -1,0 +1,310 @@
+"""Tables by name: Delta tables of a catalog's schema in a workspace, Delta folders registered in the session elsewhere.
+
+Only SQL and DataFrames are used, so the same code runs on Spark, on Spark Connect and in a workspace.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import NamedTuple
+
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from pinlake.errors import LakeError, UsageError
+from pinlake.lake.commit import commit, explained
+from pinlake.lake.model import TABLES, Table
+
+MARKER = ".pinlake"
+_MADE_FROM = "pinlake.made_from"
+_READS = re.compile(r"\s*(?:--[^\n]*\n\s*)*\(*\s*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
+
+
+class TableInfo(NamedTuple):
+    """A table at a glance. `last_change` is an ISO 8601 instant in UTC."""
+
+    name: str
+    comment: str
+    rows: int
+    bytes: int
+    last_change: str
+
+
+class Lake:
+    """The tables of one lake. `root` is its folder; None in a workspace, where the catalog knows the places."""
+
+    def __init__(
+        self, spark: SparkSession, database: str, root: Path | None = None, catalog: str | None = None
+    ) -> None:
+        """Open or make a lake. Raises LakeError where the folder can't be one.
+
+        A session knows one lake by the name of a schema: opening another under the same name puts it in its place.
+        """
+        self.spark = spark
+        self.root = root.resolve() if root is not None else None
+        self._schema = f"`{catalog}`.`{database}`" if catalog else f"`{database}`"
+        self._registered: set[str] = set()
+        self._lock = RLock()
+        if self.root is None:
+            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+            return
+        _make_folder(self.root)
+        spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(str(self.root))}")
+        for table in spark.catalog.listTables(database):
+            # Of a folder only the entry goes: the tables are external.
+            spark.sql(f"DROP TABLE {self._name(table.name)}")
+
+    def exists(self, table: str) -> bool:
+        """Whether the table is there. Raises LakeError where something that is no readable table is in its place."""
+        with self._lock:
+            if self.root is None:
+                return self.spark.catalog.tableExists(self._name(table))
+            there = self._folder(table).exists()
+            if there and table not in self._registered:
+                self._register(table)
+            elif not there and table in self._registered:
+                self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
+                self._registered.discard(table)
+            return there
+
+    def read(self, table: str) -> DataFrame:
+        """The table's rows; none, in the right columns, where it isn't there yet."""
+        model = TABLES[table]
+        if not self.exists(table):
+            return self.spark.createDataFrame([], _schema_of(model))
+        with _explaining(table):
+            found = self.spark.table(self._name(table))
+            lacking = [name for name in model.column_names if name not in found.columns]
+        if lacking:
+            raise LakeError(
+                f"table {table} has no column {', '.join(lacking)}: its schema was changed by hand; bring back an "
+                "earlier version with RESTORE TABLE, or move its folder away and run again"
+            )
+        return found.select(*[F.col(f"`{name}`") for name in model.column_names])
+
+    def require(self, table: str, stage: str) -> DataFrame:
+        """The table's rows. Raises LakeError that names the stage which makes it."""
+        if not self.exists(table):
+            raise LakeError(f"table {table} isn't there yet; `pinlake {stage}` makes it")
+        return self.read(table)
+
+    def query(self, statement: str) -> DataFrame:
+        """The result of a query on the lake's tables. Raises UsageError for anything that isn't one."""
+        if not _READS.match(statement):
+            raise UsageError(
+                f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: tables "
+                "are written by the stages alone"
+            )
+        for table in TABLES:
+            self.exists(table)
+        self.spark.sql(f"USE {self._schema}")
+        try:
+            return self.spark.sql(statement)
+        except (AnalysisException, ParseException) as error:
+            said = next(line for line in str(error).splitlines() if line.strip())
+            names = ", ".join(table for table in TABLES if self.exists(table))
+            raise UsageError(f"can't run the query: {said}; the tables are {names}") from error
+
+    def ensure(self, table: str) -> None:
+        """Make the table, empty, where it isn't there."""
+        with self._lock:
+            if self.exists(table):
+                return
+            model = TABLES[table]
+            columns = ", ".join(f"`{c.name}` {c.type} COMMENT {_literal(c.comment)}" for c in model.columns)
+            partitions = f"PARTITIONED BY ({', '.join(model.partitioned_by)})" if model.partitioned_by else ""
+            with _explaining(table):
+                self.spark.sql(
+                    f"CREATE TABLE IF NOT EXISTS {self._name(table)} ({columns}) USING DELTA "
+                    f"COMMENT {_literal(model.comment)} {partitions} {self._location(table)}"
+                )
+            self._registered.add(table)
+
+    def append(self, table: str, rows: DataFrame, once: tuple[str, int]) -> None:
+        """Add rows in one commit. `once` is an application id and a version: Delta skips a version it has seen."""
+        self.ensure(table)
+        application, version = once
+        writer = (
+            self._shaped(table, rows)
+            .write.format("delta")
+            .mode("append")
+            .option("txnAppId", application)
+            .option("txnVersion", version)
+        )
+        commit(table, lambda: writer.saveAsTable(self._name(table)))
+
+    def replace(self, table: str, rows: DataFrame, made_from: str = "") -> None:
+        """Put rows in place of all that is in the table, in one commit. `made_from` is kept with the table."""
+        model = TABLES[table]
+        view = f"new_{table}_{id(rows):x}"
+        self._shaped(table, rows).createOrReplaceTempView(view)
+        self.exists(table)
+        try:
+            commit(
+                table,
+                lambda: self.spark.sql(
+                    f"CREATE OR REPLACE TABLE {self._name(table)} USING DELTA COMMENT {_literal(model.comment)} "
+                    f"TBLPROPERTIES ('{_MADE_FROM}' = {_literal(made_from)}) {self._location(table)} "
+                    f"AS SELECT * FROM {view}"
+                ),
+            )
+        finally:
+            self.spark.catalog.dropTempView(view)
+        with self._lock:
+            self._registered.add(table)
+
+    def merge(self, table: str, rows: DataFrame, on: str, update: Mapping[str, str]) -> None:
+        """Take rows in: those that match `on`, SQL over `old` and `new`, update the columns, others are added.
+
+        A table without rows is written as a whole, which reads nothing and may be repeated as well.
+        """
+        if not self.exists(table) or self.read(table).isEmpty():
+            self.replace(table, rows)
+            return
+        view = f"new_{table}_{id(rows):x}"
+        self._shaped(table, rows).createOrReplaceTempView(view)
+        assignments = ", ".join(f"old.`{name}` = {value}" for name, value in update.items())
+        try:
+            commit(
+                table,
+                lambda: self.spark.sql(
+                    f"MERGE INTO {self._name(table)} AS old USING {view} AS new ON {on} "
+                    f"WHEN MATCHED THEN UPDATE SET {assignments} WHEN NOT MATCHED THEN INSERT *"
+                ),
+            )
+        finally:
+            self.spark.catalog.dropTempView(view)
+
+    def delete(self, table: str, where: str = "TRUE") -> None:
+        """Delete the rows for which the SQL condition holds."""
+        if self.exists(table):
+            commit(table, lambda: self.spark.sql(f"DELETE FROM {self._name(table)} WHERE {where}"))
+
+    def highest(self, table: str, column: str, where: str = "TRUE") -> int:
+        """The highest number in a column, 0 where there is none."""
+        if not self.exists(table):
+            return 0
+        row = self.read(table).where(where).agg(F.max(column)).first()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    def version(self, table: str) -> int:
+        """The number of the table's last commit."""
+        return int(self._last_commit(table)["version"])
+
+    def state(self, table: str) -> str:
+        """What changes with every commit, also when the table was dropped and made anew."""
+        last = self._last_commit(table)
+        return f"{table} {last['version']} of {last['at']}"
+
+    def made_from(self, table: str) -> str | None:
+        """What `replace` was told; None where the table isn't there."""
+        if not self.exists(table):
+            return None
+        with _explaining(table):
+            properties = self.spark.sql(f"SHOW TBLPROPERTIES {self._name(table)}").collect()
+        return next((row["value"] for row in properties if row["key"] == _MADE_FROM), None)
+
+    def info(self, table: str) -> TableInfo:
+        """The table at a glance."""
+        with _explaining(table):
+            detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select("description", "sizeInBytes").first()
+        assert detail is not None  # the statement always has one row
+        rows = self.read(table).count()
+        moment: datetime = self._last_commit(table)["at"]
+        return TableInfo(table, detail["description"], rows, detail["sizeInBytes"], f"{moment:%Y-%m-%dT%H:%M:%S}Z")
+
+    def _last_commit(self, table: str) -> Row:
+        self.exists(table)
+        with _explaining(table):
+            # As text in UTC: collected, a time stamp takes on this process's time zone.
+            row = (
+                self.spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
+                .select(
+                    "version", F.to_utc_timestamp("timestamp", F.current_timezone()).cast("timestamp_ntz").alias("at")
+                )
+                .first()
+            )
+        assert row is not None  # a table has its creation at least
+        return row
+
+    def _register(self, table: str) -> None:
+        folder = self._folder(table)
+        if not (folder / "_delta_log").is_dir():
+            raise LakeError(
+                f"{folder} is not a Delta table (no _delta_log in it); move it away: a run makes the table again"
+            )
+        with _explaining(table):
+            self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self._name(table)} USING DELTA {self._location(table)}")
+        self._registered.add(table)
+
+    def _shaped(self, table: str, rows: DataFrame) -> DataFrame:
+        """The table's columns in their order, types and comments; others that `rows` has are left out."""
+        return rows.select(
+            *[
+                F.col(f"`{column.name}`").cast(column.type).alias(column.name, metadata={"comment": column.comment})
+                for column in TABLES[table].columns
+            ]
+        )
+
+    def _name(self, table: str) -> str:
+        return f"{self._schema}.`{table}`"
+
+    def _folder(self, table: str) -> Path:
+        assert self.root is not None
+        return self.root / table
+
+    def _location(self, table: str) -> str:
+        return f"LOCATION {_literal(str(self._folder(table)))}" if self.root is not None else ""
+
+
+def check_folder(root: Path) -> None:
+    """Raise LakeError where the folder neither is a lake nor can become one. Writes nothing."""
+    if root.exists() and not root.is_dir():
+        raise LakeError(f"lake {root} is a file; give a folder with --lake")
+    if root.is_dir() and not (root / MARKER).is_file():
+        other = next((entry.name for entry in sorted(root.iterdir())), None)
+        if other is not None:
+            raise LakeError(
+                f"{root} holds something else ({other}) and no lake; give an empty or a new folder with --lake"
+            )
+    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not nearest.is_dir():
+        raise LakeError(f"lake {root} can't be made: {nearest} is a file; give another folder with --lake")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")
+
+
+def _make_folder(root: Path) -> None:
+    check_folder(root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if not (root / MARKER).exists():
+            (root / MARKER).write_text("The tables of a pinlake lake are in this folder.\n", encoding="utf-8")
+    except OSError as error:
+        raise LakeError(
+            f"lake {root} can't be made: {error.strerror or error}; give another folder with --lake"
+        ) from error
+
+
+@contextmanager
+def _explaining(table: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise explained(table, error) from error
+
+
+def _schema_of(table: Table) -> str:
+    return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

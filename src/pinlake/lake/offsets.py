@@ -1,0 +1,67 @@
+"""How far each partition of each topic is read, and what is missing in it: from bronze alone."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+
+class Hole(NamedTuple):
+    """Offsets that no object covers, both ends included."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass
+class Progress:
+    """One topic: the highest start offset of an object by partition, and the holes before it in their order."""
+
+    highest: dict[int, int] = field(default_factory=dict)
+    missing: list[Hole] = field(default_factory=list)
+
+    def in_hole(self, partition: int, offset: int) -> bool:
+        """True where an object that starts at this offset was missed."""
+        at = bisect_right(self.missing, (partition, offset), key=lambda hole: (hole.partition, hole.first)) - 1
+        return at >= 0 and self.missing[at].partition == partition and offset <= self.missing[at].last
+
+
+def progress(bronze: DataFrame) -> Mapping[str, Progress]:
+    """By topic. An object covers its start offset, and as many after it as it has records."""
+    end = F.col("object_offset") + F.greatest(F.col("object_records"), F.lit(1)) - 1
+    objects = bronze.where((F.col("position") == 0) | F.col("problem").isNotNull()).select(
+        "topic", "partition", "object_offset", end.alias("end")
+    )
+    # An array may bring more records than its one offset, so the end that counts is the highest so far.
+    before = (
+        Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)
+    )
+    expected = F.coalesce(F.max("end").over(before) + 1, F.lit(0))
+    hole = F.when(
+        F.col("object_offset") > F.col("expected"),
+        F.struct(F.col("expected").alias("first"), (F.col("object_offset") - 1).alias("last")),
+    )
+    rows = (
+        objects.withColumn("expected", expected)
+        .groupBy("topic", "partition")
+        .agg(F.max("object_offset").alias("highest"), F.sort_array(F.collect_list(hole)).alias("holes"))
+        .orderBy("topic", "partition")
+        .collect()
+    )
+    found: dict[str, Progress] = {}
+    for row in rows:
+        topic = found.setdefault(row["topic"], Progress())
+        topic.highest[row["partition"]] = row["highest"]
+        topic.missing += [Hole(row["topic"], row["partition"], hole["first"], hole["last"]) for hole in row["holes"]]
+    return found
