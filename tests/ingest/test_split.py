@@ -27,7 +27,9 @@ def texts(content: str | bytes) -> list[str | None]:
         pytest.param('{"a":1} {"b":2}', ['{"a":1}', '{"b":2}'], id="two on a line"),
         pytest.param('{"a":1}{"b":2}', ['{"a":1}', '{"b":2}'], id="two that touch"),
         pytest.param('{\n "a": 1,\n "b": {\n "c": 2 }\n}', ['{\n "a": 1,\n "b": {\n "c": 2 }\n}'], id="pretty-printed"),
-        pytest.param('{\n"a":1}\n{"b":2}\n{\n"c":3\n}', ['{\n"a":1}', '{"b":2}', '{\n"c":3\n}'], id="pretty among lines"),
+        pytest.param(
+            '{\n"a":1}\n{"b":2}\n{\n"c":3\n}', ['{\n"a":1}', '{"b":2}', '{\n"c":3\n}'], id="pretty among lines"
+        ),
         pytest.param('[{"a":1}, {"b":2}]', ['{"a":1}', '{"b":2}'], id="array"),
         pytest.param('[\n  {"a":1}\n , {"b":[1,2]}\n]', ['{"a":1}', '{"b":[1,2]}'], id="pretty-printed array"),
         pytest.param('[{"a":1}]\n{"b":2}\n[]', ['{"a":1}', '{"b":2}'], id="arrays among lines, an empty one"),
@@ -47,7 +49,9 @@ def texts(content: str | bytes) -> list[str | None]:
         pytest.param('{"a":"x\ny"}\n{"b":1}', ['{"a":"x', 'y"}', '{"b":1}'], id="raw line end inside a string"),
         pytest.param('{"a":NaN}', ['{"a":NaN}'], id="NaN"),
         pytest.param('{"a":' + "9" * 5000 + "}", ['{"a":' + "9" * 5000 + "}"], id="a number of 5,000 digits"),
-        pytest.param('{"a":1}\n' + "[" * 100_000 + '\n{"b":2}', ['{"a":1}', "[" * 100_000, '{"b":2}'], id="deep nesting"),
+        pytest.param(
+            '{"a":1}\n' + "[" * 100_000 + '\n{"b":2}', ['{"a":1}', "[" * 100_000, '{"b":2}'], id="deep nesting"
+        ),
     ],
 )
 def test_records_of(content: str, expected: list[str]) -> None:
@@ -108,5 +112,5 @@ def test_any_bytes_end_in_records_that_hold_every_byte_but_blanks_and_array_brac
     except UnicodeDecodeError:
         return
     if json.detect_encoding(content).startswith("utf-8"):
-        left = [letter for letter in letters if letter not in ' \n\t\r[],\ufeff' and letter not in joined]
+        left = [letter for letter in letters if letter not in " \n\t\r[],\ufeff" and letter not in joined]
         assert left == []

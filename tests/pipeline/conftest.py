@@ -49,12 +49,13 @@ class Place:
         found = {}
         for table in tables:
             names = [
-                column.name
+                # Hashes of places have the batch in them.
+                f"size(`{column.name}`) AS `{column.name}`" if column.name == "_records" else f"`{column.name}`"
                 for column in TABLES[table].columns
                 if column.name not in {"run_id", "ingested_at", "quarantined_at", "found_at", "modified"}
                 and "batch" not in column.name
             ]
-            frame = self.lake.read(table).selectExpr(f"to_json(struct({', '.join(f'`{n}`' for n in names)})) AS row")
+            frame = self.lake.read(table).selectExpr(f"to_json(struct({', '.join(names)})) AS row")
             found[table] = sorted(row["row"] for row in frame.collect())
         return found
 

@@ -24,7 +24,7 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
     hashed = clean.select(
         *kept,
         F.xxhash64("_path", "_position", "_batch").alias("_record"),
-        content_hash(columns).alias("_content"),
+        _content_hash(clean.select(*columns)).alias("_content"),
     )
     winner = F.max_by(F.struct(*kept), F.struct(*POSITION))
     grouped = hashed.groupBy("ind").agg(
@@ -36,9 +36,11 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
     return grouped.select("_winner.*", "_last_batch", *_SETS)
 
 
-def content_hash(columns: Sequence[str]) -> Column:
+def _content_hash(content: DataFrame) -> Column:
     """A hash of a row's content. Spark's hash passes over nulls, so where the nulls are is hashed too."""
-    return F.xxhash64(*columns, *[F.col(column).isNull() for column in columns])
+    # An array's nulls are passed over as well; its text shows where they stand.
+    values = [F.col(name).cast("string") if kind.startswith("array") else F.col(name) for name, kind in content.dtypes]
+    return F.xxhash64(*values, *[F.col(name).isNull() for name in content.columns])
 
 
 def merged(columns: Sequence[str]) -> dict[str, str]:

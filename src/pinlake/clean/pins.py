@@ -53,7 +53,7 @@ def _warnings() -> list[Issue]:
             "placeholder_mismatch",
             "title, poster_name and follower_count are unknown together",
             ("title", "poster_name", "follower_count"),
-            (no_title != no_user) | (no_user != no_count),
+            (no_title != no_user) | (no_user != no_count) | (no_title != no_count),
         ),
         Issue(
             "location_mismatch",

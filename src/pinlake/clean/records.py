@@ -14,9 +14,10 @@ from pyspark.sql import functions as F
 from pinlake.clean.issues import Issue, issues
 from pinlake.topics import TOPICS, Topic
 
-# What is appended shows that the parser reached the end of the record: on its own Spark's parser stops at the end of
-# the first value and passes over whatever follows it.
-_WRAPPED = "record MAP<STRING, STRING>, end BOOLEAN"
+# The record is put before a mark in an array: that the mark comes second shows that the parser read the record to its
+# end and found one value. On its own Spark's parser stops after the first value and passes over whatever follows it.
+_WRAPPED = "ARRAY<MAP<STRING, STRING>>"
+_END = "end of the record"
 _OPTIONS = {"allowUnquotedControlChars": "true", "allowSingleQuotes": "false"}
 
 # Bronze columns that go with a record, and what they are called beside the fields.
@@ -41,11 +42,13 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
     """
     parsed = bronze.select(
         *[F.col(column).alias(name) for column, name in LINEAGE.items()],
-        F.from_json(F.concat(F.lit('{"record":'), "text", F.lit(',"end":true}')), _WRAPPED, _OPTIONS).alias("_json"),
+        F.from_json(F.concat(F.lit("["), "text", F.lit(f',{{"{_END}":true}}]')), F.lit(_WRAPPED), _OPTIONS).alias(
+            "_json"
+        ),
     )
-    whole = F.col("_json.end").isNotNull()
-    mapped = parsed.withColumns(
-        {"_found": F.when(whole, F.col("_json.record")), "_keys": F.when(whole, F.map_keys("_json.record"))}
+    whole = (F.size("_json") == 2) & F.map_contains_key(F.get("_json", F.lit(1)), _END)
+    mapped = parsed.withColumn("_found", F.when(whole, F.get("_json", F.lit(0)))).withColumn(
+        "_keys", F.map_keys("_found")
     )
     # Only a record with a key that is not the topic's own, or with a key twice, needs its keys looked at one by one.
     plain = F.size("_keys") == F.size(F.array_intersect("_keys", _array(topic.field_names)))
@@ -56,7 +59,7 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
         *LINEAGE.values(),
         *[F.col("_fields")[name].alias(name) for name in topic.field_names],
         F.when(F.col("_found").isNull(), _unreadable()).when(~F.col("_plain"), _misrouted(topic)).alias("_errors"),
-        F.when(~F.col("_plain"), _duplicate_key()).alias("_warnings"),
+        F.when(~F.col("_plain"), _duplicate_key(topic)).alias("_warnings"),
         _drift(topic).alias("_drift"),
         F.when(~F.col("_plain"), _rescued(topic)).alias("_rescued"),
     )
@@ -77,7 +80,9 @@ def _by_name(topic: Topic) -> Column:
 
 def _unreadable() -> Column:
     """Why there are no fields. A record that starts like an object but isn't one is broken JSON, not another value."""
-    other_value = F.col("_json.end").isNotNull() & ~F.ltrim("_text").startswith("{")
+    # In brackets, for here too the parser would be content with a value at the beginning.
+    is_json = F.try_parse_json(F.concat(F.lit("["), "_text", F.lit("]"))).isNotNull()
+    other_value = is_json & ~F.ltrim("_text").startswith("{")
     return issues(
         Issue("undecodable", "the bytes are not text in any Unicode encoding", (), F.col("_text").isNull()),
         Issue("not_an_object", "the record is JSON but not an object", (), other_value),
@@ -106,8 +111,11 @@ def _has_key_of(topic: Topic) -> Column:
     return F.arrays_overlap(F.transform("_keys", _canonical), _array(topic.own_names))
 
 
-def _duplicate_key() -> Column:
-    twice = F.size("_keys") > F.size(F.array_distinct("_keys"))
+def _duplicate_key(topic: Topic) -> Column:
+    """A key twice, or two other spellings of one that isn't there in its own."""
+    names = F.array_except(_array(topic.field_names), "_keys")
+    alike = F.filter(F.transform("_keys", _canonical), lambda key: F.array_contains(names, key))
+    twice = (F.size("_keys") > F.size(F.array_distinct("_keys"))) | (F.size(alike) > F.size(F.array_distinct(alike)))
     return issues(Issue("duplicate_key", "a key comes twice; the last one counts", (), twice))
 
 

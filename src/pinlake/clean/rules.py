@@ -18,11 +18,13 @@ from pinlake.topics import Kind, Topic
 _WHOLE_NUMBER = r"^\s*[+-]?\d+\.0+\s*$"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _TIME = r"^\s*(?!0000)(\d{4})(?:-(\d{2})-(\d{2})[ T]|:(\d{2}):(\d{2}) )(\d{2}:\d{2}:\d{2})\s*$"
-_FOLLOWERS = r"^\s*(\d+(?:\.\d+)?)\s*([kKmMbB]?)\s*$"
+_FOLLOWERS = r"^\s*(\d+(?:\.\d{1,9}0*)?)\s*([kKmMbB]?)\s*$"
+# A key and a number with more decimals than the parser keeps; in front of a key's closing quote there is no backslash.
+_LONG_DECIMAL = r'(?<!\\)"\s*:\s*-?\d*\.\d{17}'
 _SAVED_IN = r"^\s*(?:Local save in\b)?\s*"
 
-# Two decimals of a billion are more than any count has; the product stays within Spark's 38 digits.
-_COUNT_TYPE = "decimal(20,6)"
+# More than nine decimals never make whole followers, not even of a billion; the product fits 38 digits exactly.
+_COUNT_TYPE = "decimal(27,9)"
 
 
 def text(topic: Topic, name: str) -> Column:
@@ -93,7 +95,8 @@ def _field_errors(topic: Topic) -> list[Issue]:
             "no field but the post id holds anything",
             topic.own_names,
             F.coalesce(*[F.col(name) for name in topic.own_names]).isNull(),
-        )
+        ),
+        Issue("not_exact", "a number has more decimals than can be kept", (), F.col("_text").rlike(_LONG_DECIMAL)),
     ]
     for field in topic.fields:
         given = F.col(field.name).isNotNull()
@@ -114,5 +117,7 @@ def _field_errors(topic: Topic) -> list[Issue]:
 
 def _is_nested(name: str) -> Column:
     """True where an object or an array stands in the field; text that merely looks like one is text."""
-    value = F.try_variant_get(F.try_parse_json("_text"), f"$.{name}", "variant")
-    return F.when(F.col(name).rlike(r"^[\[{]"), F.schema_of_variant(value).rlike("^(OBJECT|ARRAY)")).otherwise(False)
+    # The last entry under the name counts, in whatever case and padding: a quote inside a text has a backslash before
+    # it, so only a key can match.
+    key = rf'"\s*{name}\s*"\s*:\s*'
+    return F.col(name).rlike(r"^[\[{]") & F.col("_text").rlike(rf"(?is){key}[\[{{](?!.*{key})")

@@ -30,9 +30,10 @@ CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo"
 
 @dataclass(frozen=True)
 class TopicClean:
-    """What cleaning found in one topic's new records. `bad` went to quarantine."""
+    """What cleaning found in one topic's new records, `pending`. `bad` went to quarantine."""
 
     topic: str
+    pending: DataFrame
     records: int = 0
     bad: int = 0
 
@@ -139,7 +140,7 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     ).first()
     if not row or not row["records"]:
         run.report("clean", f"{topic.name}: nothing new")
-        return TopicClean(topic.name)
+        return TopicClean(topic.name, pending)
     run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
     if row["bad"]:
@@ -166,14 +167,14 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
             }
         )
         lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", row["batch"]))
-    return TopicClean(topic.name, row["records"], row["bad"])
+    return TopicClean(topic.name, pending, row["records"], row["bad"])
 
 
 def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
     if result.records == result.bad:
         return
     topic = TOPICS[result.topic]
-    _merge(lake, topic, _only(_pending(lake, topic), F.col("_errors").isNull()))
+    _merge(lake, topic, _only(result.pending, F.col("_errors").isNull()))
     run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
 
 

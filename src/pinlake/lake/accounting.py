@@ -56,7 +56,7 @@ def cleaned_batch(lake: Lake, topic: str) -> int:
     empty silver table always means that nothing was cleaned, so that a rebuild which was stopped is finished.
     """
     in_silver = lake.highest(TOPICS[topic].silver_table, "_last_batch")
-    return max(in_silver, lake.highest("row_count", "cleaned_batch", f"topic = '{topic}'")) if in_silver else 0
+    return _cleaned(in_silver, lake.highest("row_count", "cleaned_batch", f"topic = '{topic}'"))
 
 
 def account(lake: Lake) -> Accounting:
@@ -68,7 +68,7 @@ def account(lake: Lake) -> Accounting:
     for topic in TOPICS:
         found = measured[topic]
         last_batch, posts = found.pop("last_batch", 0), found.pop("posts", 0)
-        cleaned[topic] = cleaned_batch(lake, topic)
+        cleaned[topic] = _cleaned(found.pop("in_silver", 0), found.pop("counted", 0))
         backlog = _waiting(lake, topic, cleaned[topic]) if last_batch > cleaned[topic] else 0
         if not backlog:
             cleaned[topic] = last_batch
@@ -114,6 +114,10 @@ def last_run(lake: Lake) -> dict[str, Any] | None:
     return row.asDict() if row else None
 
 
+def _cleaned(in_silver: int, counted: int) -> int:
+    return max(in_silver, counted) if in_silver else 0
+
+
 def _measured(lake: Lake) -> dict[str, dict[str, int]]:
     """By topic and name, counted in one query."""
     first_of_object = F.col("position") == 0
@@ -129,6 +133,7 @@ def _measured(lake: Lake) -> dict[str, dict[str, int]]:
             )
         ),
         _by_name(lake.read("quarantine").groupBy("topic").agg(F.count("*").alias("quarantined"))),
+        _by_name(lake.read("row_count").groupBy("topic").agg(F.max("cleaned_batch").alias("counted"))),
         _by_name(_each_topic(lake.read("silver_post").agg(F.count("*").alias("posts")))),
     ]
     for topic in TOPICS.values():
@@ -140,6 +145,7 @@ def _measured(lake: Lake) -> dict[str, dict[str, int]]:
                     F.sum(F.size("_records") - F.size("_contents")).alias("deduplicated"),
                     F.sum(F.size("_contents") - 1).alias("conflicts"),
                     F.count_if(F.col("_warnings").isNotNull()).alias("warnings"),
+                    F.max("_last_batch").alias("in_silver"),
                 )
             )
         )

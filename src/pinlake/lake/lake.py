@@ -123,7 +123,7 @@ class Lake:
             with _explaining(table):
                 self.spark.sql(
                     f"CREATE TABLE IF NOT EXISTS {self._name(table)} ({columns}) USING DELTA "
-                    f"COMMENT {_literal(model.comment)} {partitions} {self._location(table)}"
+                    f"COMMENT {_literal(model.comment)} {partitions} {self._location(table)} {_properties(model)}"
                 )
             self._registered.add(table)
 
@@ -151,7 +151,7 @@ class Lake:
                 table,
                 lambda: self.spark.sql(
                     f"CREATE OR REPLACE TABLE {self._name(table)} USING DELTA COMMENT {_literal(model.comment)} "
-                    f"TBLPROPERTIES ('{_MADE_FROM}' = {_literal(made_from)}) {self._location(table)} "
+                    f"{_properties(model, {_MADE_FROM: made_from})} {self._location(table)} "
                     f"AS SELECT * FROM {view}"
                 ),
             )
@@ -303,6 +303,16 @@ def _explaining(table: str) -> Iterator[None]:
 
 def _schema_of(table: Table) -> str:
     return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
+
+
+def _properties(table: Table, more: Mapping[str, str] | None = None) -> str:
+    skipping = (
+        {"delta.dataSkippingStatsColumns": ",".join(table.skipping)}
+        if table.skipping
+        else {"delta.dataSkippingNumIndexedCols": "0"}
+    )
+    pairs = {**skipping, **(more or {})}
+    return f"TBLPROPERTIES ({', '.join(f'{_literal(name)} = {_literal(value)}' for name, value in pairs.items())})"
 
 
 def _literal(text: str) -> str:

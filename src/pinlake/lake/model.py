@@ -21,13 +21,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `order` names the columns by which an answer's rows are sorted."""
+    """A table. `order` names the columns by which an answer's rows are sorted.
+
+    `skipping` names those whose least and highest values Delta keeps for each file, to pass over files that can't hold
+    what is asked for. They are few: on small tables their statistics cost more than the rows.
+    """
 
     name: str
     comment: str
     columns: tuple[Column, ...]
     partitioned_by: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+    skipping: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> list[str]:
@@ -70,6 +75,7 @@ BRONZE = Table(
         Column("ingested_at", "timestamp", "when the run that read the record began"),
     ),
     partitioned_by=("topic",),
+    skipping=("batch", "position"),
 )
 
 OBJECT_REPORT = Table(
@@ -155,9 +161,13 @@ _USER = (
     Column("date_joined", "timestamp", "when the user joined"),
 )
 
-SILVER_PIN = Table("silver_pin", "Pins, one row per post", (_IND, *_PIN, *_LINEAGE))
-SILVER_GEO = Table("silver_geo", "Places and times, one row per post", (_IND, *_GEO, *_LINEAGE))
-SILVER_USER = Table("silver_user", "Users, one row per post", (_IND, *_USER, *_LINEAGE))
+_SILVER_SKIPPING = ("ind", "_last_batch")
+
+SILVER_PIN = Table("silver_pin", "Pins, one row per post", (_IND, *_PIN, *_LINEAGE), skipping=_SILVER_SKIPPING)
+SILVER_GEO = Table(
+    "silver_geo", "Places and times, one row per post", (_IND, *_GEO, *_LINEAGE), skipping=_SILVER_SKIPPING
+)
+SILVER_USER = Table("silver_user", "Users, one row per post", (_IND, *_USER, *_LINEAGE), skipping=_SILVER_SKIPPING)
 SILVER_POST = Table(
     "silver_post",
     "Posts that have a pin, a place and a user: the three joined on ind",
@@ -169,6 +179,7 @@ SILVER_POST = Table(
         Column("_warnings", ISSUES, "warnings of the three records, and those of the post; null where there are none"),
         *(Column(f"_{name}_batch", "bigint", f"last ingest batch of the {name}") for name in ("pin", "geo", "user")),
     ),
+    skipping=("ind",),
 )
 
 ROW_COUNT = Table(
