@@ -38,23 +38,24 @@ def any_time_zone(request: pytest.FixtureRequest, spark: SparkSession) -> Iterat
     spark.conf.set("spark.sql.session.timeZone", before or "UTC")
 
 
-DumpWriter = Callable[[Path, dict[str, dict[str, bytes | str]]], Path]
+Topics = dict[str, dict[str, bytes | str]]
+DumpWriter = Callable[..., Path]
+
+
+def write_dump_files(folder: Path, topics: Topics, topic_id: str = "t0") -> Path:
+    """Write a dump by hand: {topic: {"<partition>/<offset>[.gz]": content}}; returns the folder."""
+    for topic in ("pin", "geo", "user"):
+        full = folder / "topics" / f"{topic_id}.{topic}"
+        full.mkdir(parents=True, exist_ok=True)
+        for place, content in topics.get(topic, {}).items():
+            partition, offset = place.split("/")
+            number, dot, ending = offset.partition(".")
+            path = full / f"partition={partition}" / f"{full.name}+{partition}+{int(number):010d}.json{dot}{ending}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
 
 
 @pytest.fixture
 def write_dump() -> DumpWriter:
-    """Write a dump by hand: {topic: {"<partition>/<offset>[.gz]": content}}; returns the folder."""
-
-    def write(folder: Path, topics: dict[str, dict[str, bytes | str]], topic_id: str = "t0") -> Path:
-        for topic in ("pin", "geo", "user"):
-            (folder / "topics" / f"{topic_id}.{topic}").mkdir(parents=True, exist_ok=True)
-            for place, content in topics.get(topic, {}).items():
-                partition, offset = place.split("/")
-                number, dot, ending = offset.partition(".")
-                name = f"{topic_id}.{topic}+{partition}+{int(number):010d}.json{dot}{ending}"
-                path = folder / "topics" / f"{topic_id}.{topic}" / f"partition={partition}" / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return folder
-
-    return write
+    return write_dump_files

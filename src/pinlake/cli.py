@@ -116,12 +116,14 @@ def command(file: Path | None = None, **flags: Any) -> Iterator[Command]:
     """Settings for a command's body, and an end that a user can read whatever happens in it."""
     opened: Command | None = None
     try:
+        if flags.get("log_format") == "json":
+            logs.configure("json", "error")  # for what may be wrong with the settings themselves
         opened = Command(resolve(flags, os.environ, file))
         logs.configure(opened.settings.log_format, opened.settings.log_level)
         with structlog.contextvars.bound_contextvars(version=__version__):
             yield opened
     except PinlakeError as error:
-        _fail(str(error), error, opened)
+        _fail(str(error), error, opened, flags.get("log_format"))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         err.print("stopped; what was committed stays, the next run goes on from there")
@@ -130,17 +132,18 @@ def command(file: Path | None = None, **flags: Any) -> Iterator[Command]:
         raise
     except Exception as error:  # the last resort: whatever Spark, Java or the disk may throw
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        _fail(f"{type(error).__name__}: {said[:500]}; run again, or look into the log", error, opened)
+        message = f"{type(error).__name__}: {said[:500]}; run again, or look into the log"
+        _fail(message, error, opened, flags.get("log_format"))
         raise typer.Exit(1) from None
 
 
-def _fail(message: str, error: BaseException, opened: Command | None) -> None:
+def _fail(message: str, error: BaseException, opened: Command | None, log_format: str | None) -> None:
     trace = opened.log if opened else None
     if trace is not None:
         with trace.open("a", encoding="utf-8") as file:
             file.write("".join(traceback.format_exception(error)))
-    if opened and opened.settings.log_format == "json":
-        structlog.get_logger().error("failed", reason=message, trace=str(trace))
+    if (opened.settings.log_format if opened else log_format) == "json":
+        structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
         return
     unexpected = not isinstance(error, PinlakeError)
     err.print(f"error: {message}" + (f" ({trace})" if unexpected and trace else ""), soft_wrap=True, markup=False)
@@ -389,6 +392,8 @@ def quarantine(
 ) -> None:
     """Bad records with their reasons."""
     if context.invoked_subcommand:
+        given = {"topic": topic, "lake": lake, "file": file, "log_format": log_format, "log_level": log_level}
+        context.default_map = {context.invoked_subcommand: given}
         return
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pyspark.sql import functions as F
@@ -571,7 +576,7 @@ def _write_answers(answers: dict[str, Result], form: Format, to: Path) -> None:
         raise UsageError(
             f"answers can't be written to {to}: {error.strerror}; give another folder with --to"
         ) from error
-    err.print(f"{len(answers)} answers written to {to}", markup=False)
+    err.print(f"{len(answers)} answers written to {to}", markup=False, soft_wrap=True)
 
 
 def _version(wanted: bool) -> None:

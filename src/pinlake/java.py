@@ -29,8 +29,12 @@ def java_version(environment: Mapping[str, str] | None = None) -> int:
     if not java or not Path(java).exists():
         where = f"in JAVA_HOME ({home})" if home else "on the PATH"
         raise JavaError(f"Java was not found {where}, and Spark needs it; {JAVA_REMEDY}")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    match = re.search(r'version "(\d+)', said.stderr + said.stdout)
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise JavaError(f"{java} can't be run ({error.strerror}), and Spark needs it; {JAVA_REMEDY}") from error
+    # Up to Java 8 the number that counts came second: 1.8.0.
+    match = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
     version = int(match[1]) if match else 0
     if version < JAVA_AT_LEAST:
         found = f"Java {version}" if version else "a Java that doesn't say its version"

@@ -29,7 +29,7 @@ def configure(log_format: str, level: str) -> None:
         cache_logger_on_first_use=False,
     )
     # Spark's Python side logs every server error before it raises it: the raised error is enough.
-    for noisy in ("py4j", "pyspark", "SQLQueryContextLogger"):
+    for noisy in ("py4j", "pyspark", "SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 

@@ -77,7 +77,8 @@ def resolve(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path
     ):
         for name, value in found.items():
             if name not in Settings.model_fields:
-                raise SettingsError(f"unknown setting {name!r} in {origin}; `pinlake settings` lists those there are")
+                known = ", ".join(Settings.model_fields)
+                raise SettingsError(f"unknown setting {name!r} in {origin}; mend its name, the settings are {known}")
             values[name] = value
             origins[name] = origin
     try:

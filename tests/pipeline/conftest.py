@@ -32,8 +32,11 @@ class Place:
         settings = self.settings.model_copy(update=changed)
         return pipeline.run_all(self.lake, settings, pipeline.new_run(), audit)
 
-    def ingest(self, audit: bool = False) -> None:
-        pipeline.run_ingest(self.lake, self.settings, pipeline.new_run(), audit)
+    def run_to_silver(self) -> None:
+        """A run without the questions, where only its end state's answers matter."""
+        run = pipeline.new_run()
+        pipeline.run_ingest(self.lake, self.settings, run)
+        pipeline.run_clean(self.lake, self.settings, run)
 
     def counts(self) -> dict[str, TopicCount]:
         return {count.topic: count for count in account(self.lake).topics}

@@ -43,7 +43,7 @@ def test_status_is_the_emulators_truth(dump: tuple[Path, Truth], at_once: Place)
 
 def test_every_kind_of_dirt_was_there(dump: tuple[Path, Truth]) -> None:
     kinds = {kind for topic in dump[1].kinds.values() for kind in topic}
-    assert {"misrouted", "cut", "pretty_printed", "array", "conflict"} <= kinds
+    assert {"misrouted", "cut", "array", "conflict", "padded_keys", "extra_field", "html"} <= kinds
 
 
 def test_quarantine_names_a_reason_for_every_record(at_once: Place) -> None:
@@ -52,22 +52,25 @@ def test_quarantine_names_a_reason_for_every_record(at_once: Place) -> None:
     assert {"misrouted", "malformed", "not_an_object", "out_of_range"} <= reasons
 
 
+@pytest.mark.slow
 def test_three_slices_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
     sliced = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
     objects = _objects(dump[0])
     for number in range(3):
         _copy(dump[0], tmp_path / "dump", [path for i, path in enumerate(objects) if i * 3 // len(objects) == number])
-        sliced.run()
+        sliced.run_to_silver() if number < 2 else sliced.run()
     assert sliced.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
 
 
+@pytest.mark.slow
 def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
     shuffled = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
     objects = _objects(dump[0])
     random.Random(3).shuffle(objects)
-    for part in (objects[: len(objects) // 2], objects[len(objects) // 2 :]):
-        _copy(dump[0], tmp_path / "dump", part)
-        shuffled.run()
+    _copy(dump[0], tmp_path / "dump", objects[: len(objects) // 2])
+    shuffled.run_to_silver()
+    _copy(dump[0], tmp_path / "dump", objects[len(objects) // 2 :])
+    shuffled.run()
     assert shuffled.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
 
 
@@ -75,6 +78,24 @@ def test_rebuild_equals_what_was_there(at_once: Place) -> None:
     before = at_once.content(*SILVER, "drift", *GOLD)
     pipeline.run_rebuild(at_once.lake, at_once.settings, pipeline.new_run(), "silver")
     assert at_once.content(*SILVER, "drift", *GOLD) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland"])
+def test_the_session_time_zone_changes_nothing(
+    dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path, zone: str
+) -> None:
+    expected = at_once.content(*SILVER, *GOLD)
+    elsewhere = place(dump[0], tmp_path / "lake", max_bad_share=1.0)
+    conf = at_once.spark.conf
+    conf.set("spark.sql.session.timeZone", zone)
+    try:
+        elsewhere.run()
+        # Time stamps print in the session's time zone.
+        conf.set("spark.sql.session.timeZone", "UTC")
+        assert elsewhere.content(*SILVER, *GOLD) == expected
+    finally:
+        conf.set("spark.sql.session.timeZone", "UTC")
 
 
 def _objects(dump: Path) -> list[Path]:

@@ -82,7 +82,7 @@ def _unreadable() -> Column:
     """Why there are no fields. A record that starts like an object but isn't one is broken JSON, not another value."""
     # In brackets, for here too the parser would be content with a value at the beginning.
     is_json = F.try_parse_json(F.concat(F.lit("["), "_text", F.lit("]"))).isNotNull()
-    other_value = is_json & ~F.ltrim("_text").startswith("{")
+    other_value = is_json & F.col("_text").rlike(r"\S") & ~F.ltrim("_text").startswith("{")
     return issues(
         Issue("undecodable", "the bytes are not text in any Unicode encoding", (), F.col("_text").isNull()),
         Issue("not_an_object", "the record is JSON but not an object", (), other_value),

@@ -50,7 +50,8 @@ def explained(table: str, error: Exception) -> Exception:
     """A LakeError that names the table and the way out, for an error that Delta gave a class; else the error itself."""
     if is_conflict(error):
         return LakeError(
-            f"table {table}: another writer was faster {ATTEMPTS} times ({_first_line(error)}); run again when it is done"
+            f"table {table}: another writer was faster {ATTEMPTS} times ({_first_line(error)}); run again when it "
+            "is done"
         )
     found = _ERROR_CLASS.search(_said(error))
     if not found:

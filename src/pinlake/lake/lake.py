@@ -99,8 +99,8 @@ class Lake:
         """The result of a query on the lake's tables. Raises UsageError for anything that isn't one."""
         if not _READS.match(statement):
             raise UsageError(
-                f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: tables "
-                "are written by the stages alone"
+                f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: "
+                "tables are written by the stages alone"
             )
         for table in TABLES:
             self.exists(table)

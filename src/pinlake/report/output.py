@@ -5,20 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
-from pyspark.sql.types import TimestampType
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType, TimestampType
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pinlake.errors import UsageError
 from pinlake.report.formats import Format
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 
 class Result:
@@ -32,19 +35,21 @@ class Result:
     @classmethod
     def of(cls, frame: DataFrame, title: str = "", limit: int | None = None) -> Result:
         """A frame's rows, all of them or the first `limit`."""
-        shown = frame.select(
+        # By their places: a query may give two columns one name.
+        places = [str(number) for number in range(len(frame.columns))]
+        shown = frame.toDF(*places).select(
             *[
-                # Formatted where the session's time zone is known: collected, a time stamp takes on this process's.
-                F.date_format(F.col(f"`{field.name}`"), "yyyy-MM-dd'T'HH:mm:ssXXX").alias(field.name)
-                if isinstance(field.dataType, TimestampType)
-                else F.col(f"`{field.name}`")
-                for field in frame.schema.fields
+                _readable(F.col(name), field.dataType).alias(name)
+                for name, field in zip(places, frame.schema, strict=True)
             ]
         )
         rows = (shown.limit(limit) if limit is not None else shown).collect()
         return cls(frame.columns, [[_plain(value) for value in row] for row in rows], title)
 
     def records(self) -> list[dict[str, Any]]:
+        """One dict per row. Raises UsageError where two columns have one name."""
+        if twice := [name for name, count in Counter(self.columns).items() if count > 1]:
+            raise UsageError(f"column {', '.join(twice)} comes more than once; name each with AS, or take another form")
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def csv(self) -> str:
@@ -90,8 +95,32 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
+def _readable(column: Column, kind: DataType) -> Column:
+    """The column with its time stamps as text, all the way down: collected, one takes on this process's time zone."""
+    if "timestamp" not in kind.simpleString():
+        return column
+    match kind:
+        case TimestampType():
+            # The seconds are added to a time without a zone, which no zone's summer time can shift.
+            epoch = F.lit("1970-01-01").cast("timestamp_ntz")
+            in_utc = F.timestamp_add("MICROSECOND", F.unix_micros(column), epoch).cast("string")
+            return F.concat(F.replace(in_utc, F.lit(" "), F.lit("T")), F.lit("Z"))
+        case ArrayType():
+            return F.transform(column, lambda item: _readable(item, kind.elementType))
+        case MapType():
+            return F.map_from_arrays(
+                _readable(F.map_keys(column), ArrayType(kind.keyType)),
+                _readable(F.map_values(column), ArrayType(kind.valueType)),
+            )
+        case StructType():
+            fields = [_readable(column[field.name], field.dataType).alias(field.name) for field in kind]
+            return F.when(column.isNotNull(), F.struct(*fields))
+        case _:
+            return column
+
+
 def _plain(value: Any) -> Any:
-    """Rows as dicts and bytes as hexadecimal text, all the way down."""
+    """Rows as dicts, bytes as hexadecimal text, NaN and infinity as text, all the way down."""
     if hasattr(value, "asDict"):
         value = value.asDict()
     if isinstance(value, Mapping):
@@ -102,11 +131,13 @@ def _plain(value: Any) -> Any:
         return bytes(value).hex()
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
 
 
 def _shown(value: Any) -> str:

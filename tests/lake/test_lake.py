@@ -1,0 +1,124 @@
+"""Tables of a lake: made with their comments, written once, and errors that name the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from pinlake.errors import AccountingError, LakeError, UsageError
+from pinlake.lake.accounting import TopicCount, check_sums
+from pinlake.lake.lake import MARKER, Lake, check_folder
+from pinlake.lake.model import TABLES
+
+DRIFT = "topic string, kind string, field string, records bigint, example_path string, batch bigint, run_id string"
+
+
+@pytest.fixture
+def lake(spark, tmp_path: Path) -> Lake:
+    return Lake(spark, f"t_{uuid4().hex[:12]}", root=tmp_path / "lake it's")
+
+
+def drift_rows(spark, *fields: str):
+    rows = [("pin", "extra", field, 1, "p", 1, "r") for field in fields]
+    return spark.createDataFrame(rows, DRIFT).selectExpr("*", "timestamp'2020-01-01' AS found_at")
+
+
+def test_a_table_is_made_with_its_comments_and_an_append_counts_once(lake: Lake) -> None:
+    assert lake.read("drift").columns == TABLES["drift"].column_names
+    assert not lake.exists("drift")
+    for _ in range(2):
+        lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
+    lake.append("drift", drift_rows(lake.spark, "b"), ("app", 2))
+    assert sorted(row["field"] for row in lake.read("drift").collect()) == ["a", "b"]
+    described = {row["col_name"]: row["comment"] for row in lake.query("DESCRIBE TABLE drift").collect()}
+    assert described["field"] == TABLES["drift"].column("field").comment
+    assert lake.info("drift").comment == TABLES["drift"].comment
+    assert lake.highest("drift", "batch", "field = 'b'") == 1
+
+
+def test_replaced_rows_keep_comments_and_say_what_they_were_made_from(lake: Lake) -> None:
+    years = lake.spark.createDataFrame([(2020, 3)], "join_year int, number_users_joined bigint")
+    lake.replace("users_joined_by_year", years, "it's this")
+    state = lake.state("users_joined_by_year")
+    lake.replace("users_joined_by_year", years, "that")
+    assert lake.made_from("users_joined_by_year") == "that"
+    assert lake.state("users_joined_by_year") != state
+    described = {row["col_name"]: row["comment"] for row in lake.query("DESCRIBE TABLE users_joined_by_year").collect()}
+    assert described["number_users_joined"] == "number of users"
+
+
+def test_a_second_lake_of_the_same_schema_name_takes_its_place(lake: Lake, tmp_path: Path) -> None:
+    lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
+    database = lake.query("SELECT current_database()").collect()[0][0]
+    other = Lake(lake.spark, database, root=tmp_path / "other")
+    assert other.read("drift").count() == 0
+    again = Lake(lake.spark, database, root=lake.root)
+    assert again.read("drift").count() == 1
+
+
+def test_a_broken_table_is_named_and_left_alone(lake: Lake) -> None:
+    assert lake.root is not None
+    (lake.root / "drift").mkdir()
+    (lake.root / "drift" / "mine.txt").write_text("precious")
+    with pytest.raises(LakeError, match=r"drift is not a Delta table \(no _delta_log in it\)"):
+        lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
+    assert [path.name for path in (lake.root / "drift").iterdir()] == ["mine.txt"]
+
+
+def test_a_corrupt_log_is_named(spark, lake: Lake) -> None:
+    lake.append("drift", drift_rows(spark, "a"), ("app", 1))
+    assert lake.root is not None
+    log = lake.root / "drift" / "_delta_log"
+    for path in log.glob("*.json"):
+        path.unlink()
+    (log / "00000000000000000007.json").write_text("{}")
+    with pytest.raises(LakeError, match="table drift can't be used"):
+        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift").count()
+
+
+def test_a_column_dropped_by_hand_is_named(spark, lake: Lake) -> None:
+    assert lake.root is not None
+    lake.append("drift", drift_rows(spark, "a"), ("app", 1))
+    drift_rows(spark, "a").drop("field").write.format("delta").mode("overwrite").option("overwriteSchema", True).save(
+        str(lake.root / "drift")
+    )
+    with pytest.raises(LakeError, match="table drift has no column field: its schema was changed by hand"):
+        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift")
+
+
+def test_a_stage_that_was_not_run_is_named(lake: Lake) -> None:
+    with pytest.raises(LakeError, match="table silver_post isn't there yet; `pinlake clean` makes it"):
+        lake.require("silver_post", "clean")
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE drift", "insert into drift values (1)", " DELETE FROM drift"])
+def test_only_queries_are_run(lake: Lake, statement: str) -> None:
+    with pytest.raises(UsageError, match="not a query"):
+        lake.query(statement)
+
+
+def test_a_folder_with_something_else_is_no_lake(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").touch()
+    with pytest.raises(LakeError, match=r"holds something else \(thesis\.doc\)"):
+        check_folder(tmp_path)
+    (tmp_path / MARKER).touch()
+    check_folder(tmp_path)
+    with pytest.raises(LakeError, match="is a file; give a folder"):
+        check_folder(tmp_path / "thesis.doc")
+    with pytest.raises(LakeError, match=r"can't be made: .*thesis\.doc is a file"):
+        check_folder(tmp_path / "thesis.doc" / "lake")
+
+
+def test_a_record_in_no_place_or_in_two_fails_the_sums() -> None:
+    right = TopicCount(
+        "pin", received=11, unreadable=1, bronze=10, silver=5, deduplicated=2, conflicts=1, quarantined=2
+    )
+    check_sums([right])
+    lost = TopicCount("pin", received=11, unreadable=1, bronze=10, silver=5, deduplicated=2, conflicts=1, quarantined=1)
+    with pytest.raises(AccountingError, match=r"topic pin: bronze = silver .* does not hold, 10 are not 9"):
+        check_sums([lost])
+    unread = TopicCount("geo", received=3, bronze=2, silver=2)
+    with pytest.raises(AccountingError, match=r"topic geo: received = bronze \+ unreadable does not hold"):
+        check_sums([unread])

@@ -1,0 +1,83 @@
+"""Where log lines go and what they look like."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import structlog
+
+from pinlake import logs
+
+NOON = datetime(2024, 2, 29, 12, 0, 0, 7, UTC)
+
+
+@pytest.fixture(autouse=True)
+def _reset() -> None:
+    structlog.reset_defaults()
+
+
+def test_json_is_one_object_a_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "info")
+    structlog.get_logger().info("read", topic="pin", text="two\nlines")
+    structlog.get_logger().error("failed")
+    said = capsys.readouterr()
+    first, second = [json.loads(line) for line in said.err.splitlines()]
+    assert (first["event"], first["topic"], first["text"], first["level"]) == ("read", "pin", "two\nlines", "info")
+    assert datetime.fromisoformat(first["timestamp"]).utcoffset() == UTC.utcoffset(None)
+    assert second["event"] == "failed"
+    assert said.out == ""
+
+
+def test_console_is_text_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("console", "info")
+    structlog.get_logger().info("read", topic="pin")
+    said = capsys.readouterr()
+    assert "read" in said.err
+    assert "topic=pin" in said.err
+    assert "\x1b" not in said.err, "no colours where no terminal is"
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("level", "logged"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_lines_below_the_level_are_left_out(level: str, logged: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", level)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(structlog.get_logger(), name)("said")
+    assert [json.loads(line)["level"] for line in capsys.readouterr().err.splitlines()] == logged
+
+
+def test_what_is_bound_to_the_context_is_in_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "info")
+    with structlog.contextvars.bound_contextvars(version="1.2.3"):
+        structlog.get_logger().info("said")
+    assert json.loads(capsys.readouterr().err)["version"] == "1.2.3"
+
+
+def test_a_log_file_is_made_with_its_folder_and_named_by_time(tmp_path: Path) -> None:
+    path = logs.log_file(tmp_path / "new" / "logs", NOON)
+    assert path == tmp_path / "new" / "logs" / "20240229-120000-000007.log"
+    assert path.read_text() == ""
+
+
+def test_a_log_file_that_is_there_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "20240229-120000-000007.log").write_text("before")
+    path = logs.log_file(tmp_path, NOON)
+    assert path is not None
+    assert path.read_text() == "before"
+
+
+def test_no_log_file_where_the_folder_cant_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert logs.log_file(tmp_path / "file") is None
+    assert logs.log_file(tmp_path / "file" / "logs") is None

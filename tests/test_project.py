@@ -1,0 +1,59 @@
+"""The files around the code say what the code says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pinlake
+from pinlake.lake.model import GOLD, TABLES
+from pinlake.report.data_model import markdown
+from pinlake.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def project() -> dict[str, object]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_requirements_are_the_projects_pins() -> None:
+    found = project()
+    wanted = {*found["dependencies"], *found["optional-dependencies"]["local"]}  # type: ignore[index, misc]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert {line for line in lines if line and not line.startswith("#")} == wanted
+
+
+def test_every_pin_is_exact() -> None:
+    found = project()
+    extras = [pin for pins in found["optional-dependencies"].values() for pin in pins]  # type: ignore[attr-defined]
+    assert [pin for pin in [*found["dependencies"], *extras] if not re.fullmatch(r"[\w-]+==[\w.]+", pin)] == []  # type: ignore[misc]
+
+
+def test_the_data_model_page_is_the_codes() -> None:
+    assert (ROOT / "docs" / "data-model.md").read_text(encoding="utf-8") == markdown(), "run `make docs`"
+
+
+def test_every_table_and_column_has_a_comment_and_a_name_of_its_own() -> None:
+    assert [table.name for table in TABLES.values() if not table.comment] == []
+    assert [(t.name, c.name) for t in TABLES.values() for c in t.columns if not c.comment] == []
+    assert [t.name for t in TABLES.values() if len(set(t.column_names)) != len(t.columns)] == []
+    assert [name for name, table in GOLD.items() if not table.order] == []
+
+
+def test_the_readme_names_every_answer_make_target_and_setting_file() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z][a-z-]*)", readme))
+    assert {"run", "test"} <= named <= targets
+    assert "pinlake.toml" in readme
+
+
+def test_the_changelog_knows_the_version() -> None:
+    assert pinlake.__version__ in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_has_a_meaning() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
