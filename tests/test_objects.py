@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pinlake.objects import ObjectName, object_name, offset_of, partition_of, split_topic
 
-PATH_PARTS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1)
-TOPIC_NAMES = st.text(st.characters(exclude_characters="/.", exclude_categories=["Cs"]), min_size=1)
+PATH_PARTS = st.text(st.characters(exclude_characters="/\n", exclude_categories=["Cs"]), min_size=1)
+TOPIC_NAMES = st.text(st.characters(exclude_characters="/.\n", exclude_categories=["Cs"]), min_size=1)
 NAMES = st.builds(
     ObjectName, PATH_PARTS, TOPIC_NAMES, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1), st.booleans()
 )

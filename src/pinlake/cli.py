@@ -151,10 +151,11 @@ def _fail(message: str, error: BaseException, opened: Command | None, log_format
 
 def _reporter(settings: Settings) -> Callable[[str, str], None]:
     started = time.monotonic()
+    bound = structlog.contextvars.get_contextvars()  # stages report from threads, which have contexts of their own
 
     def report(stage: str, message: str) -> None:
         if settings.log_format == "json":
-            structlog.get_logger().msg("progress", stage=stage, message=message)
+            structlog.get_logger().msg("progress", **bound, stage=stage, message=message)
         else:
             err.print(f"{time.monotonic() - started:6.1f} s  {stage:<7} {message}", markup=False, soft_wrap=True)
 
@@ -339,8 +340,8 @@ def answer(
             near = get_close_matches(name, GOLD, n=1)
             raise UsageError(
                 f"no answer is called {name!r}"
-                + (f", did you mean {near[0]}?" if near else "")
-                + f" The answers are {', '.join(GOLD)}"
+                + (f", did you mean {near[0]}? The" if near else "; the")
+                + f" answers are {', '.join(GOLD)}"
             )
         opened = call.existing_lake()
         if name is not None:
@@ -454,8 +455,10 @@ def sql(
 ) -> None:
     """Any query on the lake's tables."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
+        from pinlake.lake.lake import check_query
         from pinlake.report.output import Result, write
 
+        check_query(statement)
         write(Result.of(call.existing_lake().query(statement)), form, out)
 
 

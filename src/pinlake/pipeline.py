@@ -64,12 +64,7 @@ def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
 def run_ingest(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> None:
     """Stage one: from the dump to bronze."""
     store = check_source(settings)
-    for result in ingest(lake, store, settings.topic_id, run, audit):
-        for kind in sorted({stranger.kind for stranger in result.strangers}):
-            paths = [stranger.path for stranger in result.strangers if stranger.kind == kind]
-            run.report(
-                "ingest", f"{result.topic}: {kind}: {paths[0]}" + (f" and {len(paths) - 1} more" if paths[1:] else "")
-            )
+    ingest(lake, store, settings.topic_id, run, audit)
 
 
 def run_clean(lake: Lake, settings: Settings, run: Run) -> None:
@@ -113,7 +108,8 @@ def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str) -> Accounti
 def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> int:
     """Send quarantined records through again; silver, gold and the accounting follow."""
     moved = replay(lake, run, topic)
-    update_posts(lake, run)
+    if not moved:
+        return 0
     run_query(lake, settings, run)
     run_account(lake, run)
     return moved

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,6 +137,8 @@ def _local_session(driver_memory: str, log: Path | None) -> SparkSession:
         **LOCAL_CONFIG,
         "spark.jars": ",".join(str(jar) for jar in fetch_jars()),
         "spark.driver.memory": driver_memory,
+        # Spark makes this folder though no table is ever in it.
+        "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "pinlake-warehouse"),
         "spark.driver.extraJavaOptions": " ".join(options),
         "spark.sql.shuffle.partitions": str(cores),
         "spark.default.parallelism": str(cores),

@@ -32,11 +32,13 @@ class Place:
         settings = self.settings.model_copy(update=changed)
         return pipeline.run_all(self.lake, settings, pipeline.new_run(), audit)
 
-    def run_to_silver(self) -> None:
-        """A run without the questions, where only its end state's answers matter."""
+    def run_to_silver(self, **changed: Any) -> Accounting:
+        """A run without the questions."""
+        settings = self.settings.model_copy(update=changed)
         run = pipeline.new_run()
-        pipeline.run_ingest(self.lake, self.settings, run)
-        pipeline.run_clean(self.lake, self.settings, run)
+        pipeline.run_ingest(self.lake, settings, run)
+        pipeline.run_clean(self.lake, settings, run)
+        return pipeline.run_account(self.lake, run)
 
     def counts(self) -> dict[str, TopicCount]:
         return {count.topic: count for count in account(self.lake).topics}

@@ -222,13 +222,13 @@ def test_too_many_bad_records_stop_the_run_before_silver(
     assert not any(stopped.lake.exists(f"silver_{topic}") for topic in ("pin", "geo", "user"))
     assert stopped.rows("SELECT offset FROM quarantine") == [(1,)]
     assert stopped.counts()["pin"].backlog == 2
-    stopped.run(max_bad_share=0.5)
+    stopped.run_to_silver(max_bad_share=0.5)
     pins_counted = stopped.counts()["pin"]
     assert (pins_counted.silver, pins_counted.quarantined, pins_counted.backlog) == (2, 1, 0)
     # A batch that is bad as a whole and was accepted is not looked at again.
     write_dump(tmp_path / "dump", {"pin": {"0/3": "oops again"}})
-    stopped.run(max_bad_share=1.0)
-    stopped.run()
+    stopped.run_to_silver(max_bad_share=1.0)
+    stopped.run_to_silver()
     assert stopped.counts()["pin"].quarantined == 2
 
 

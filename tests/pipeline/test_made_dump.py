@@ -74,6 +74,7 @@ def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: P
     assert shuffled.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
 
 
+@pytest.mark.slow
 def test_rebuild_equals_what_was_there(at_once: Place) -> None:
     before = at_once.content(*SILVER, "drift", *GOLD)
     pipeline.run_rebuild(at_once.lake, at_once.settings, pipeline.new_run(), "silver")

@@ -104,13 +104,14 @@ def test_a_narrow_table_folds_and_loses_nothing() -> None:
 
 
 def test_a_table_of_the_first_rows_says_how_many_more_there_are_and_where() -> None:
-    result = Result(["n"], [[number] for number in range(1_200)], "Numbers")
+    result = Result(["number of the row, from 0"], [[number] for number in range(1_200)], "Numbers")
     console = Console(file=io.StringIO(), width=80)
     console.print(result.table(3, "pinlake sql"))
     printed = console.file.getvalue()
     assert printed.startswith("Numbers")
     assert [line.strip("│ ") for line in printed.splitlines() if line.startswith("│")] == ["0", "1", "2"]
-    assert "1,197" in printed
+    assert "1,197 more" in printed
+    assert "pinlake sql" in printed
     assert "more" not in shown(Result(["n"], [[1]]))
 
 

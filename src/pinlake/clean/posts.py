@@ -34,8 +34,11 @@ def join_posts(pins: DataFrame, geo: DataFrame, users: DataFrame) -> DataFrame:
     return joined.withColumn("_warnings", warnings).select(*SILVER_POST.column_names)
 
 
-def update_posts(lake: Lake, run: Run) -> None:
-    """Bring silver_post up to date with the three silver tables."""
+def update_posts(lake: Lake, run: Run, also: DataFrame | None = None) -> None:
+    """Bring silver_post up to date with the three silver tables.
+
+    `also` holds ids (ind) of posts that changed without a new batch, as those of replayed records do.
+    """
     silver = {name: lake.require(topic.silver_table, "clean") for name, topic in TOPICS.items()}
     posts = lake.read("silver_post")
     seen = posts.agg(*[F.coalesce(F.max(f"_{name}_batch"), F.lit(0)).alias(name) for name in TOPICS]).first()
@@ -45,7 +48,7 @@ def update_posts(lake: Lake, run: Run) -> None:
         run.report("clean", "silver_post made")
         return
     newer = [side.where(F.col("_last_batch") > seen[name]).select("ind") for name, side in silver.items()]
-    changed = reduce(DataFrame.union, newer).distinct()
+    changed = reduce(DataFrame.union, [*newer, *([also] if also is not None else [])]).distinct()
     bounds = changed.agg(F.count("*").alias("posts"), F.min("ind").alias("first"), F.max("ind").alias("last")).first()
     assert bounds is not None
     if not bounds["posts"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 from pinlake.clean.geo import clean_geo
 from pinlake.clean.latest import latest, merged
 from pinlake.clean.pins import clean_pin
+from pinlake.clean.posts import update_posts
 from pinlake.clean.records import parse
 from pinlake.clean.users import clean_user
 from pinlake.errors import QualityError
@@ -24,6 +26,9 @@ from pinlake.lake.model import TABLES
 from pinlake.lake.parallel import side_by_side
 from pinlake.lake.run import Run
 from pinlake.topics import TOPICS, Topic
+
+# What identifies a record in bronze and in quarantine.
+_PLACE = ("path", "position", "batch")
 
 CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
 
@@ -83,32 +88,29 @@ def rebuild_silver(lake: Lake, run: Run) -> None:
 def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
     """Clean quarantined records again with today's rules; those that pass move to silver. Returns how many did.
 
-    Silver takes a record in once however often it comes, so a replay that was stopped is simply run again.
+    Records of a batch that silver doesn't have yet are left to `clean`. Silver takes a record in once however often it
+    comes, and quarantine gives it up last, so a replay that was stopped is simply run again.
     """
+    passed: dict[Topic, DataFrame] = {}
     moved = 0
     for topic in TOPICS.values():
         if topic_name not in (None, topic.name):
             continue
-        quarantined = lake.read("quarantine").where(F.col("topic") == topic.name)
-        places = quarantined.select("path", "position", "batch")
-        again = _bronze(lake, topic).join(places, ["path", "position", "batch"], "left_semi")
+        settled = (F.col("topic") == topic.name) & (F.col("batch") <= cleaned_batch(lake, topic.name))
+        quarantined = lake.read("quarantine").where(settled)
+        again = _bronze(lake, topic).join(quarantined.select(*_PLACE), list(_PLACE), "left_semi")
         good = _only(clean_records(again, topic), F.col("_errors").isNull())
         count = good.count()
         run.report("replay", f"{topic.name}: {count:,} of {quarantined.count():,} records pass")
-        if not count:
-            continue
-        _merge(lake, topic, good)
-        # What is in silver now leaves quarantine: the records' hashes say which.
-        kept = lake.read(topic.silver_table).select(F.explode("_records").alias("record"))
-        view = f"replayed_{topic.name}"
-        places.select("path", "position", "batch", F.xxhash64("path", "position", "batch").alias("record")).join(
-            kept, "record", "left_semi"
-        ).createOrReplaceTempView(view)
-        lake.delete(
-            "quarantine",
-            f"topic = '{topic.name}' AND (path, position, batch) IN (SELECT path, position, batch FROM {view})",
-        )
-        moved += count
+        if count:
+            _merge(lake, topic, good)
+            passed[topic] = good
+            moved += count
+    if passed:
+        update_posts(lake, run, reduce(DataFrame.union, [good.select("ind") for good in passed.values()]))
+    for topic, good in passed.items():
+        places = good.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in _PLACE])
+        lake.remove("quarantine", places)
     return moved
 
 
@@ -129,7 +131,7 @@ def _pending(lake: Lake, topic: Topic) -> DataFrame:
 
 
 def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
-    """Quarantine and drift of the pending records, where they are not in those tables yet."""
+    """Quarantine and drift of the pending records."""
     pending = _pending(lake, topic)
     drifted = F.size("_drift") > 0
     row = pending.agg(
@@ -143,17 +145,20 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
         return TopicClean(topic.name, pending)
     run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
+    # A run that was stopped before silver has left these batches' records there; today's rules may say otherwise.
+    for table in ("quarantine", "drift"):
+        left = f"topic = '{topic.name}' AND batch > {cleaned_batch(lake, topic.name)}"
+        if lake.highest(table, "batch", left):
+            lake.delete(table, left)
     if row["bad"]:
-        known = lake.highest("quarantine", "batch", f"topic = '{topic.name}'")
-        bad = _only(pending, F.col("_errors").isNotNull() & (F.col("_batch") > known))
+        bad = _only(pending, F.col("_errors").isNotNull())
         places = {
             name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")
         }
         quarantined = bad.withColumns({**stamp, **places, "quarantined_at": F.lit(run.started)})
         lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", row["batch"]))
     if row["drifted"]:
-        known = lake.highest("drift", "batch", f"topic = '{topic.name}'")
-        fields = pending.where(F.col("_batch") > known).select(F.explode("_drift").alias("_drift"), "_path", "_batch")
+        fields = pending.select(F.explode("_drift").alias("_drift"), "_path", "_batch")
         counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
             F.count("*").alias("records"), F.min("_path").alias("example_path")
         )

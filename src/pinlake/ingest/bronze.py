@@ -12,6 +12,7 @@ from pinlake.ingest.audit import audit_topic
 from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
 from pinlake.ingest.reader import EMPTY, Sized, group, read_objects
 from pinlake.ingest.store import FolderStore
+from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import Progress, progress
 from pinlake.lake.run import Run
@@ -74,9 +75,12 @@ def _unread(progress: Progress, empty: set[tuple[int, int]]) -> Callable[[int, i
 
 
 def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -> None:
-    """Add to table `object_report` what is not in it yet."""
+    """Say what was found, and add to table `object_report` what is not in it yet."""
     if not found:
         return
+    for kind in sorted({stranger.kind for _, stranger in found}):
+        paths = [stranger.path for _, stranger in found if stranger.kind == kind]
+        run.report("ingest", f"{kind}: {paths[0]}" + (f" and {len(paths) - 1:,} more" if paths[1:] else ""))
     rows = lake.spark.createDataFrame(
         [(topic, *stranger) for topic, stranger in found], "topic STRING, path STRING, kind STRING, message STRING"
     )
@@ -90,12 +94,13 @@ def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -
 def _load(lake: Lake, store: FolderStore, run: Run, topics: Sequence[str], objects: list[ObjectName]) -> None:
     if not objects:
         return
-    batch = lake.highest("bronze", "batch") + 1
+    # Above what silver has too: bronze may have been restored to an earlier version, or read anew.
+    batch = 1 + max(lake.highest("bronze", "batch"), *[cleaned_batch(lake, topic) for topic in TOPICS])
     rows = read_objects(lake.spark, store, group(_sized(store, objects))).withColumns(
         {"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)}
     )
-    # Tasks that each read other topics may pick the same batch number; as applications of their own both commit.
-    lake.append("bronze", rows, (f"pinlake-bronze-{'-'.join(topics)}", batch))
+    # An application of its own for each run: Delta remembers the versions of one that were taken back by a restore.
+    lake.append("bronze", rows, (f"pinlake-bronze-{'-'.join(topics)}-{run.id}", batch))
     run.report("ingest", f"{len(objects):,} objects in bronze")
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
+from uuid import uuid4
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -97,11 +98,7 @@ class Lake:
 
     def query(self, statement: str) -> DataFrame:
         """The result of a query on the lake's tables. Raises UsageError for anything that isn't one."""
-        if not _READS.match(statement):
-            raise UsageError(
-                f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: "
-                "tables are written by the stages alone"
-            )
+        check_query(statement)
         for table in TABLES:
             self.exists(table)
         self.spark.sql(f"USE {self._schema}")
@@ -143,10 +140,8 @@ class Lake:
     def replace(self, table: str, rows: DataFrame, made_from: str = "") -> None:
         """Put rows in place of all that is in the table, in one commit. `made_from` is kept with the table."""
         model = TABLES[table]
-        view = f"new_{table}_{id(rows):x}"
-        self._shaped(table, rows).createOrReplaceTempView(view)
         self.exists(table)
-        try:
+        with self._view(table, self._shaped(table, rows)) as view:
             commit(
                 table,
                 lambda: self.spark.sql(
@@ -155,8 +150,6 @@ class Lake:
                     f"AS SELECT * FROM {view}"
                 ),
             )
-        finally:
-            self.spark.catalog.dropTempView(view)
         with self._lock:
             self._registered.add(table)
 
@@ -168,10 +161,8 @@ class Lake:
         if not self.exists(table) or self.read(table).isEmpty():
             self.replace(table, rows)
             return
-        view = f"new_{table}_{id(rows):x}"
-        self._shaped(table, rows).createOrReplaceTempView(view)
         assignments = ", ".join(f"old.`{name}` = {value}" for name, value in update.items())
-        try:
+        with self._view(table, self._shaped(table, rows)) as view:
             commit(
                 table,
                 lambda: self.spark.sql(
@@ -179,13 +170,22 @@ class Lake:
                     f"WHEN MATCHED THEN UPDATE SET {assignments} WHEN NOT MATCHED THEN INSERT *"
                 ),
             )
-        finally:
-            self.spark.catalog.dropTempView(view)
 
     def delete(self, table: str, where: str = "TRUE") -> None:
         """Delete the rows for which the SQL condition holds."""
         if self.exists(table):
             commit(table, lambda: self.spark.sql(f"DELETE FROM {self._name(table)} WHERE {where}"))
+
+    def remove(self, table: str, rows: DataFrame) -> None:
+        """Delete the rows that are equal to one of `rows` in all columns that this has."""
+        on = " AND ".join(f"old.`{name}` = gone.`{name}`" for name in rows.columns)
+        with self._view(table, rows.distinct()) as view:
+            commit(
+                table,
+                lambda: self.spark.sql(
+                    f"MERGE INTO {self._name(table)} AS old USING {view} AS gone ON {on} WHEN MATCHED THEN DELETE"
+                ),
+            )
 
     def highest(self, table: str, column: str, where: str = "TRUE") -> int:
         """The highest number in a column, 0 where there is none."""
@@ -253,6 +253,16 @@ class Lake:
             ]
         )
 
+    @contextmanager
+    def _view(self, table: str, rows: DataFrame) -> Iterator[str]:
+        """A name for rows in a statement, as long as it runs."""
+        view = f"rows_of_{table}_{uuid4().hex}"
+        rows.createOrReplaceTempView(view)
+        try:
+            yield view
+        finally:
+            self.spark.catalog.dropTempView(view)
+
     def _name(self, table: str) -> str:
         return f"{self._schema}.`{table}`"
 
@@ -262,6 +272,15 @@ class Lake:
 
     def _location(self, table: str) -> str:
         return f"LOCATION {_literal(str(self._folder(table)))}" if self.root is not None else ""
+
+
+def check_query(statement: str) -> None:
+    """Raise UsageError for a statement that isn't a query."""
+    if not _READS.match(statement):
+        raise UsageError(
+            f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: "
+            "tables are written by the stages alone"
+        )
 
 
 def check_folder(root: Path) -> None:

@@ -1,0 +1,255 @@
+"""What can't be used as given: an exit code, one line that says what was found and what to do, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Made, listing, pinlake
+from tests.conftest import DumpWriter
+
+
+def refused(code: int, *words: object) -> str:
+    """The one line of a call that fails and leaves the current folder as it was."""
+    before = listing(Path())
+    result = pinlake(*words)
+    assert listing(Path()) == before
+    assert (result.exit_code, result.stdout) == (code, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.fixture
+def dump(write_dump: DumpWriter, tmp_path: Path) -> Path:
+    return write_dump(tmp_path / "dump", {"pin": {"0/0": "{}"}})
+
+
+@pytest.mark.parametrize("command", ["run", "ingest"])
+def test_a_source_must_be_given(command: str) -> None:
+    assert "no source given; name the folder of a dump with --source" in refused(1, command)
+
+
+def test_a_source_that_is_missing() -> None:
+    line = refused(1, "run", "--source", "gone")
+    assert "source gone is not there; give the folder of a dump, or make one with `pinlake emulate" in line
+
+
+def test_a_source_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "posts.json").touch()
+    assert "source posts.json is a file; give the folder of a dump" in refused(1, "run", "--source", "posts.json")
+
+
+@pytest.mark.parametrize("folder", ["empty", "empty/topics"])
+def test_a_source_that_is_empty(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    line = refused(1, "run", "--source", "empty")
+    assert "no dump in empty: there is no topics/ folder with anything in it; give the folder that" in line
+
+
+@pytest.mark.parametrize("name", ["pin", "a.likes", "_a.pin"])
+def test_a_source_that_is_no_dump(tmp_path: Path, name: str) -> None:
+    (tmp_path / "other" / "topics" / name).mkdir(parents=True)
+    line = refused(1, "run", "--source", "other")
+    assert f"other/topics is not a dump of posts: found {name}, and no folder <id>.pin" in line
+    assert "give the folder of a dump" in line
+
+
+def test_a_topic_that_is_missing(dump: Path) -> None:
+    (dump / "topics" / "t0.geo").rmdir()
+    line = refused(1, "run", "--source", "dump")
+    assert "topic t0.geo is missing in dump/topics; pin, geo and user are all needed: check" in line
+
+
+def test_several_topic_ids(dump: Path, write_dump: DumpWriter) -> None:
+    write_dump(dump, {}, topic_id="t1")
+    assert "several topic ids in dump: t0, t1; choose one with --topic-id" in refused(2, "run", "--source", "dump")
+    line = refused(2, "run", "--source", "dump", "--topic-id", "t2")
+    assert "no topic id 't2' in dump; found t0, t1: choose one of these" in line
+
+
+def test_a_lake_that_is_a_file(dump: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    line = refused(1, "run", "--source", "dump", "--lake", "file")
+    assert "lake file is a file; give a folder with --lake" in line
+    line = refused(1, "run", "--source", "dump", "--lake", "file/lake")
+    assert "lake file/lake can't be made: file is a file; give another folder with --lake" in line.replace(
+        f"{tmp_path}/", ""
+    )
+
+
+def test_a_lake_with_something_else_in_it(dump: Path) -> None:
+    line = refused(1, "run", "--source", "dump", "--lake", "dump")
+    assert "dump holds something else (topics) and no lake; give an empty or a new folder with --lake" in line
+
+
+def test_a_lake_that_cant_be_written(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    line = refused(1, "run", "--source", "dump", "--lake", "lake")
+    assert f"lake lake can't be written: no permission in {tmp_path}; give another folder with --lake" in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("tables",),
+        ("quarantine",),
+        ("quarantine", "replay"),
+        ("answer", "users_joined_by_year"),
+        ("sql", "SELECT 1"),
+        ("clean",),
+        ("query",),
+        ("rebuild", "gold"),
+    ],
+)
+def test_a_lake_that_is_not_there(words: tuple[str, ...], tmp_path: Path) -> None:
+    told = "no lake in {0}; make one with `pinlake run --source DIR --lake {0}`"
+    assert told.format("lake") in refused(1, *words)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    assert told.format("other") in refused(1, *words, "--lake", "other")
+
+
+def test_an_unknown_setting_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "pinlake.toml").write_text('laek = "x"')
+    line = refused(2, "status")
+    assert "unknown setting 'laek' in file pinlake.toml; mend its name, the settings are source, lake, " in line
+
+
+def test_an_unknown_setting_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINLAKE_LAEK", "x")
+    assert "unknown setting 'laek' in variable PINLAKE_LAEK; mend its name, the settings are " in refused(2, "settings")
+
+
+def test_a_setting_of_the_wrong_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refused(2, "run", "--max-bad-share", 2)
+    assert "setting 'max_bad_share' from flag --max-bad-share can't be 2.0: " in line
+    assert "it is share of quarantined records" in line
+    monkeypatch.setenv("PINLAKE_LAKE_WAIT", "long")
+    assert "setting 'lake_wait' from variable PINLAKE_LAKE_WAIT can't be 'long': " in refused(2, "status")
+
+
+@pytest.mark.parametrize("content", [b"lake = ", b'lake = "\xff"'])
+def test_a_settings_file_that_cant_be_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.toml").write_bytes(content)
+    line = refused(2, "status", "--settings", "bad.toml")
+    assert "settings file bad.toml can't be read: " in line
+    assert "it must be TOML, `name = value`" in line
+
+
+def test_a_settings_file_that_is_not_there() -> None:
+    line = refused(2, "status", "--settings", "gone.toml")
+    assert "settings file gone.toml is not there; give the path of a TOML file, or leave it out" in line
+
+
+def test_a_wrong_setting_is_told_in_json_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINLAKE_LAEK", "x")
+    failed = pinlake("status", "--log-format", "json")
+    (line,) = failed.stderr.splitlines()
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert json.loads(line)["reason"].startswith("unknown setting 'laek'")
+
+
+def test_an_unknown_answer_suggests_the_near_one() -> None:
+    line = refused(2, "answer", "user_joined_by_years")
+    assert "no answer is called 'user_joined_by_years', did you mean users_joined_by_year? The answers are " in line
+    assert "did you mean" not in refused(2, "answer", "xyz")
+
+
+@pytest.mark.parametrize("words", [(), ("users_joined_by_year", "--all")])
+def test_answer_wants_one_name_or_all(words: tuple[str, ...]) -> None:
+    assert "name one answer, or give --all; the answers are top_category_by_country, " in refused(2, "answer", *words)
+
+
+@pytest.mark.parametrize(
+    "words", [("--all", "--to", "answers"), ("users_joined_by_year", "--to", "answers", "--format", "csv")]
+)
+def test_answers_go_to_a_folder_only_as_a_whole_and_for_machines(words: tuple[str, ...]) -> None:
+    assert "--to goes with --all and --format csv or json" in refused(2, "answer", *words)
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_folder_for_answers_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    line = refused(2, "answer", "--all", "--format", "csv", "--to", "file")
+    assert "answers can't be written to file: File exists; give another folder with --to" in line
+
+
+def test_an_unknown_topic(made: Made) -> None:
+    told = "no topic is called 'likes'; the topics are pin, geo, user"
+    assert told in refused(2, "quarantine", "--topic", "likes", "--lake", made.lake)
+    assert told in refused(2, "quarantine", "replay", "--topic", "likes", "--lake", made.lake)
+    assert told in refused(2, "quarantine", "--topic", "likes", "replay", "--lake", made.lake)
+
+
+def test_only_silver_and_gold_are_rebuilt() -> None:
+    assert "can't rebuild 'bronze'; give silver (from bronze) or gold (from silver)" in refused(2, "rebuild", "bronze")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DROP TABLE silver_pin", "INSERT INTO row_count TABLE row_count", "  delete from bronze", "selec 1", ""],
+)
+def test_what_is_no_query_is_refused(lake: Path, statement: str) -> None:
+    before = listing(lake)
+    line = refused(2, "sql", statement)
+    assert f"not a query: {statement.strip()!r}; give SELECT, " in line
+    assert listing(lake) == before
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_query_that_spark_refuses_names_the_tables_there_are() -> None:
+    line = refused(2, "sql", "SELECT * FROM likes")
+    assert "can't run the query: [TABLE_OR_VIEW_NOT_FOUND] The table or view `likes` cannot be found." in line
+    assert "the tables are bronze, " in line
+    assert "can't run the query: [UNRESOLVED_COLUMN" in refused(2, "sql", "SELECT likes FROM bronze")
+    assert "can't run the query: [PARSE_SYNTAX_ERROR]" in refused(2, "sql", "SELECT (")
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_query_with_a_name_twice_is_refused_as_json() -> None:
+    line = refused(2, "sql", "SELECT 1 AS a, 2 AS a", "--format", "json")
+    assert "column a comes more than once; name each with AS" in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("answer", "users_joined_by_year", "--format", "xml"),
+        ("emulate", "--to", "dump", "--posts", "-1"),
+        ("emulate", "--to", "dump", "--dirt", "2"),
+        ("emulate",),
+        ("nonsense",),
+        ("status", "--nonsense"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_how_to_get_help(words: tuple[str, ...]) -> None:
+    result = pinlake(*words)
+    assert (result.exit_code, result.stdout, listing(Path())) == (2, "", [])
+    assert result.stderr.startswith("Usage: ")
+    assert "-h" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("home", "found"), [("gone", "Java was not found in JAVA_HOME (gone)"), ("old", "found Java 11 at old/bin/java")]
+)
+def test_a_run_without_a_java_that_spark_can_use(dump: Path, tmp_path: Path, home: str, found: str) -> None:
+    java = tmp_path / "old" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.25\" 2024-10-15' >&2\n")
+    java.chmod(0o755)
+    before = listing(tmp_path)
+    command = [sys.executable, "-m", "pinlake.cli", "run", "--source", "dump", "--lake", "lake"]
+    environment = {**os.environ, "JAVA_HOME": home}
+    told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (told.returncode, told.stdout) == (1, "")
+    (line,) = told.stderr.splitlines()
+    assert line.startswith(f"error: {found}")
+    assert "install a JDK 17 or newer" in line
+    assert listing(tmp_path) == before

@@ -1,0 +1,90 @@
+"""What is put right afterwards: quarantined records after a rule was mended, tables that were restored or lost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinlake import pipeline
+from pinlake.clean import silver
+from pinlake.clean.geo import clean_geo
+from pinlake.errors import AccountingError, QualityError
+from tests.conftest import write_dump_files
+from tests.pipeline.conftest import Place
+from tests.pipeline.test_faults import geo, pin, user
+
+pytestmark = pytest.mark.slow
+
+
+def too_strict(parsed: DataFrame) -> DataFrame:
+    """The geo cleaner with a rule that is wrong for the first two posts."""
+    wrong = F.array(F.struct(F.lit("wrong").alias("name"), F.lit("no").alias("message"), F.array().alias("columns")))
+    cleaned = clean_geo(parsed)
+    return cleaned.withColumn(
+        "_errors", F.when(F.col("ind") < 2, wrong.cast(cleaned.schema["_errors"].dataType)).otherwise(F.col("_errors"))
+    )
+
+
+def dump_of(folder: Path, *posts: int) -> Path:
+    topics = {"pin": pin, "geo": geo, "user": user}
+    return write_dump_files(folder, {name: {f"0/{n}": make(n) for n in posts} for name, make in topics.items()})
+
+
+@pytest.fixture
+def loaded(place: Callable[..., Place], tmp_path: Path) -> Place:
+    return place(dump_of(tmp_path / "dump", 0, 1, 2, 3), tmp_path / "lake")
+
+
+def test_replay_moves_what_is_right_now_to_silver_posts_and_answers(
+    loaded: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setitem(silver.CLEANERS, "geo", too_strict)
+        loaded.run(max_bad_share=1.0)
+    assert (loaded.counts()["geo"].quarantined, loaded.lake.read("silver_post").count()) == (2, 2)
+    assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), "pin") == 0
+    assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), None) == 2
+    counts = loaded.counts()["geo"]
+    assert (counts.silver, counts.quarantined, counts.orphans, counts.backlog) == (4, 0, 0, 0)
+    assert loaded.lake.read("silver_post").count() == 4
+    assert loaded.answers()["top_category_by_country"] == [("Peru", "travel", 4)]
+    assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), None) == 0
+
+
+def test_a_stopped_run_goes_on_after_its_rule_was_mended(loaded: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setitem(silver.CLEANERS, "geo", too_strict)
+        with pytest.raises(QualityError):
+            loaded.run()
+    assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), None) == 0
+    loaded.run_to_silver()
+    counts = loaded.counts()["geo"]
+    assert (counts.silver, counts.quarantined, counts.backlog) == (4, 0, 0)
+
+
+def test_restored_bronze_is_read_on_and_silver_says_what_to_do(loaded: Place, tmp_path: Path) -> None:
+    loaded.run_to_silver()
+    before = loaded.lake.version("bronze")
+    dump_of(tmp_path / "dump", 4, 5)
+    loaded.run_to_silver()
+    loaded.spark.sql(f"RESTORE TABLE {loaded.settings.database}.bronze TO VERSION AS OF {before}")
+    with pytest.raises(AccountingError, match="`pinlake rebuild silver` makes all but bronze anew"):
+        loaded.run_to_silver()
+    assert loaded.lake.read("bronze").count() == 18
+    pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver")
+    counts = loaded.counts()["pin"]
+    assert (counts.bronze, counts.silver, counts.deduplicated) == (6, 6, 0)
+
+
+def test_a_silver_table_that_is_gone_is_made_again(loaded: Place) -> None:
+    loaded.run()
+    answers = loaded.answers()
+    shutil.rmtree(loaded.settings.lake / "silver_geo")
+    loaded.run()
+    assert loaded.counts()["geo"].silver == 4
+    assert loaded.answers() == answers
