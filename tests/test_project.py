@@ -46,7 +46,7 @@ def test_the_readme_names_every_answer_make_target_and_setting_file() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
-    named = set(re.findall(r"`?make ([a-z][a-z-]*)", readme))
+    named = set(re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", readme, re.MULTILINE))
     assert {"run", "test"} <= named <= targets
     assert "pinlake.toml" in readme
 

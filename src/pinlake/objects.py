@@ -11,8 +11,8 @@ import re
 from typing import NamedTuple
 
 TOPICS_FOLDER = "topics"
-_PARTITION = re.compile(r"partition=(0|[1-9]\d*)")
-_NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d{10}|[1-9]\d{10,})\.json(?:\.gz)?")
+_PARTITION = re.compile(r"partition=(0|[1-9][0-9]*)")
+_NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>0|[1-9][0-9]*)\+(?P<offset>[0-9]{10}|[1-9][0-9]{10,})\.json(?:\.gz)?")
 
 
 class ObjectName(NamedTuple):
@@ -66,9 +66,9 @@ def offset_of(file_name: str, full_topic: str, partition: int) -> int | None:
 
 def object_name(key: str) -> ObjectName:
     """The name whose `key` this is. Raises ValueError for any other path."""
-    _, folder, partition_folder, file_name = key.split("/")
+    root, folder, partition_folder, file_name = key.split("/")
     topic, partition = split_topic(folder), partition_of(partition_folder)
     offset = offset_of(file_name, folder, partition) if partition is not None else None
-    if topic is None or partition is None or offset is None:
+    if root != TOPICS_FOLDER or topic is None or partition is None or offset is None:
         raise ValueError(f"{key} is not the path of a dump object")
     return ObjectName(*topic, partition, offset, file_name.endswith(".gz"))

@@ -9,7 +9,7 @@ import pytest
 
 from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import TopicCount, check_sums
-from pinlake.lake.lake import MARKER, Lake, check_folder
+from pinlake.lake.lake import MARKER, Lake, check_folder, check_query
 from pinlake.lake.model import TABLES
 
 DRIFT = "topic string, kind string, field string, records bigint, example_path string, batch bigint, run_id string"
@@ -93,10 +93,33 @@ def test_a_stage_that_was_not_run_is_named(lake: Lake) -> None:
         lake.require("silver_post", "clean")
 
 
-@pytest.mark.parametrize("statement", ["DROP TABLE drift", "insert into drift values (1)", " DELETE FROM drift"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE drift",
+        "insert into drift values (1)",
+        " DELETE FROM drift",
+        "WITH a AS (SELECT 1) INSERT INTO drift SELECT * FROM a",
+        "FROM drift INSERT INTO drift SELECT *",
+        "/* SELECT */ DROP TABLE drift",
+    ],
+)
 def test_only_queries_are_run(lake: Lake, statement: str) -> None:
     with pytest.raises(UsageError, match="not a query"):
         lake.query(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 'insert into x'",
+        "-- all\n(SELECT 1)",
+        "with a as (select 1) select * from a",
+        "DESCRIBE TABLE `update a set`",
+    ],
+)
+def test_a_query_is_known_by_its_words_outside_of_texts(statement: str) -> None:
+    check_query(statement)
 
 
 def test_a_folder_with_something_else_is_no_lake(tmp_path: Path) -> None:

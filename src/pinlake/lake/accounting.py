@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
@@ -104,14 +105,10 @@ def publish(lake: Lake, run: Run, counts: Accounting) -> None:
 
 def last_run(lake: Lake) -> dict[str, Any] | None:
     """`run_id` and `at`, an ISO 8601 instant in UTC, of the last run that was counted; None where there was none."""
-    moment = F.to_utc_timestamp("at", F.current_timezone())
-    row = (
-        lake.read("row_count")
-        .select("run_id", F.date_format(moment, "yyyy-MM-dd'T'HH:mm:ss'Z'").alias("at"))
-        .orderBy(F.desc("run_id"))
-        .first()
+    row = lake.read("row_count").select("run_id", F.unix_seconds("at").alias("at")).orderBy(F.desc("run_id")).first()
+    return (
+        {"run_id": row["run_id"], "at": f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%dT%H:%M:%SZ}"} if row else None
     )
-    return row.asDict() if row else None
 
 
 def _cleaned(in_silver: int, counted: int) -> int:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
@@ -25,7 +25,10 @@ from pinlake.lake.model import TABLES, Table
 
 MARKER = ".pinlake"
 _MADE_FROM = "pinlake.made_from"
-_READS = re.compile(r"\s*(?:--[^\n]*\n\s*)*\(*\s*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
+_READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
+# WITH and FROM may begin a statement that writes.
+_WRITES = re.compile(r"\b(insert\s+(into|overwrite)|merge\s+into|delete\s+from|update\s+\S+\s+set)\b", re.I)
+_NO_CODE = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.S)
 
 
 class TableInfo(NamedTuple):
@@ -201,7 +204,7 @@ class Lake:
     def state(self, table: str) -> str:
         """What changes with every commit, also when the table was dropped and made anew."""
         last = self._last_commit(table)
-        return f"{table} {last['version']} of {last['at']}"
+        return f"{table} {last['version']} of {last['millis']}"
 
     def made_from(self, table: str) -> str | None:
         """What `replace` was told; None where the table isn't there."""
@@ -217,20 +220,15 @@ class Lake:
             detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select("description", "sizeInBytes").first()
         assert detail is not None  # the statement always has one row
         rows = self.read(table).count()
-        moment: datetime = self._last_commit(table)["at"]
+        moment = datetime.fromtimestamp(self._last_commit(table)["millis"] / 1000, UTC)
         return TableInfo(table, detail["description"], rows, detail["sizeInBytes"], f"{moment:%Y-%m-%dT%H:%M:%S}Z")
 
     def _last_commit(self, table: str) -> Row:
         self.exists(table)
         with _explaining(table):
-            # As text in UTC: collected, a time stamp takes on this process's time zone.
-            row = (
-                self.spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
-                .select(
-                    "version", F.to_utc_timestamp("timestamp", F.current_timezone()).cast("timestamp_ntz").alias("at")
-                )
-                .first()
-            )
+            history = self.spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
+            # As a number: collected, a time stamp takes on this process's time zone.
+            row = history.select("version", F.unix_millis("timestamp").alias("millis")).first()
         assert row is not None  # a table has its creation at least
         return row
 
@@ -276,7 +274,8 @@ class Lake:
 
 def check_query(statement: str) -> None:
     """Raise UsageError for a statement that isn't a query."""
-    if not _READS.match(statement):
+    code = _NO_CODE.sub(" ", statement)
+    if not _READS.match(code) or _WRITES.search(code):
         raise UsageError(
             f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: "
             "tables are written by the stages alone"
