@@ -497,10 +497,11 @@ def tables(
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pinlake.lake.lake import TableInfo
         from pinlake.lake.model import TABLES
+        from pinlake.lake.parallel import side_by_side
         from pinlake.report.output import Result, write
 
         opened = call.existing_lake()
-        found = [opened.info(table) for table in TABLES if opened.exists(table)]
+        found = side_by_side(*[lambda table=table: opened.info(table) for table in TABLES if opened.exists(table)])
         write(Result(TableInfo._fields, found, "Tables"), form, out)
 
 

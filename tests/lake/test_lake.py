@@ -9,7 +9,7 @@ import pytest
 
 from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import TopicCount, check_sums
-from pinlake.lake.lake import MARKER, Lake, check_folder, check_query
+from pinlake.lake.lake import LEFT_OVER, MARKER, Lake, check_folder, check_query
 from pinlake.lake.model import TABLES
 
 DRIFT = "topic string, kind string, field string, records bigint, example_path string, batch bigint, run_id string"
@@ -65,6 +65,20 @@ def test_a_broken_table_is_named_and_left_alone(lake: Lake) -> None:
     with pytest.raises(LakeError, match=r"drift is not a Delta table \(no _delta_log in it\)"):
         lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
     assert [path.name for path in (lake.root / "drift").iterdir()] == ["mine.txt"]
+
+
+def test_a_table_whose_maker_was_killed_before_its_first_commit_is_made_again(lake: Lake) -> None:
+    assert lake.root is not None
+    for table in ("drift", "users_joined_by_year"):
+        (lake.root / table / "_delta_log" / "_staged_commits").mkdir(parents=True)
+        (lake.root / table / "part-0.snappy.parquet").write_bytes(b"PAR1")
+        assert not lake.exists(table)
+    lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
+    years = lake.spark.createDataFrame([(2020, 3)], "join_year int, number_users_joined bigint")
+    lake.replace("users_joined_by_year", years)
+    assert (lake.read("drift").count(), lake.read("users_joined_by_year").count()) == (1, 1)
+    kept = [path.name.rpartition("-")[0] for path in (lake.root / LEFT_OVER).iterdir()]
+    assert sorted(kept) == ["drift", "users_joined_by_year"]
 
 
 def test_a_corrupt_log_is_named(spark, lake: Lake) -> None:

@@ -211,6 +211,7 @@ def test_late_changed_and_lost_objects(dirty: Place, place: Callable[..., Place]
     assert changed.lake.version("bronze") == before
 
 
+@pytest.mark.slow
 def test_too_many_bad_records_stop_the_run_before_silver(
     write_dump: DumpWriter, place: Callable[..., Place], tmp_path: Path
 ) -> None:

@@ -126,13 +126,13 @@ def _only(rows: DataFrame, condition: Column) -> DataFrame:
     return rows.select(F.inline(F.when(condition, F.array(F.struct(*rows.columns)))))
 
 
-def _pending(lake: Lake, topic: Topic) -> DataFrame:
-    return clean_records(_bronze(lake, topic).where(F.col("batch") > cleaned_batch(lake, topic.name)), topic)
-
-
 def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     """Quarantine and drift of the pending records."""
-    pending = _pending(lake, topic)
+    cleaned = cleaned_batch(lake, topic.name)
+    pending = clean_records(_bronze(lake, topic).where(F.col("batch") > cleaned), topic)
+    if lake.highest("bronze", "batch", f"topic = '{topic.name}'") <= cleaned:
+        run.report("clean", f"{topic.name}: nothing new")
+        return TopicClean(topic.name, pending)
     drifted = F.size("_drift") > 0
     row = pending.agg(
         F.count("*").alias("records"),
@@ -141,13 +141,14 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
         F.max("_batch").alias("batch"),
     ).first()
     if not row or not row["records"]:
-        run.report("clean", f"{topic.name}: nothing new")
+        # Objects came, and none of them gave a record.
+        run.report("clean", f"{topic.name}: no records")
         return TopicClean(topic.name, pending)
     run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
     # A run that was stopped before silver has left these batches' records there; today's rules may say otherwise.
     for table in ("quarantine", "drift"):
-        left = f"topic = '{topic.name}' AND batch > {cleaned_batch(lake, topic.name)}"
+        left = f"topic = '{topic.name}' AND batch > {cleaned}"
         if lake.highest(table, "batch", left):
             lake.delete(table, left)
     if row["bad"]:

@@ -24,6 +24,7 @@ from pinlake.lake.commit import commit, explained
 from pinlake.lake.model import TABLES, Table
 
 MARKER = ".pinlake"
+LEFT_OVER = ".left-over"
 _MADE_FROM = "pinlake.made_from"
 _READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
 # WITH and FROM may begin a statement that writes.
@@ -70,7 +71,7 @@ class Lake:
         with self._lock:
             if self.root is None:
                 return self.spark.catalog.tableExists(self._name(table))
-            there = self._folder(table).exists()
+            there = self._folder(table).exists() and not self._is_unfinished(table)
             if there and table not in self._registered:
                 self._register(table)
             elif not there and table in self._registered:
@@ -117,6 +118,7 @@ class Lake:
         with self._lock:
             if self.exists(table):
                 return
+            self._set_aside_unfinished(table)
             model = TABLES[table]
             columns = ", ".join(f"`{c.name}` {c.type} COMMENT {_literal(c.comment)}" for c in model.columns)
             partitions = f"PARTITIONED BY ({', '.join(model.partitioned_by)})" if model.partitioned_by else ""
@@ -143,7 +145,8 @@ class Lake:
     def replace(self, table: str, rows: DataFrame, made_from: str = "") -> None:
         """Put rows in place of all that is in the table, in one commit. `made_from` is kept with the table."""
         model = TABLES[table]
-        self.exists(table)
+        if not self.exists(table):
+            self._set_aside_unfinished(table)
         with self._view(table, self._shaped(table, rows)) as view:
             commit(
                 table,
@@ -231,6 +234,17 @@ class Lake:
             row = history.select("version", F.unix_millis("timestamp").alias("millis")).first()
         assert row is not None  # a table has its creation at least
         return row
+
+    def _is_unfinished(self, table: str) -> bool:
+        """True where the process that made the table ended before its first commit: no row of it was ever seen."""
+        log = self._folder(table) / "_delta_log"
+        return log.is_dir() and not any(path.suffix in {".json", ".parquet"} for path in log.iterdir())
+
+    def _set_aside_unfinished(self, table: str) -> None:
+        # Delta makes no table in a folder that holds files. They are kept: a log that was deleted looks just the same.
+        if self.root is not None and self._is_unfinished(table):
+            (self.root / LEFT_OVER).mkdir(exist_ok=True)
+            self._folder(table).rename(self.root / LEFT_OVER / f"{table}-{uuid4().hex[:8]}")
 
     def _register(self, table: str) -> None:
         folder = self._folder(table)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType, TimestampType
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -63,21 +63,19 @@ class Result:
     def json(self) -> str:
         return to_json(self.records())
 
-    def table(self, most: int | None = None, more: str = "") -> Table:
+    def table(self, most: int | None = None, more: str = "") -> RenderableType:
         """A table of the rows, or of the first `most` with the hint `more` below them."""
         numeric = [all(isinstance(row[i], int | float | None) for row in self.rows) for i in range(len(self.columns))]
         left = len(self.rows) - most if most is not None else 0
-        table = Table(
-            title=Text(self.title) if self.title else None,
-            title_justify="left",
-            caption=Text(f"… and {left:,} more: {more}") if left > 0 else None,
-            caption_justify="left",
-        )
+        table = Table()
         for name, right in zip(self.columns, numeric, strict=True):
             table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
         for row in self.rows[:most]:
             table.add_row(*[Text(_shown(value)) for value in row])
-        return table
+        # Rich would wrap a title and a caption of the table itself to the width of its columns.
+        above = [Text(self.title, style="italic")] if self.title else []
+        below = [Text(f"… and {left:,} more: {more}", style="dim")] if left > 0 else []
+        return Group(*above, table, *below)
 
 
 def write(result: Result, form: Format, console: Console) -> None:
