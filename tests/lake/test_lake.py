@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from uuid import uuid4
 
@@ -56,6 +57,13 @@ def test_a_second_lake_of_the_same_schema_name_takes_its_place(lake: Lake, tmp_p
     assert other.read("drift").count() == 0
     again = Lake(lake.spark, database, root=lake.root)
     assert again.read("drift").count() == 1
+
+
+def test_a_lake_whose_folder_was_removed_is_made_again_in_the_same_session(lake: Lake) -> None:
+    lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
+    database = lake.query("SELECT current_database()").collect()[0][0]
+    shutil.rmtree(lake.root)
+    assert Lake(lake.spark, database, root=lake.root).read("drift").count() == 0
 
 
 def test_a_broken_table_is_named_and_left_alone(lake: Lake) -> None:

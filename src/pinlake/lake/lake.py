@@ -62,9 +62,10 @@ class Lake:
             return
         _make_folder(self.root)
         spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(str(self.root))}")
-        for table in spark.catalog.listTables(database):
+        # By name alone: a listing that looks into the tables fails where the folder of an earlier lake is gone.
+        for row in spark.sql(f"SHOW TABLES IN {self._schema}").where("NOT isTemporary").select("tableName").collect():
             # Of a folder only the entry goes: the tables are external.
-            spark.sql(f"DROP TABLE {self._name(table.name)}")
+            spark.sql(f"DROP TABLE IF EXISTS {self._name(row[0])}")
 
     def exists(self, table: str) -> bool:
         """Whether the table is there. Raises LakeError where something that is no readable table is in its place."""
