@@ -51,7 +51,8 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
         "_keys", F.map_keys("_found")
     )
     # Only a record with a key that is not the topic's own, or with a key twice, needs its keys looked at one by one.
-    plain = F.size("_keys") == F.size(F.array_intersect("_keys", _array(topic.field_names)))
+    names = _array(topic.field_names)
+    plain = (F.col("_keys") == names) | (F.size("_keys") == F.size(F.array_intersect("_keys", names)))
     named = mapped.withColumn("_plain", plain).withColumn(
         "_fields", F.when(F.col("_plain"), F.col("_found")).otherwise(_by_name(topic))
     )
