@@ -81,7 +81,7 @@ PINS: dict[str, bytes | str] = {
 GEOS: dict[str, bytes | str] = {
     "0/0": geo(0),
     "0/1": geo(7, timestamp="2020-08-28T03:52:47"),
-    "0/2": geo(8, timestamp="2020:08:28 03:52:47"),
+    "0/2": geo(8, timestamp="2020:08:28 03:52:47", longitude=3.5),
     "0/3": geo(9, timestamp="2020-02-30 03:52:47"),
     "0/4": geo(10, latitude=90.5),
     "0/5": geo(11, timestamp="2999-01-01 00:00:00"),
@@ -149,6 +149,7 @@ def test_sums_hold_and_what_is_missing_is_counted(dirty: Place) -> None:
     assert (pins.received, pins.bronze, pins.unreadable, pins.empty_objects) == (31, 30, 1, 2)
     assert (pins.silver, pins.quarantined, pins.missing_offsets, pins.backlog) == (22, 8, 3, 0)
     assert (counts["user"].orphans, counts["geo"].orphans) == (1, 2)
+    assert [count.scattered_users for count in counts.values()] == [0, 0, 1]
 
 
 def test_unreadable_and_empty_objects_are_in_bronze_with_the_reason(dirty: Place) -> None:

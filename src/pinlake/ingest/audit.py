@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -63,14 +62,9 @@ def _known_objects(lake: Lake, topic: str) -> DataFrame:
 
 def _stat(store: FolderStore, key: str) -> tuple[int | None, int | None]:
     try:
-        size, modified = store.stat(key)
+        return store.stat(key)
     except OSError:
         return None, None
-    return size, _micros(modified)
-
-
-def _micros(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 
 def _changed(lake: Lake, store: FolderStore, topic: str, suspects: list[ObjectName]) -> list[ObjectName]:

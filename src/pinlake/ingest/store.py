@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -18,11 +17,15 @@ class Entry(NamedTuple):
 
 
 class Content(NamedTuple):
-    """An object's bytes as they lie there, and what the store says of it at that moment."""
+    """An object's bytes as they lie there, and what the store says of it at that moment.
+
+    `modified` is in microseconds since 1970 in UTC, whole ones, as Spark stores them: a float of seconds would make an
+    unchanged object look changed, and a datetime for each of many small objects costs more than reading them.
+    """
 
     content: bytes
     size: int
-    modified: datetime
+    modified: int
 
 
 class Store(Protocol):
@@ -31,8 +34,8 @@ class Store(Protocol):
     def entries(self, folder: str) -> list[Entry]:
         """Names in a folder, sorted; an empty list where the folder isn't there."""
 
-    def stat(self, key: str) -> tuple[int, datetime]:
-        """Size in bytes and time of the last change. Raises OSError."""
+    def stat(self, key: str) -> tuple[int, int]:
+        """Size in bytes and time of the last change, as in `Content`. Raises OSError."""
 
     def read(self, key: str) -> Content:
         """The object's bytes. Raises OSError."""
@@ -51,7 +54,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def stat(self, key: str) -> tuple[int, datetime]:
+    def stat(self, key: str) -> tuple[int, int]:
         return _size_and_time(os.stat(self._path(key)))
 
     def read(self, key: str) -> Content:
@@ -73,7 +76,5 @@ def unpack(key: str, content: bytes) -> bytes:
         raise OSError(f"not a whole gzip file: {error}") from error
 
 
-def _size_and_time(found: os.stat_result) -> tuple[int, datetime]:
-    # Whole microseconds, as Spark stores them: a float of seconds would make an unchanged object look changed.
-    seconds, nanoseconds = divmod(found.st_mtime_ns, 1_000_000_000)
-    return found.st_size, datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
+def _size_and_time(found: os.stat_result) -> tuple[int, int]:
+    return found.st_size, found.st_mtime_ns // 1000

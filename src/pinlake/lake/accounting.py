@@ -34,6 +34,7 @@ class TopicCount:
     missing_offsets: int = 0
     empty_objects: int = 0
     orphans: int = 0
+    scattered_users: int = 0
     backlog: int = 0
 
 
@@ -132,6 +133,7 @@ def _measured(lake: Lake) -> dict[str, dict[str, int]]:
         _by_name(lake.read("quarantine").groupBy("topic").agg(F.count("*").alias("quarantined"))),
         _by_name(lake.read("row_count").groupBy("topic").agg(F.max("cleaned_batch").alias("counted"))),
         _by_name(_each_topic(lake.read("silver_post").agg(F.count("*").alias("posts")))),
+        _by_name(_scattered_users(lake.read("silver_post"))),
     ]
     for topic in TOPICS.values():
         rows = lake.read(topic.silver_table).groupBy(F.lit(topic.name).alias("topic"))
@@ -164,6 +166,14 @@ def _by_name(counts: DataFrame) -> DataFrame:
 
 def _each_topic(counts: DataFrame) -> DataFrame:
     return counts.select(F.explode(F.array(*[F.lit(topic) for topic in TOPICS])).alias("topic"), "*")
+
+
+def _scattered_users(posts: DataFrame) -> DataFrame:
+    """In real data a user has one country and one position. A fact across posts: no single post could carry it."""
+    place = F.xxhash64("country", "coordinates")
+    places = posts.groupBy("user_name", "age", "date_joined").agg(F.min(place).alias("least"), F.max(place).alias("most"))
+    scattered = F.count_if(F.col("least") != F.col("most")).alias("scattered_users")
+    return places.agg(scattered).select(F.lit("user").alias("topic"), "scattered_users")
 
 
 def _waiting(lake: Lake, topic: str, cleaned: int) -> int:

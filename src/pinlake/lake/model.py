@@ -201,6 +201,7 @@ ROW_COUNT = Table(
         Column("missing_offsets", "bigint", "offsets that no object covers"),
         Column("empty_objects", "bigint", "objects without any record"),
         Column("orphans", "bigint", "posts in silver that one of the other two topics lacks"),
+        Column("scattered_users", "bigint", "users whose posts come from more than one country or position"),
         Column("backlog", "bigint", "records in bronze that wait for cleaning"),
         Column("cleaned_batch", "bigint", "ingest batch up to which records were cleaned"),
     ),
