@@ -45,6 +45,16 @@ bench: $(VENV)/installed ## measure, and remake benchmarks/results
 docs: $(VENV)/installed ## remake docs/data-model.md
 	@$(BIN)/python -m pinlake.report.data_model docs/data-model.md
 
+.PHONY: lab
+lab: $(VENV)/installed ## JupyterLab with the notebooks, on made-up posts
+	@test -x $(BIN)/jupyter-lab || $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[lab]'
+	@PINLAKE_SOURCE=$(CURDIR)/$(WORK)/lab/dump PINLAKE_LAKE=$(CURDIR)/$(WORK)/lab/lake JUPYTER_PATH=$(CURDIR)/.jupyter \
+		PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+.PHONY: notebooks
+notebooks: $(VENV)/installed ## run the notebooks and keep their outputs
+	@$(BIN)/python -m pinlake.report.notebooks notebooks
+
 .PHONY: requirements
 requirements: $(VENV)/installed ## remake requirements.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --no-deps --no-header --no-annotate --extra local pyproject.toml -o requirements.txt

@@ -40,6 +40,7 @@ def main(posts: int, dump: Path, lake_folder: Path) -> dict[str, float]:
     pipeline.run_ingest(lake, settings, run)
     done("ingest")
     pipeline.run_clean(lake, settings, run)
+    pipeline.run_join(lake, run)
     done("clean")
     pipeline.run_query(lake, settings, run)
     done("query")

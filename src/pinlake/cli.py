@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import structlog
 import typer
-from rich.console import Console
 
-from pinlake import __version__, logs
-from pinlake.errors import LakeError, PinlakeError, UsageError
+from pinlake import __version__
+from pinlake.cli_base import (
+    AuditFlag,
+    BadShareFlag,
+    FileFlag,
+    FormatFlag,
+    LakeFlag,
+    LogFormatFlag,
+    LogLevelFlag,
+    SourceFlag,
+    TopicIdFlag,
+    command,
+    err,
+    out,
+    reporter,
+    waiting,
+)
+from pinlake.cli_job import job_app
+from pinlake.errors import UsageError
 from pinlake.report.formats import Format
-from pinlake.settings import Resolved, Settings, resolve
+from pinlake.settings import Settings
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-    from pinlake.lake.accounting import Accounting
-    from pinlake.lake.lake import Lake
-    from pinlake.lake.run import Run
-    from pinlake.report.output import Result
-
-# pyspark takes a second to import: what needs it is imported inside the commands, so that --help and errors are quick.
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,133 +42,7 @@ quarantine_app = typer.Typer(
     invoke_without_command=True, help="Bad records with their reasons; send them through again."
 )
 app.add_typer(quarantine_app, name="quarantine")
-
-out = Console(soft_wrap=False)
-err = Console(stderr=True, highlight=False)
-
-LakeFlag = Annotated[Path | None, typer.Option("--lake", help="Folder of the tables.", show_default="lake")]
-SourceFlag = Annotated[Path | None, typer.Option("--source", help="Folder of the dump, the one that holds topics/.")]
-TopicIdFlag = Annotated[str | None, typer.Option("--topic-id", help="Which pipeline id, where a dump holds several.")]
-BadShareFlag = Annotated[
-    float | None, typer.Option("--max-bad-share", help="Share of bad records that stops a run.", show_default="0.2")
-]
-FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
-LogFormatFlag = Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="console")]
-LogLevelFlag = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
-AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]
-FormatFlag = Annotated[Format, typer.Option("--format", help="table for people, csv or json for machines.")]
-
-
-@dataclass
-class Command:
-    """One call of the program: its settings, and what is opened when it is first needed."""
-
-    resolved: Resolved
-
-    @property
-    def settings(self) -> Settings:
-        return self.resolved.settings
-
-    @cached_property
-    def log(self) -> Path | None:
-        return logs.log_file(self.settings.log_folder)
-
-    @cached_property
-    def spark(self) -> SparkSession:
-        from pinlake.session import spark_session
-
-        return spark_session(self.settings.driver_memory, self.log)
-
-    @cached_property
-    def lake(self) -> Lake:
-        from pinlake import pipeline
-
-        pipeline.check_lake(self.settings)
-        return pipeline.open_lake(self.spark, self.settings)
-
-    def existing_lake(self) -> Lake:
-        """The lake, for a command that only makes sense on one that is there."""
-        from pinlake.lake.lake import MARKER
-
-        folder = self.settings.lake
-        if self.settings.catalog is None and not (folder / MARKER).is_file():
-            raise LakeError(f"no lake in {folder}; make one with `pinlake run --source DIR --lake {folder}`")
-        return self.lake
-
-    def new_run(self) -> Run:
-        from pinlake import pipeline
-
-        return pipeline.new_run(_reporter(self.settings))
-
-    @contextmanager
-    def writing(self, run: Run) -> Iterator[Lake]:
-        """The lake, held for this run."""
-        from pinlake import pipeline
-
-        lake = self.lake
-        with pipeline.writing(lake, self.settings, run):
-            yield lake
-
-
-@contextmanager
-def command(file: Path | None = None, **flags: Any) -> Iterator[Command]:
-    """Settings for a command's body, and an end that a user can read whatever happens in it."""
-    opened: Command | None = None
-    try:
-        if flags.get("log_format") == "json":
-            logs.configure("json", "error")  # for what may be wrong with the settings themselves
-        opened = Command(resolve(flags, os.environ, file))
-        logs.configure(opened.settings.log_format, opened.settings.log_level)
-        with structlog.contextvars.bound_contextvars(version=__version__):
-            yield opened
-    except PinlakeError as error:
-        _fail(str(error), error, opened, flags.get("log_format"))
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        err.print("stopped; what was committed stays, the next run goes on from there")
-        raise typer.Exit(130) from None
-    except (typer.Exit, typer.Abort, BrokenPipeError):
-        raise
-    except Exception as error:  # the last resort: whatever Spark, Java or the disk may throw
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        message = f"{type(error).__name__}: {said[:500]}; run again, or look into the log"
-        _fail(message, error, opened, flags.get("log_format"))
-        raise typer.Exit(1) from None
-
-
-def _fail(message: str, error: BaseException, opened: Command | None, log_format: str | None) -> None:
-    trace = opened.log if opened else None
-    if trace is not None:
-        with trace.open("a", encoding="utf-8") as file:
-            file.write("".join(traceback.format_exception(error)))
-    if (opened.settings.log_format if opened else log_format) == "json":
-        structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
-        return
-    unexpected = not isinstance(error, PinlakeError)
-    err.print(f"error: {message}" + (f" ({trace})" if unexpected and trace else ""), soft_wrap=True, markup=False)
-
-
-def _reporter(settings: Settings) -> Callable[[str, str], None]:
-    started = time.monotonic()
-    bound = structlog.contextvars.get_contextvars()  # stages report from threads, which have contexts of their own
-
-    def report(stage: str, message: str) -> None:
-        if settings.log_format == "json":
-            structlog.get_logger().msg("progress", **bound, stage=stage, message=message)
-        else:
-            err.print(f"{time.monotonic() - started:6.1f} s  {stage:<7} {message}", markup=False, soft_wrap=True)
-
-    return report
-
-
-@contextmanager
-def _waiting(settings: Settings, doing: str) -> Iterator[None]:
-    """A spinner while a person waits; nothing where nobody looks."""
-    if err.is_terminal and settings.log_format == "console":
-        with err.status(doing):
-            yield
-    else:
-        yield
+app.add_typer(job_app, name="job")
 
 
 @app.command()
@@ -197,9 +70,9 @@ def emulate(
         from pinlake.emulate.emulator import emulate as run_emulator
         from pinlake.report.output import Result, to_json, write
 
-        report = _reporter(call.settings)
+        report = reporter(call.settings)
         count = posts if posts is not None or rows is not None else 1000
-        with _waiting(call.settings, "making posts"):
+        with waiting(call.settings, "making posts"):
             truth = run_emulator(
                 to,
                 posts=count,
@@ -250,14 +123,15 @@ def run(
         log_level=log_level,
     ) as call:
         from pinlake import pipeline
+        from pinlake.report.answers import all_answers, show_run
 
         pipeline.check_source(call.settings)
         pipeline.check_lake(call.settings)
         this_run = call.new_run()
-        with _waiting(call.settings, "running"), call.writing(this_run) as opened:
+        with waiting(call.settings, "running"), call.writing(this_run) as opened:
             counts = pipeline.run_all(opened, call.settings, this_run, audit)
-            answers = _answers(opened)
-        _show_run(counts, answers, form)
+            answers = all_answers(opened)
+        show_run(counts, answers, form, out)
 
 
 @app.command()
@@ -277,7 +151,7 @@ def ingest(
         pipeline.check_source(call.settings)
         pipeline.check_lake(call.settings)
         this_run = call.new_run()
-        with _waiting(call.settings, "reading"), call.writing(this_run) as opened:
+        with waiting(call.settings, "reading"), call.writing(this_run) as opened:
             pipeline.run_ingest(opened, call.settings, this_run, audit)
 
 
@@ -295,8 +169,9 @@ def clean(
 
         call.existing_lake()
         this_run = call.new_run()
-        with _waiting(call.settings, "cleaning"), call.writing(this_run) as opened:
+        with waiting(call.settings, "cleaning"), call.writing(this_run) as opened:
             pipeline.run_clean(opened, call.settings, this_run)
+            pipeline.run_join(opened, this_run)
 
 
 @app.command()
@@ -309,7 +184,7 @@ def query(
 
         call.existing_lake()
         this_run = call.new_run()
-        with _waiting(call.settings, "asking"), call.writing(this_run) as opened:
+        with waiting(call.settings, "asking"), call.writing(this_run) as opened:
             pipeline.run_query(opened, call.settings, this_run)
 
 
@@ -330,6 +205,7 @@ def answer(
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pinlake.lake.model import GOLD
         from pinlake.query.gold import ordered
+        from pinlake.report.answers import all_answers, show_answers, write_answers
         from pinlake.report.output import Result, write
 
         if every == (name is not None):
@@ -347,11 +223,12 @@ def answer(
         if name is not None:
             write(Result.of(ordered(opened, name), GOLD[name].comment), form, out)
             return
-        answers = _answers(opened)
+        answers = all_answers(opened)
         if to is None:
-            _show_answers(answers, form)
+            show_answers(answers, form, out)
             return
-        _write_answers(answers, form, to)
+        write_answers(answers, form, to)
+        err.print(f"{len(answers)} answers written to {to}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -439,7 +316,7 @@ def quarantine_replay(
         _check_topic(topic)
         call.existing_lake()
         this_run = call.new_run()
-        with _waiting(call.settings, "replaying"), call.writing(this_run) as opened:
+        with waiting(call.settings, "replaying"), call.writing(this_run) as opened:
             moved = pipeline.run_replay(opened, call.settings, this_run, topic)
         out.print(f"{moved:,} records moved from quarantine to silver")
 
@@ -480,7 +357,7 @@ def rebuild(
             raise UsageError(f"can't rebuild {what!r}; give silver (from bronze) or gold (from silver)")
         call.existing_lake()
         this_run = call.new_run()
-        with _waiting(call.settings, "rebuilding"), call.writing(this_run) as opened:
+        with waiting(call.settings, "rebuilding"), call.writing(this_run) as opened:
             counts = pipeline.run_rebuild(opened, call.settings, this_run, what)
         write(status_table(counts), Format.TABLE, out)
 
@@ -527,60 +404,6 @@ def settings(
 def _check_topic(topic: str | None) -> None:
     if topic is not None and topic not in TOPICS:
         raise UsageError(f"no topic is called {topic!r}; the topics are {', '.join(TOPICS)}")
-
-
-def _answers(lake: Lake) -> dict[str, Result]:
-    from pinlake.lake.model import GOLD
-    from pinlake.lake.parallel import side_by_side
-    from pinlake.query.gold import ordered
-    from pinlake.report.output import Result
-
-    jobs = [lambda name=name: Result.of(ordered(lake, name), f"{name}: {GOLD[name].comment}") for name in GOLD]
-    return dict(zip(GOLD, side_by_side(*jobs), strict=True))
-
-
-def _show_run(counts: Accounting, answers: dict[str, Result], form: Format) -> None:
-    from pinlake.report.output import to_json
-    from pinlake.report.status import missing_table, status_document, status_table
-
-    if form is Format.TABLE:
-        out.print(status_table(counts).table())
-        if counts.missing:
-            out.print(missing_table(counts).table(20, "pinlake status --format json"))
-    if form is Format.JSON:
-        document = {
-            **status_document(counts, None),
-            "answers": {name: found.records() for name, found in answers.items()},
-        }
-        del document["last_run"]
-        out.file.write(to_json(document) + "\n")
-        return
-    _show_answers(answers, form, most=10)
-
-
-def _show_answers(answers: dict[str, Result], form: Format, most: int | None = None) -> None:
-    from pinlake.report.output import to_json
-
-    if form is Format.JSON:
-        out.file.write(to_json({name: found.records() for name, found in answers.items()}) + "\n")
-    for name, found in answers.items():
-        if form is Format.TABLE:
-            out.print(found.table(most, f"pinlake answer {name}"))
-        elif form is Format.CSV:
-            out.file.write(f"# {name}\n{found.csv()}\n")
-
-
-def _write_answers(answers: dict[str, Result], form: Format, to: Path) -> None:
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        for name, found in answers.items():
-            content = found.csv() if form is Format.CSV else found.json() + "\n"
-            (to / f"{name}.{form}").write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"answers can't be written to {to}: {error.strerror}; give another folder with --to"
-        ) from error
-    err.print(f"{len(answers)} answers written to {to}", markup=False, soft_wrap=True)
 
 
 def _version(wanted: bool) -> None:

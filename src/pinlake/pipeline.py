@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pinlake.clean.posts import update_posts
-from pinlake.clean.silver import clean, rebuild_silver, replay
+from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
 from pinlake.errors import SourceError
-from pinlake.ingest.bronze import ingest
+from pinlake.ingest.bronze import TopicIngest, ingest
 from pinlake.ingest.listing import choose_topic_id
 from pinlake.ingest.store import FolderStore
 from pinlake.lake.accounting import Accounting, account, check_sums, publish
@@ -19,6 +19,7 @@ from pinlake.lake.lease import lease
 from pinlake.lake.run import Run
 from pinlake.query.gold import Years, update_gold
 from pinlake.settings import Settings
+from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,21 +62,27 @@ def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
         yield
 
 
-def run_ingest(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> None:
-    """Stage one: from the dump to bronze."""
+def run_ingest(
+    lake: Lake, settings: Settings, run: Run, audit: bool = False, topics: Sequence[str] = tuple(TOPICS)
+) -> list[TopicIngest]:
+    """From the dump to bronze; a job may read each topic in a task of its own."""
     store = check_source(settings)
-    ingest(lake, store, settings.topic_id, run, audit)
+    return ingest(lake, store, settings.topic_id, run, audit, topics)
 
 
-def run_clean(lake: Lake, settings: Settings, run: Run) -> None:
-    """Stage two: from bronze to silver, quarantine and drift."""
+def run_clean(lake: Lake, settings: Settings, run: Run, topics: Sequence[str] = tuple(TOPICS)) -> list[TopicClean]:
+    """From bronze to the topics' silver tables, quarantine and drift."""
     lake.require("bronze", "ingest")
-    clean(lake, run, settings.max_bad_share)
+    return clean(lake, run, settings.max_bad_share, topics)
+
+
+def run_join(lake: Lake, run: Run) -> None:
+    """From the topics' silver tables to silver_post."""
     update_posts(lake, run)
 
 
 def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> None:
-    """Stage three: from silver to gold."""
+    """From silver to gold."""
     update_gold(lake, run, years(settings), force)
 
 
@@ -91,6 +98,7 @@ def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Ac
     """All stages in order, then the accounting."""
     run_ingest(lake, settings, run, audit)
     run_clean(lake, settings, run)
+    run_join(lake, run)
     run_query(lake, settings, run)
     return run_account(lake, run)
 
@@ -100,7 +108,7 @@ def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str) -> Accounti
     lake.require("bronze", "ingest")
     if what == "silver":
         rebuild_silver(lake, run)
-        update_posts(lake, run)
+        run_join(lake, run)
     run_query(lake, settings, run, force=True)
     return run_account(lake, run)
 

@@ -6,7 +6,7 @@ Nothing else in the package reads the environment; what a module needs is passed
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +18,8 @@ from pinlake.errors import SettingsError
 
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
-# Names under the prefix that are not settings: where the file is, and where tests find real records.
-NOT_SETTINGS = frozenset({"PINLAKE_SETTINGS", "PINLAKE_REAL_SAMPLE"})
+# Names under the prefix that are not settings: where the file is, where tests find real records, what a job passes on.
+NOT_SETTINGS = frozenset({"PINLAKE_SETTINGS", "PINLAKE_REAL_SAMPLE", "PINLAKE_TASK"})
 
 
 class Settings(BaseModel):
@@ -29,9 +29,16 @@ class Settings(BaseModel):
 
     source: Path | None = Field(None, description="folder of the dump, the one that holds topics/")
     lake: Path = Field(Path("lake"), description="folder of the tables, outside a workspace")
-    catalog: str | None = Field(None, description="catalog of the tables, in a workspace only")
+    catalog: str | None = Field(None, pattern=r"^[\w-]+$", description="catalog of the tables, in a workspace only")
     database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema that holds the tables")
     topic_id: str | None = Field(None, description="which pipeline id to read, where a dump holds several")
+    storage: Literal["local", "volume", "mount", "s3"] = Field("local", description="where the dump lies")
+    bucket: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="S3 bucket of the dump, for storage mount and s3",
+    )
+    secret_scope: str | None = Field(None, description="secret scope with the bucket's keys, for storage mount")
     max_bad_share: float = Field(0.2, ge=0, le=1, description="share of quarantined records that stops a run")
     first_post_year: int = Field(2018, description="first year of top_category_by_year")
     last_post_year: int = Field(2022, description="last year of top_category_by_year")
@@ -53,6 +60,14 @@ class Settings(BaseModel):
                 raise ValueError(f"{first} must not be after {last}")
         return self
 
+    @model_validator(mode="after")
+    def storage_is_whole(self) -> Settings:
+        wanted = {"volume": ["catalog"], "mount": ["bucket", "secret_scope"], "s3": ["catalog", "bucket"]}
+        missing = [name for name in wanted.get(self.storage, []) if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"storage {self.storage} needs {' and '.join(missing)}")
+        return self
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -62,18 +77,28 @@ class Resolved:
     origins: dict[str, str]
 
 
-def resolve(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None = None) -> Resolved:
+def _flag(name: str) -> str:
+    return f"flag --{name.replace('_', '-')}"
+
+
+def resolve(
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str],
+    file: Path | None = None,
+    place: Callable[[str], str] = _flag,
+) -> Resolved:
     """Merge the four places settings come from.
 
     `flags` that are None count as not given. `file` defaults to `PINLAKE_SETTINGS`, else `pinlake.toml` in the
-    current folder where there is one. Raises SettingsError that names the setting, its place and the remedy.
+    current folder where there is one. `place` is what an error calls a flag. Raises SettingsError that names the
+    setting, its place and the remedy.
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, found in (
         *_from_file(file, environment),
         *_from_environment(environment),
-        *((f"flag --{name.replace('_', '-')}", {name: value}) for name, value in flags.items() if value is not None),
+        *((place(name), {name: value}) for name, value in flags.items() if value is not None),
     ):
         for name, value in found.items():
             if name not in Settings.model_fields:

@@ -38,6 +38,7 @@ class Place:
         run = pipeline.new_run()
         pipeline.run_ingest(self.lake, settings, run)
         pipeline.run_clean(self.lake, settings, run)
+        pipeline.run_join(self.lake, run)
         return pipeline.run_account(self.lake, run)
 
     def counts(self) -> dict[str, TopicCount]:

@@ -6,7 +6,7 @@ run that is stopped anywhere is finished by the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -57,15 +57,13 @@ def content_columns(topic: Topic) -> list[str]:
     return [name for name in TABLES[topic.silver_table].column_names if not name.startswith("_")]
 
 
-def clean(lake: Lake, run: Run, max_bad_share: float) -> list[TopicClean]:
-    """Clean the new records of all topics.
+def clean(lake: Lake, run: Run, max_bad_share: float, topics: Sequence[str] = tuple(TOPICS)) -> list[TopicClean]:
+    """Clean the new records of these topics.
 
     Raises QualityError before any silver table is written where the bad share of a topic's new records is above
     `max_bad_share`; the bad records are in quarantine then, to be looked at.
     """
-    found: list[TopicClean] = side_by_side(
-        *[lambda topic=topic: _sort_out(lake, topic, run) for topic in TOPICS.values()]
-    )
+    found: list[TopicClean] = side_by_side(*[lambda topic=TOPICS[name]: _sort_out(lake, topic, run) for name in topics])
     for result in found:
         if result.bad_share > max_bad_share:
             raise QualityError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -40,6 +41,13 @@ class TableInfo(NamedTuple):
     rows: int
     bytes: int
     last_change: str
+
+
+class Files(NamedTuple):
+    """What a table's present version is stored in."""
+
+    files: int
+    bytes: int
 
 
 class Lake:
@@ -193,6 +201,29 @@ class Lake:
                     f"MERGE INTO {self._name(table)} AS old USING {view} AS gone ON {on} WHEN MATCHED THEN DELETE"
                 ),
             )
+
+    def files(self, table: str) -> Files:
+        """How many files, and of how many bytes, the table's present version has."""
+        with _explaining(table):
+            detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select("numFiles", "sizeInBytes").first()
+        assert detail is not None  # the statement always has one row
+        return Files(int(detail["numFiles"]), int(detail["sizeInBytes"]))
+
+    def compact(self, table: str) -> None:
+        """Put small files together, then remove those that no version within the retention needs."""
+        for statement in (f"OPTIMIZE {self._name(table)}", f"VACUUM {self._name(table)}"):
+            commit(table, lambda statement=statement: self.spark.sql(statement).collect())  # type: ignore[misc]
+
+    def drop_all(self) -> list[str]:
+        """Drop every table of the lake; in a folder their files too. Returns their names."""
+        dropped = [table for table in TABLES if self.exists(table)]
+        for table in dropped:
+            with _explaining(table):
+                self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
+            self._registered.discard(table)
+            if self.root is not None:
+                shutil.rmtree(self._folder(table))
+        return dropped
 
     def highest(self, table: str, column: str, where: str = "TRUE") -> int:
         """The highest number in a column, 0 where there is none."""

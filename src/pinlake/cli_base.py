@@ -1,0 +1,157 @@
+"""What the commands share: flags, one call of the program, and an end that a user can read whatever happens."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+import typer
+from rich.console import Console
+
+from pinlake import __version__, logs
+from pinlake.errors import LakeError, PinlakeError
+from pinlake.report.formats import Format
+from pinlake.settings import Resolved, Settings, resolve
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from pinlake.lake.lake import Lake
+    from pinlake.lake.run import Run
+
+# pyspark takes a second to import: what needs it is imported inside the commands, so that --help and errors are quick.
+
+out = Console(soft_wrap=False)
+err = Console(stderr=True, highlight=False)
+
+LakeFlag = Annotated[Path | None, typer.Option("--lake", help="Folder of the tables.", show_default="lake")]
+SourceFlag = Annotated[Path | None, typer.Option("--source", help="Folder of the dump, the one that holds topics/.")]
+TopicIdFlag = Annotated[str | None, typer.Option("--topic-id", help="Which pipeline id, where a dump holds several.")]
+BadShareFlag = Annotated[
+    float | None, typer.Option("--max-bad-share", help="Share of bad records that stops a run.", show_default="0.2")
+]
+FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
+LogFormatFlag = Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="console")]
+LogLevelFlag = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
+AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]
+FormatFlag = Annotated[Format, typer.Option("--format", help="table for people, csv or json for machines.")]
+
+
+@dataclass
+class Command:
+    """One call of the program: its settings, and what is opened when it is first needed."""
+
+    resolved: Resolved
+
+    @property
+    def settings(self) -> Settings:
+        return self.resolved.settings
+
+    @cached_property
+    def log(self) -> Path | None:
+        return logs.log_file(self.settings.log_folder)
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        from pinlake.session import spark_session
+
+        return spark_session(self.settings.driver_memory, self.log)
+
+    @cached_property
+    def lake(self) -> Lake:
+        from pinlake import pipeline
+
+        pipeline.check_lake(self.settings)
+        return pipeline.open_lake(self.spark, self.settings)
+
+    def existing_lake(self) -> Lake:
+        """The lake, for a command that only makes sense on one that is there."""
+        from pinlake.lake.lake import MARKER
+
+        folder = self.settings.lake
+        if self.settings.catalog is None and not (folder / MARKER).is_file():
+            raise LakeError(f"no lake in {folder}; make one with `pinlake run --source DIR --lake {folder}`")
+        return self.lake
+
+    def new_run(self) -> Run:
+        from pinlake import pipeline
+
+        return pipeline.new_run(reporter(self.settings))
+
+    @contextmanager
+    def writing(self, run: Run) -> Iterator[Lake]:
+        """The lake, held for this run."""
+        from pinlake import pipeline
+
+        lake = self.lake
+        with pipeline.writing(lake, self.settings, run):
+            yield lake
+
+
+@contextmanager
+def command(file: Path | None = None, **flags: Any) -> Iterator[Command]:
+    """Settings for a command's body, and an end that a user can read whatever happens in it."""
+    opened: Command | None = None
+    try:
+        if flags.get("log_format") == "json":
+            logs.configure("json", "error")  # for what may be wrong with the settings themselves
+        opened = Command(resolve(flags, os.environ, file))
+        logs.configure(opened.settings.log_format, opened.settings.log_level)
+        with structlog.contextvars.bound_contextvars(version=__version__):
+            yield opened
+    except PinlakeError as error:
+        _fail(str(error), error, opened, flags.get("log_format"))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        err.print("stopped; what was committed stays, the next run goes on from there")
+        raise typer.Exit(130) from None
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:  # the last resort: whatever Spark, Java or the disk may throw
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        message = f"{type(error).__name__}: {said[:500]}; run again, or look into the log"
+        _fail(message, error, opened, flags.get("log_format"))
+        raise typer.Exit(1) from None
+
+
+def _fail(message: str, error: BaseException, opened: Command | None, log_format: str | None) -> None:
+    trace = opened.log if opened else None
+    if trace is not None:
+        with trace.open("a", encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)))
+    if (opened.settings.log_format if opened else log_format) == "json":
+        structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
+        return
+    unexpected = not isinstance(error, PinlakeError)
+    err.print(f"error: {message}" + (f" ({trace})" if unexpected and trace else ""), soft_wrap=True, markup=False)
+
+
+def reporter(settings: Settings) -> Callable[[str, str], None]:
+    started = time.monotonic()
+    bound = structlog.contextvars.get_contextvars()  # stages report from threads, which have contexts of their own
+
+    def report(stage: str, message: str) -> None:
+        if settings.log_format == "json":
+            structlog.get_logger().msg("progress", **bound, stage=stage, message=message)
+        else:
+            err.print(f"{time.monotonic() - started:6.1f} s  {stage:<7} {message}", markup=False, soft_wrap=True)
+
+    return report
+
+
+@contextmanager
+def waiting(settings: Settings, doing: str) -> Iterator[None]:
+    """A spinner while a person waits; nothing where nobody looks."""
+    if err.is_terminal and settings.log_format == "console":
+        with err.status(doing):
+            yield
+    else:
+        yield

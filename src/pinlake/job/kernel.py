@@ -1,0 +1,248 @@
+"""One warm Jupyter kernel for the notebooks of a job: Spark starts once, every notebook finds empty names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import nbformat.v4
+import psutil  # type: ignore[import-untyped]
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.util import run_sync
+
+from pinlake.job.errors import BundleError, JobError
+from pinlake.job.graph import State
+
+_nbformat: Any = nbformat  # it has no types
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# What Jupyter's client would log is told in results, once and in the words of a job.
+_QUIET = logging.getLogger("pinlake.job.kernel")
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
+_START_SECONDS = 60
+_END_SECONDS = 5.0
+_MOST_SOURCE_LINES = 5
+_MOST_TRACE_LINES = 30
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One execution of a notebook. `said` is one line, `error` all there is to show of a failure."""
+
+    state: State
+    said: str = ""
+    error: str = ""
+
+
+class _Specs(KernelSpecManager):
+    """Knows one kernel: this very interpreter. A kernelspec of the user's may be of another environment."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        options = [
+            *("--ext", "pinlake.local.extension"),
+            # What the JVM prints stays out of the cells: it goes where the kernel's own stderr goes.
+            "--IPKernelApp.capture_fd_output=False",
+            # A job's cells don't belong among what the user typed.
+            "--HistoryManager.hist_file=:memory:",
+        ]
+        return KernelSpec(argv=[*start, *options], display_name="Python", language="python")
+
+
+class Kernel:
+    """A context manager: the kernel starts with the first notebook, and ends, with what it started, at the end.
+
+    `log` takes what the kernel and its JVM print, `environment` is added to this process's.
+    """
+
+    def __init__(self, log: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._log = log
+        self._environment = dict(environment or {})
+        self._manager: AsyncKernelManager | None = None
+        self._client: Any = None
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(now=kind is not None)
+
+    def run(self, notebook: Path, task: Mapping[str, Any], saved: Path, seconds: float | None = None) -> Ran:
+        """Execute a notebook's cells in order, in fresh names, and save it with its outputs.
+
+        `task` is what `pinlake.local.extension.begin` takes. After `seconds` the kernel is ended. Raises BundleError
+        for a notebook that can't be read, JobError where no kernel starts.
+        """
+        document = read_notebook(notebook)
+        self._start()
+        self._begin({**task, "folder": str(notebook.parent)})
+        deadline = time.monotonic() + seconds if seconds is not None else None
+        try:
+            return self._execute_cells(document, deadline)
+        finally:
+            saved.parent.mkdir(parents=True, exist_ok=True)
+            _nbformat.write(document, saved)
+
+    def stop(self, now: bool = False) -> None:
+        """End the kernel and all it started; `now` where it is busy and won't listen. Without a kernel, do nothing."""
+        manager, client = self._manager, self._client
+        self._manager = self._client = None
+        if manager is None:
+            return
+        started = _processes(getattr(manager.provisioner, "pid", None))
+        try:
+            if client is not None:
+                client.stop_channels()
+            # Asked first if may be: Spark removes its folders when it is ended in good order.
+            run_sync(manager.shutdown_kernel)(now=now)
+        except Exception:  # whatever is wrong with it, it is ended below
+            with suppress(Exception):
+                run_sync(manager.shutdown_kernel)(now=True)
+        finally:
+            _end(started)
+
+    def _start(self) -> None:
+        if self._manager is not None and run_sync(self._manager.is_alive)():
+            return
+        self.stop()
+        manager = AsyncKernelManager(
+            kernel_spec_manager=_Specs(), kernel_name="pinlake", shutdown_wait_time=_END_SECONDS, log=_QUIET
+        )
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._manager = manager
+        try:
+            with self._log.open("ab") as log:
+                environment = {**os.environ, **self._environment}
+                run_sync(manager.start_kernel)(stdout=log, stderr=log, env=environment)
+            self._client = manager.client()
+            self._client.start_channels()
+            run_sync(self._client.wait_for_ready)(timeout=_START_SECONDS)
+            self._client.allow_stdin = False
+        except (RuntimeError, OSError) as error:
+            self.stop()
+            raise JobError(f"no kernel starts with {sys.executable}: {error}; look into {self._log}") from error
+
+    def _begin(self, task: Mapping[str, Any]) -> None:
+        """Tell the kernel's extension what comes now."""
+        source = f"from pinlake.local.extension import begin\nbegin({json.dumps(task)!r})"
+        ran = self._execute_cells(_nbformat.v4.new_notebook(cells=[_nbformat.v4.new_code_cell(source)]), None)
+        if ran.state is not State.SUCCESS:
+            raise JobError(f"the kernel can't begin a notebook: {ran.said}; look into {self._log}")
+
+    def _execute_cells(self, document: Any, deadline: float | None) -> Ran:
+        def remaining(_: Any) -> float | None:
+            return max(deadline - time.monotonic(), 0.01) if deadline is not None else None
+
+        client = NotebookClient(document, km=self._manager, timeout_func=remaining, log=_QUIET)
+        client.kc = self._client
+        client.reset_execution_trackers()
+        for index, cell in enumerate(document.cells):
+            place = f"cell {index + 1} of {len(document.cells)}"
+            try:
+                # Not `execute`: it takes over Ctrl-C, and would let the job go on after it.
+                client.execute_cell(cell, index)
+            except CellExecutionError as error:
+                if error.ename == "NotebookExit":
+                    return Ran(State.SUCCESS, error.evalue)
+                first = next((line.strip() for line in error.evalue.splitlines() if line.strip()), "")
+                return Ran(State.FAILED, f"{place}: {error.ename}: {first}", _shown(place, cell))
+            except CellTimeoutError:
+                self.stop(now=True)  # what still runs in it can't be trusted to end
+                return Ran(State.TIMED_OUT, f"{place}: out of time", _shown(place, cell))
+            except DeadKernelError:
+                self.stop(now=True)
+                said = f"{place}: the kernel died, often for want of memory; look into {self._log}"
+                return Ran(State.FAILED, said, _shown(place, cell))
+            except KeyboardInterrupt:
+                _give_up_waiting()
+                raise
+        return Ran(State.SUCCESS)
+
+
+def read_notebook(path: Path) -> Any:
+    """A notebook without its outputs. Raises BundleError where it is missing or no notebook."""
+    if not path.is_file():
+        raise BundleError(f"notebook {path} is not there; mend notebook_path, which is relative to its YAML file")
+    if path.suffix != ".ipynb":
+        raise BundleError(f"notebook {path} is no .ipynb file; only those run here")
+    try:
+        document = _nbformat.read(path, as_version=4)
+    except Exception as error:  # its own, JSON's, a codec's
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BundleError(
+            f"{path} can't be read as a notebook: {said[:200]}; open it in Jupyter and save it"
+        ) from error
+    for cell in document.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return document
+
+
+def _shown(place: str, cell: Any) -> str:
+    """The cell's place, its first lines, and its error without colours."""
+    source = cell.source.strip().splitlines()
+    lines = [f"{place}:", *(f"    {line}" for line in source[:_MOST_SOURCE_LINES])]
+    if len(source) > _MOST_SOURCE_LINES:
+        lines.append(f"    … and {len(source) - _MOST_SOURCE_LINES} more lines")
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            trace = _ANSI.sub("", "\n".join(output.traceback)).splitlines()
+            lines += trace[-_MOST_TRACE_LINES:]
+    return "\n".join(lines)
+
+
+def _give_up_waiting() -> None:
+    """End what still waits for the kernel in this thread's loop: left alone, it would complain of the kernel's end."""
+    loop = ensure_event_loop()
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+
+
+def _processes(pid: int | None) -> list[psutil.Process]:
+    """A kernel's process and all below it: the JVM outlives a kernel that was killed."""
+    if pid is None:
+        return []
+    try:
+        kernel = psutil.Process(pid)
+        return [kernel, *kernel.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """Ask, wait, and kill what is left. Only processes that are listed: their ids can't have changed hands unseen."""
+    for act in ("terminate", "kill"):
+        left = [process for process in processes if _is_alive(process)]
+        for process in left:
+            with suppress(psutil.Error):
+                getattr(process, act)()
+        until = time.monotonic() + _END_SECONDS
+        while any(map(_is_alive, left)) and time.monotonic() < until:
+            time.sleep(0.05)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that nobody has asked about its end (a zombie) doesn't."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -1,0 +1,53 @@
+"""One YAML file of a bundle, read as the Databricks CLI reads it: YAML 1.2's idea of what is a truth or a number."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pinlake.job.errors import BundleError
+
+
+class _Loader(yaml.SafeLoader):
+    """`yes`, `on`, 12:30 and 2024-01-01 are texts here, and no key may come twice in a mapping."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("bool", "int", "timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), "-+0123456789")
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen and key.value != "<<":
+            raise yaml.MarkedYAMLError(problem=f"key {key.value!r} comes twice", problem_mark=key.start_mark)
+        seen.add(key.value)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The file's mapping, empty where it holds nothing. Raises BundleError with the line of what is wrong."""
+    try:
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a SafeLoader underneath
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} can't be read: {error}; it must be a YAML file in UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise BundleError(f"{place}: {getattr(error, 'problem', None) or error}; mend the YAML there") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise BundleError(f"{path} holds a {type(found).__name__}; a file of a bundle holds a mapping, `name: value`")
+    return found

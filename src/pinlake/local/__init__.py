@@ -1,0 +1,1 @@
+"""What a notebook finds in a workspace and a plain Jupyter kernel has not: `spark`, `dbutils`, `display`."""

@@ -1,0 +1,233 @@
+"""`dbutils` on this machine: the calls that notebooks of a job make, with the names and arguments of a workspace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pinlake.local.errors import LocalError, NotebookExit, NotThereError
+from pinlake.local.files import Files
+
+_HERE = "widgets, secrets, fs, notebook.exit, jobs.taskValues"
+
+
+class _Part:
+    """A part of `dbutils`: what it hasn't is an error that says so."""
+
+    _name = "dbutils"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # IPython and copy look for such names, and go on where there are none
+            raise AttributeError(name)
+        raise NotThereError(
+            f"{self._name}.{name} exists only in a workspace; here there are "
+            + (_HERE if self._name == "dbutils" else ", ".join(sorted(part for part in dir(self) if part[0] != "_")))
+        )
+
+    def help(self, _: str = "") -> None:
+        """Print what there is."""
+        parts = sorted(part for part in {*dir(self), *vars(self)} if part[0] != "_" and part != "help")
+        print(f"{self._name} on this machine has {', '.join(parts)}; the rest exists only in a workspace")
+
+
+class Widgets(_Part):
+    """Parameters of a notebook. What a job passes is there whether or not a widget was made for it."""
+
+    _name = "dbutils.widgets"
+
+    def __init__(self, passed: Mapping[str, str]) -> None:
+        self._passed = dict(passed)
+        self._made: dict[str, str] = {}
+
+    def text(self, name: str, defaultValue: str = "", label: str | None = None) -> None:  # noqa: N803
+        self._made[name] = str(defaultValue)
+
+    def dropdown(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
+        if defaultValue not in choices:
+            raise LocalError(
+                f"widget {name!r}: default {defaultValue!r} is none of {', '.join(choices)}; give one of them"
+            )
+        self._made[name] = str(defaultValue)
+
+    def combobox(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
+        self._made[name] = str(defaultValue)
+
+    def multiselect(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
+        self.dropdown(name, defaultValue, choices, label)
+
+    def get(self, name: str) -> str:
+        """The value of a widget or of a passed parameter. Raises LocalError that lists those that exist."""
+        found = self.getAll()
+        if name not in found:
+            known = ", ".join(found) or "none"
+            raise LocalError(
+                f"no widget is called {name!r}; the widgets are {known}: make it with dbutils.widgets.text"
+            )
+        return found[name]
+
+    def getAll(self) -> dict[str, str]:  # noqa: N802
+        return self._made | self._passed
+
+    def getArgument(self, name: str, defaultValue: str | None = None) -> str:  # noqa: N802, N803
+        return self.get(name) if defaultValue is None else self.getAll().get(name, defaultValue)
+
+    def remove(self, name: str) -> None:
+        """Take a widget away. Raises LocalError where there is none of that name."""
+        self.get(name)
+        self._made.pop(name, None)
+        self._passed.pop(name, None)
+
+    def removeAll(self) -> None:  # noqa: N802
+        self._made.clear()
+        self._passed.clear()
+
+
+class Secrets(_Part):
+    """Secrets from a JSON file: `{"scope": {"key": "value"}}`."""
+
+    _name = "dbutils.secrets"
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+
+    def get(self, scope: str, key: str) -> str:
+        """A secret. Raises LocalError that lists the keys there are, never a value."""
+        keys = self._scope(scope)
+        if key not in keys:
+            known = ", ".join(sorted(keys)) or "none"
+            raise LocalError(f"scope {scope!r} has no secret {key!r}; {self._file} holds {known} in it")
+        return keys[key]
+
+    def getBytes(self, scope: str, key: str) -> bytes:  # noqa: N802
+        return self.get(scope, key).encode()
+
+    def list(self, scope: str) -> Sequence[SecretMetadata]:
+        return [SecretMetadata(key) for key in self._scope(scope)]
+
+    def listScopes(self) -> Sequence[SecretScope]:  # noqa: N802
+        return [SecretScope(name) for name in self._read()]
+
+    def _scope(self, scope: str) -> dict[str, str]:
+        scopes = self._read()
+        if scope not in scopes:
+            known = ", ".join(sorted(scopes)) or "none"
+            raise LocalError(f"no secret scope is called {scope!r}; {self._file} has {known}")
+        return scopes[scope]
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        if self._file is None:
+            raise LocalError(
+                'there are no secrets here; name a JSON file, {"scope": {"key": "value"}}, with '
+                "`pinlake job run --secrets FILE`"
+            )
+        try:
+            found = json.loads(self._file.read_text(encoding="utf-8"))
+            return {str(scope): {str(key): str(value) for key, value in keys.items()} for scope, keys in found.items()}
+        except (OSError, ValueError, AttributeError) as error:
+            # The error of a JSON reader would show a piece of the file.
+            raise LocalError(
+                f"secrets file {self._file} can't be read ({type(error).__name__}); it must be JSON, "
+                '{"scope": {"key": "value"}}'
+            ) from None
+
+
+class SecretMetadata:
+    """A secret's name."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"SecretMetadata(key={self.key!r})"
+
+
+class SecretScope:
+    """A scope's name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"SecretScope(name={self.name!r})"
+
+
+class Notebook(_Part):
+    """The end of a notebook."""
+
+    _name = "dbutils.notebook"
+
+    def exit(self, value: object = "") -> NoReturn:
+        """End the notebook with success; `value` is its result."""
+        raise NotebookExit(str(value))
+
+
+class TaskValues(_Part):
+    """Small values from one task of a job to those after it."""
+
+    _name = "dbutils.jobs.taskValues"
+
+    def __init__(self, before: Mapping[str, Mapping[str, Any]] | None, out: Path | None) -> None:
+        self._before = before
+        self._out = out
+        self._set: dict[str, Any] = {}
+
+    def set(self, key: str, value: Any) -> None:
+        """Give a value to later tasks. Raises LocalError where it can't be written as JSON."""
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            kind = type(value).__name__
+            raise LocalError(f"task value {key!r} is a {kind}, no JSON; give text, numbers, lists or dicts") from error
+        self._set[key] = value
+        if self._out is not None:
+            self._out.write_text(json.dumps(self._set, ensure_ascii=False), encoding="utf-8")
+
+    def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:  # noqa: N803
+        """A value of an earlier task: `default` where it set none, `debugValue` outside of a job.
+
+        Raises LocalError where there is neither.
+        """
+        if self._before is None:
+            if debugValue is None:
+                raise LocalError(f"no job runs here; give task value {key!r} of task {taskKey!r} a debugValue")
+            return debugValue
+        values = self._before.get(taskKey, {})
+        if key in values:
+            return values[key]
+        if default is not None:
+            return default
+        known = ", ".join(f"{task}.{name}" for task, found in self._before.items() for name in found) or "none"
+        raise LocalError(
+            f"task {taskKey!r} set no value {key!r} before; the values are {known}: set it, or give a default"
+        )
+
+
+class Jobs(_Part):
+    """What a job's tasks share."""
+
+    _name = "dbutils.jobs"
+
+    def __init__(self, task_values: TaskValues) -> None:
+        self.taskValues = task_values
+
+
+class DbUtils(_Part):
+    """`dbutils`, for one notebook. `parameters` are what a job passes; `task_values` those of the tasks before it.
+
+    Without a job, `task_values` is None. What the notebook sets is written to the file `task_values_out`.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, str] | None = None,
+        task_values: Mapping[str, Mapping[str, Any]] | None = None,
+        task_values_out: Path | None = None,
+        secrets: Path | None = None,
+    ) -> None:
+        self.widgets = Widgets(parameters or {})
+        self.secrets = Secrets(secrets)
+        self.fs = Files()
+        self.notebook = Notebook()
+        self.jobs = Jobs(TaskValues(task_values, task_values_out))

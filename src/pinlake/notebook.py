@@ -1,0 +1,177 @@
+"""What a notebook calls: widgets to settings, settings to the pipeline, and a small DataFrame to look at.
+
+Widgets, job parameters and settings have the same names; an empty widget is a setting that is not given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from pinlake import checks, maintenance, pipeline
+from pinlake.errors import UsageError
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import GOLD
+from pinlake.lake.run import Run
+from pinlake.query.gold import ordered
+from pinlake.session import spark_session
+from pinlake.settings import Settings, resolve
+from pinlake.storage import DbUtils, connect, disconnect, folder_of
+from pinlake.topics import TOPICS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# Widgets that are no settings: what one task of a job does.
+_TASK_WIDGETS = {
+    "topic": "pin, geo or user; empty for all three",
+    "audit": "true: compare all names, sizes and times with bronze",
+    "confirm": "the name of the schema, to show that its tables may go",
+    "statement": "a query on the tables, for notebook 03_sql",
+}
+
+
+def widgets(dbutils: DbUtils, *names: str) -> None:
+    """Make text widgets that are empty unless a job or a person fills them. Raises UsageError for an unknown name."""
+    meanings = {name: field.description or name for name, field in Settings.model_fields.items()} | _TASK_WIDGETS
+    if unknown := [name for name in names if name not in meanings]:
+        raise UsageError(f"no widget is called {', '.join(unknown)}; there are {', '.join(meanings)}")
+    for name in names:
+        dbutils.widgets.text(name, "", f"{name}: {meanings[name]}")
+
+
+def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
+    """The work that the widgets describe. Raises SettingsError or UsageError for a widget with nonsense in it."""
+    given = {name: value.strip() for name, value in dbutils.widgets.getAll().items() if value.strip()}
+    task = {name: given.pop(name) for name in _TASK_WIDGETS if name in given}
+    if (topic := task.get("topic")) is not None and topic not in TOPICS:
+        raise UsageError(f"widget topic holds {topic!r}; give {', '.join(TOPICS)}, or nothing for all")
+    if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
+        raise UsageError(f"widget audit holds {audit!r}; give true or false")
+    settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
+    return Work(dbutils, settings, spark, (topic,) if topic else tuple(TOPICS), audit == "true", task.get("confirm"))
+
+
+@dataclass
+class Work:
+    """One notebook's work. Every method does one step of the job and returns a small DataFrame to look at."""
+
+    dbutils: DbUtils
+    settings: Settings
+    given_spark: SparkSession | None
+    topics: Sequence[str]
+    audit: bool
+    confirm: str | None
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        return self.given_spark or spark_session(self.settings.driver_memory)
+
+    @cached_property
+    def lake(self) -> Lake:
+        pipeline.check_lake(self.settings)
+        return pipeline.open_lake(self.spark, self.settings)
+
+    @cached_property
+    def run(self) -> Run:
+        return pipeline.new_run(lambda stage, message: print(f"{stage}: {message}"))
+
+    def check(self) -> DataFrame:
+        """What a run needs, line by line: what, ok, found, remedy. Raises MachineError where something is missing."""
+        found = checks.check(self.settings, self.spark)
+        checks.require(found)
+        return self._frame("what string, ok boolean, found string, remedy string", found)
+
+    def connect(self) -> DataFrame:
+        """Make the dump reachable; task value `source` is its folder. Returns the topics in it."""
+        folder = connect(self.settings, self.spark, self.dbutils)
+        self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
+        topics = sorted(path.name for path in (folder / "topics").glob("*"))
+        return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
+
+    def disconnect(self) -> DataFrame:
+        """Unmount the bucket where it is mounted."""
+        return self._frame("unmounted boolean", [(disconnect(self.settings, self.dbutils),)])
+
+    def ingest(self) -> DataFrame:
+        """New objects of the dump to bronze. Returns how many, and which other names were found."""
+        with self._writing():
+            found = pipeline.run_ingest(self.lake, self._with_source(), self.run, self.audit, self.topics)
+        rows = [(each.topic, len(each.objects), len(each.strangers)) for each in found]
+        return self._frame("topic string, new_objects bigint, other_names bigint", rows)
+
+    def clean(self) -> DataFrame:
+        """New records of bronze to silver and quarantine. Returns how many went where."""
+        with self._writing():
+            found = pipeline.run_clean(self.lake, self.settings, self.run, self.topics)
+        rows = [(each.topic, each.records, each.bad, each.bad_share) for each in found]
+        return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
+
+    def quality(self) -> DataFrame:
+        """Join the posts, count everything, and fail where the sums don't hold; task value `posts` is their number."""
+        with self._writing():
+            pipeline.run_join(self.lake, self.run)
+            pipeline.run_account(self.lake, self.run)
+        self.dbutils.jobs.taskValues.set(key="posts", value=self.lake.read("silver_post").count())
+        return self.lake.read("row_count").where(F.col("run_id") == self.run.id)
+
+    def query(self) -> DataFrame:
+        """The ten gold tables. Returns the number of rows in each."""
+        with self._writing():
+            pipeline.run_query(self.lake, self.settings, self.run)
+        rows = [(name, table.comment, self.lake.read(name).count()) for name, table in GOLD.items()]
+        return self._frame("answer string, question string, rows bigint", rows)
+
+    def answer(self, name: str) -> DataFrame:
+        """One gold table in its fixed order."""
+        if name not in GOLD:
+            raise UsageError(f"no answer is called {name!r}; the answers are {', '.join(GOLD)}")
+        return ordered(self.lake, name)
+
+    def report(self) -> DataFrame:
+        """The first row of each answer, as text: what to read when there is time for one table."""
+        rows = []
+        for name, table in GOLD.items():
+            first = self.answer(name).first()
+            rows.append((table.comment, ", ".join(str(value) for value in first) if first else "no rows"))
+        return self._frame("question string, first_answer string", rows)
+
+    def rebuild(self) -> DataFrame:
+        """Silver and gold anew from bronze. Returns the row counts afterwards."""
+        with self._writing():
+            pipeline.run_rebuild(self.lake, self.settings, self.run, "silver")
+        return self.lake.read("row_count").where(F.col("run_id") == self.run.id)
+
+    def maintain(self) -> DataFrame:
+        """Compact and vacuum every table. Returns files and bytes before and after."""
+        with self._writing():
+            found = maintenance.maintain(self.lake, self.run)
+        columns = "files_before bigint, files_after bigint, bytes_before bigint, bytes_after bigint"
+        return self._frame(f"table string, {columns}", found)
+
+    def clean_up(self) -> DataFrame:
+        """Drop the lake's tables, where the widget `confirm` names their schema. Returns what was dropped."""
+        if self.confirm != self.settings.database:
+            raise UsageError(
+                f"nothing was dropped: widget confirm holds {self.confirm or 'nothing'}; to drop every table of schema "
+                f"{self.settings.database}, type its name there"
+            )
+        with self._writing():
+            dropped = self.lake.drop_all()
+        return self._frame("dropped string", [(name,) for name in dropped])
+
+    def _with_source(self) -> Settings:
+        return self.settings.model_copy(update={"source": Path(folder_of(self.settings))})
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return pipeline.writing(self.lake, self.settings, self.run)
+
+    def _frame(self, schema: str, rows: Sequence[Sequence[Any]]) -> DataFrame:
+        return self.spark.createDataFrame([tuple(row) for row in rows], schema)

@@ -1,0 +1,160 @@
+"""The marks that the figures of the answers are made of: bars, dots, lines, and the page they are on.
+
+Only what every version of plotly since 5 knows: a workspace brings its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import log10
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from pinlake.lake.model import GOLD
+from pinlake.topics import CATEGORIES
+
+SEVERAL = "#8a8a8a"
+PLAIN = "#3b6ea8"
+_CATEGORY_COLOURS = dict(
+    zip(
+        CATEGORIES,
+        (
+            *("#4e79a7", "#e377c2", "#2e7d32", "#f28e2b", "#9467bd", "#17a2b8", "#8c6d31"),
+            *("#bcbd22", "#1f3b73", "#ff9d9a", "#59310b", "#d62728", "#76b7b2"),
+        ),
+        strict=True,
+    )
+)
+
+
+class Top(NamedTuple):
+    """A mark: what it stands for, the names that share it where they tie, and its number."""
+
+    group: str
+    names: list[str]
+    number: Any
+
+
+def _label(names: Sequence[str]) -> str:
+    text = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    # The angle bracket would start a tag.
+    return (text if len(text) <= 48 else text[:47] + "…").replace("<", "&lt;")
+
+
+def colour(names: Sequence[str]) -> str:
+    """A category always has the same colour; grey stands for several that tie."""
+    return SEVERAL if len(names) > 1 else _CATEGORY_COLOURS.get(names[0], PLAIN)
+
+
+def _room(tops: Sequence[Top]) -> float:
+    """The share of the width that what stands beside the marks takes."""
+    return min(0.12 + max(len(_label(names)) for _, names, _ in tops) / 120, 0.5)
+
+
+def bars(name: str, tops: Sequence[Top], limited: str = "", x: str = "posts") -> go.Figure:
+    """Lying bars, the first at the top, what they are of beside them."""
+    bar = go.Bar(
+        x=[number for _, _, number in tops],
+        y=[group for group, _, _ in tops],
+        orientation="h",
+        text=[_label(names) for _, names, _ in tops],
+        textposition="outside",
+        cliponaxis=False,
+        marker_color=[colour(names) for _, names, _ in tops],
+        hovertemplate="%{y}: %{x:,} (%{text})<extra></extra>",
+    )
+    highest = max(number for _, _, number in tops) or 1
+    page = laid_out(name, [bar], limited, x=x, height=_height(tops))
+    page.update_xaxes(range=[0, highest / (1 - _room(tops))])
+    return page.update_yaxes(autorange="reversed", type="category")
+
+
+def dots(name: str, tops: Sequence[Top], limited: str = "", x: str = "followers") -> go.Figure:
+    """Dots on a logarithmic axis, where a bar's length would mean nothing."""
+    numbers = [number for _, _, number in tops]
+    dot = go.Scatter(
+        x=numbers,
+        y=[group for group, _, _ in tops],
+        mode="markers+text",
+        text=["  " + _label(names) for _, names, _ in tops],
+        textposition="middle right",
+        cliponaxis=False,
+        marker={"size": 10, "color": PLAIN},
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+    )
+    scale = _scale(numbers)
+    page = laid_out(name, [dot], limited, x=x, height=_height(tops), x_type=scale)
+    low, high = (f(log10(n) if scale == "log" else n for n in numbers) for f in (min, max))
+    apart = (high - low) or 1
+    page.update_xaxes(range=[low - apart * 0.1, high + apart * (_room(tops) / (1 - _room(tops)) + 0.05)])
+    return page.update_yaxes(autorange="reversed", type="category")
+
+
+def line(label: str, points: Sequence[tuple[int, float]], colour: str, with_text: bool = False) -> go.Scatter:
+    """A line through (year, number) points, the numbers beside them where there is room."""
+    numbers = [number for _, number in points]
+    return go.Scatter(
+        x=[str(year) for year, _ in points],
+        y=numbers,
+        name=label,
+        mode="lines+markers+text" if with_text else "lines+markers",
+        text=[f"{number:,.10g}" for number in numbers] if with_text else None,
+        textposition="top center",
+        cliponaxis=False,
+        line={"color": colour, "width": 2},
+        marker={"size": 8, "color": colour},
+        hovertemplate="%{x}: %{y:,}<extra>%{fullData.name}</extra>",
+    )
+
+
+def lines(name: str, over_years: Sequence[go.Scatter]) -> go.Figure:
+    """Lines over the years in which users joined, medians of followers on a logarithmic axis."""
+    years = sorted({year for line in over_years for year in line.x})
+    scale = _scale([number for line in over_years for number in line.y])
+    page = laid_out(name, over_years, x="year in which the user joined (UTC)", y="median followers", y_type=scale)
+    # Years in their order, also where the first line has a gap.
+    return page.update_xaxes(type="category", categoryorder="array", categoryarray=years)
+
+
+def _scale(numbers: Iterable[float]) -> str:
+    """Followers go from tens to millions; a logarithmic axis has no place for zero."""
+    return "log" if all(number > 0 for number in numbers) else "linear"
+
+
+def _height(tops: Sequence[Top]) -> int:
+    return 150 + 24 * max(len(tops), 2)
+
+
+def laid_out(
+    name: str,
+    marks: Sequence[Any],
+    limited: str = "",
+    *,
+    x: str = "",
+    y: str = "",
+    height: int = 420,
+    x_type: str | None = None,
+    y_type: str | None = None,
+) -> go.Figure:
+    """The marks under the table's title. No template: it would be most of what a notebook stores of the figure."""
+    axis = {"automargin": True, "gridcolor": "#e6e6e6", "zeroline": False}
+    return go.Figure(
+        data=list(marks),
+        layout={
+            "template": "none",
+            "title": {"text": GOLD[name].comment + (f"<br><sub>{limited}</sub>" if limited else "")},
+            "height": height,
+            "margin": {"l": 60, "r": 60, "t": 70, "b": 50},
+            "showlegend": len(marks) > 1,
+            "xaxis": {**axis, "title": {"text": x}, "type": x_type},
+            "yaxis": {**axis, "title": {"text": y}, "type": y_type},
+        },
+    )
+
+
+def empty(name: str) -> go.Figure:
+    """The title, and a note that there are no rows."""
+    note = {"text": "no rows", "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    page = laid_out(name, [], height=200)
+    return page.update_layout(annotations=[note]).update_xaxes(visible=False).update_yaxes(visible=False)

@@ -1,0 +1,167 @@
+"""The notebooks with their outputs: `python -m pinlake.report.notebooks FOLDER` remakes them on made-up rows.
+
+`--check` runs nothing: it names the notebooks whose outputs were made from other sources than today's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+from nbformat import NotebookNode
+
+from pinlake.errors import MachineError, PinlakeError, UsageError
+
+if TYPE_CHECKING:
+    from pinlake.job.kernel import Kernel
+
+PACKAGE = Path(__file__).parents[1]
+# Upkeep of all tables takes minutes on a machine that is busy.
+NOTEBOOK_SECONDS = 3600
+# The figure alone: else plotly stores all of its JavaScript with each.
+_ENVIRONMENT = {"PLOTLY_RENDERER": "plotly_mimetype"}
+
+# Guided start first, which makes posts; then the job in its order, what people look at, and the end of it all.
+_GUIDE = "00_start_here"
+_LAST = ("01_explore", "02_quality", "03_sql", "99_clean_up")
+# What outputs are made of. Not all of the package: the command line may change without a change in any notebook.
+_SOURCES = (
+    *("clean/*.py", "emulate/*.py", "ingest/*.py", "lake/*.py", "query/*.py", "local/display.py"),
+    *("report/marks.py", "report/notebook_outputs.py", "report/plots.py", "report/static_picture.py"),
+    *("report/views.py", "__init__.py", "checks.py", "maintenance.py", "notebook.py", "objects.py", "pipeline.py"),
+    *("start.py", "storage.py", "topics.py"),
+)
+
+
+def notebooks(folder: Path) -> list[Path]:
+    """The folder's notebooks by name. Raises UsageError where there are none."""
+    found = sorted(folder.glob("*.ipynb"))
+    if not found:
+        raise UsageError(f"no notebooks in {folder}; give the folder that holds them")
+    return found
+
+
+def read(path: Path) -> NotebookNode:
+    """Raises UsageError for a file that is no notebook of the format's version 4."""
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+        nbformat.validate(notebook)
+    except (OSError, ValueError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
+        said = str(error).splitlines()[0]
+        raise UsageError(f"{path} is no notebook: {said}; restore it, or open and save it in Jupyter") from error
+    return notebook
+
+
+def made_from(notebook: NotebookNode, package: Path = PACKAGE) -> str:
+    """A hash of the code in the notebook and of the library behind it; comments and blank lines don't count."""
+    digest = hashlib.sha256()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            digest.update(f"{cell.id}\n{cell.source}\n".encode())
+    for path in sorted({path for pattern in _SOURCES for path in package.glob(pattern)}):
+        digest.update(f"{path.relative_to(package).as_posix()}\n{_code(path)}".encode())
+    return digest.hexdigest()[:16]
+
+
+def stale(folder: Path, package: Path = PACKAGE) -> list[str]:
+    """Names of the notebooks whose outputs are missing, or were made from other sources."""
+    return [
+        path.name
+        for path in notebooks(folder)
+        if (notebook := read(path)).metadata.get("pinlake", {}).get("made_from") != made_from(notebook, package)
+    ]
+
+
+def make(folder: Path) -> None:
+    """Run every notebook in one kernel, and store its outputs in it.
+
+    Raises MachineError that names notebook, cell and error where one fails; the notebooks before it are stored then.
+    """
+    from pinlake.job.kernel import Kernel
+
+    paths = {path.stem: path.resolve() for path in notebooks(folder)}
+    since = datetime.now(UTC)
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pinlake-notebooks-"))).resolve()
+        kernel = stack.enter_context(Kernel(work / "kernel.log", _ENVIRONMENT))
+        for name in _in_order(paths):
+            place = work / ("guide" if name == _GUIDE else "job")
+            if name != _GUIDE and not place.exists():
+                _take_dump(work / "guide" / "dump", place / "dump")
+            _run(kernel, paths[name], place, work / "ran.ipynb")
+            _store(read(work / "ran.ipynb"), paths[name], {str(place): "work"}, since)
+
+
+def _run(kernel: Kernel, path: Path, place: Path, saved: Path) -> None:
+    from pinlake.job.graph import State
+
+    print(path.name, flush=True)
+    ran = kernel.run(path, {"parameters": _parameters(place)}, saved, NOTEBOOK_SECONDS)
+    if ran.state is not State.SUCCESS:
+        print(ran.error, file=sys.stderr)
+        raise MachineError(f"notebook {path.name} failed in {ran.said}")
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    places = {_GUIDE: -1, **{name: number for number, name in enumerate(_LAST, start=1)}}
+    return sorted(names, key=lambda name: (places.get(name, 0), name))
+
+
+def _take_dump(made: Path, to: Path) -> None:
+    """The job reads the same dump as the guide; without the guide there is none yet."""
+    from pinlake.settings import Settings
+    from pinlake.start import ensure_dump
+
+    if made.exists():
+        shutil.copytree(made, to)
+    else:
+        ensure_dump(Settings.model_validate({"source": to}))
+
+
+def _parameters(place: Path) -> dict[str, str]:
+    return {"source": str(place / "dump"), "lake": str(place / "lake"), "confirm": "pinlake"}
+
+
+def _store(notebook: NotebookNode, path: Path, places: Mapping[str, str], since: datetime) -> None:
+    from pinlake.report.notebook_outputs import keep
+
+    keep(notebook, places, since)
+    notebook.metadata["pinlake"] = {"made_from": made_from(notebook)}
+    text: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def _code(path: Path) -> str:
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("#"))
+
+
+def main(arguments: list[str]) -> int:
+    """The program; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pinlake.report.notebooks", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the notebooks")
+    parser.add_argument("--check", action="store_true", help="run nothing; name the notebooks that are stale")
+    given = parser.parse_args(arguments)
+    try:
+        if not given.check:
+            make(given.folder)
+            return 0
+        if found := stale(given.folder):
+            print(f"stale: {', '.join(found)}; run `make notebooks`", file=sys.stderr)
+        return 1 if found else 0
+    except PinlakeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

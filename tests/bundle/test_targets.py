@@ -1,0 +1,228 @@
+"""Each target resolves, and holds what it promises."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinlake.job.bundle import load
+from pinlake.job.errors import BundleError
+from tests.bundle.reading import (
+    GIVEN,
+    RESOURCE_FILES,
+    ROOT,
+    ROOT_FILE,
+    SHARED_TARGETS,
+    TARGETS,
+    all_written,
+    bundle,
+    notebook_tasks,
+    texts,
+    written,
+)
+
+COMPUTE = ("environment_key", "job_cluster_key", "libraries")
+
+
+def target(name: str) -> dict[str, Any]:
+    """A target as databricks.yml has it."""
+    return written(ROOT_FILE)["targets"][name]
+
+
+def test_the_targets_are_these_and_dev_is_the_default() -> None:
+    assert set(written(ROOT_FILE)["targets"]) == set(TARGETS)
+    assert load(ROOT).target == "dev"
+    assert written(ROOT_FILE)["bundle"]["engine"] == "direct"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_reference_is_left(name: str) -> None:
+    assert [text for text in texts(bundle(name).config) if "${" in text] == []
+    assert [text for text in texts(bundle(name).variables) if "${" in text] == []
+
+
+@pytest.mark.parametrize("name", SHARED_TARGETS)
+@pytest.mark.parametrize("missing", GIVEN)
+def test_what_a_shared_target_needs_must_be_given(name: str, missing: str) -> None:
+    with pytest.raises(BundleError, match=f"variable '{missing}' has no value; give one with --var {missing}="):
+        load(ROOT, name, {key: value for key, value in GIVEN.items() if key != missing})
+
+
+@pytest.mark.parametrize("name", SHARED_TARGETS)
+def test_a_shared_target_is_locked_and_runs_as_the_service_principal(name: str) -> None:
+    principal, config = GIVEN["service_principal"], bundle(name).config
+    assert target(name)["mode"] == "production"
+    assert config["run_as"] == {"service_principal_name": principal}
+    assert config["workspace"]["root_path"] == f"/Workspace/Users/{principal}/.bundle/pinlake/{name}"
+    assert config["permissions"] == [
+        {"service_principal_name": principal, "level": "CAN_MANAGE"},
+        {"group_name": "analysts", "level": "CAN_RUN"},
+    ]
+
+
+@pytest.mark.parametrize("name", SHARED_TARGETS)
+def test_a_shared_target_tells_somebody(name: str) -> None:
+    for job in bundle(name).jobs.values():
+        assert job["email_notifications"]["on_failure"] == [GIVEN["notification_email"]]
+        assert job["email_notifications"]["on_duration_warning_threshold_exceeded"] == [GIVEN["notification_email"]]
+
+
+@pytest.mark.parametrize("name", ["dev", "free"])
+def test_a_target_of_one_person_needs_nothing_given(name: str) -> None:
+    found = bundle(name)
+    assert "run_as" not in target(name)
+    assert set(found.resources) == {"jobs", "schemas", "secret_scopes", "volumes"}
+    assert not any("grants" in schema for schema in found.resources["schemas"].values())
+    assert [job["email_notifications"] for job in found.jobs.values() if job["email_notifications"]] == []
+
+
+def test_only_the_shared_targets_read_a_bucket() -> None:
+    for name in TARGETS:
+        found = bundle(name)
+        shared = name in SHARED_TARGETS
+        assert ("external_locations" in found.resources) == shared
+        assert found.variables["storage"] == ("s3" if shared else "volume")
+        url = found.jobs["arrival"]["trigger"]["file_arrival"]["url"]
+        assert url == (
+            f"s3://{GIVEN['bucket']}/" if shared else f"/Volumes/{found.variables['catalog']}/pinlake/landing/"
+        )
+
+
+def test_triggers_are_paused_but_in_prod() -> None:
+    """Files say nothing about it, so that the target's mode and presets decide."""
+    assert not any(
+        "pause_status" in path.read_text(encoding="utf-8").replace("trigger_pause_status", "")
+        for path in RESOURCE_FILES
+    )
+    assert target("dev")["mode"] == "development"
+    presets = {name: target(name)["presets"].get("trigger_pause_status") for name in TARGETS}
+    # Mode development pauses by itself.
+    assert presets == {"dev": None, "free": "PAUSED", "staging": "PAUSED", "prod": "UNPAUSED"}
+
+
+def test_a_developers_prefix_comes_from_the_mode_alone() -> None:
+    assert "name_prefix" not in target("dev")["presets"]
+    named = [
+        value
+        for kind in ("jobs", "schemas", "volumes")
+        for found in all_written().values()
+        for value in found.get("resources", {}).get(kind, {}).values()
+    ]
+    assert not any("current_user" in resource["name"] for resource in named)
+    assert "current_user" not in written(ROOT_FILE)["variables"]["database"]["default"]
+    # Jobs take the schema's name from the schema, which has the prefix, and not from the variable, which hasn't.
+    for found in all_written().values():
+        for job in found.get("resources", {}).get("jobs", {}).values():
+            parameters = {parameter["name"]: parameter["default"] for parameter in job.get("parameters", [])}
+            assert parameters.get("database", "${resources.schemas.lake.name}") == "${resources.schemas.lake.name}"
+
+
+def test_what_gets_no_prefix_has_a_name_of_its_own_in_each_target() -> None:
+    scopes = [bundle(name).resources["secret_scopes"]["keys"]["name"] for name in TARGETS]
+    assert len(set(scopes)) == len(TARGETS)
+    assert "${workspace.current_user.short_name}" in target("dev")["variables"]["secret_scope"]
+    locations = [bundle(name).resources["external_locations"]["landing"]["name"] for name in SHARED_TARGETS]
+    assert len(set(locations)) == len(SHARED_TARGETS)
+
+
+def test_data_in_prod_is_not_destroyed_with_the_bundle() -> None:
+    kept = [("schemas", "lake"), ("volumes", "landing")]
+    for kind, name in kept:
+        assert bundle("prod").resources[kind][name]["lifecycle"] == {"prevent_destroy": True}
+        assert "lifecycle" not in bundle("dev").resources[kind][name]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_jobs_are_serverless(name: str) -> None:
+    for job in bundle(name).jobs.values():
+        assert not job.get("job_clusters")
+        for task in notebook_tasks(job):
+            assert [task[field] for field in COMPUTE] == ["pinlake", "", []]
+            assert [environment["environment_key"] for environment in job["environments"]] == ["pinlake"]
+
+
+def test_one_variable_makes_them_classic(tmp_path: Path) -> None:
+    shutil.copy(ROOT_FILE, tmp_path)
+    shutil.copytree(ROOT / "resources", tmp_path / "resources")
+    choice = "targets:\n  dev:\n    variables:\n      compute: ${var.classic}\n"
+    (tmp_path / "resources" / "choice.yml").write_text(choice, encoding="utf-8")
+    for job in load(tmp_path, "dev").jobs.values():
+        assert not job.get("environments")
+        for task in notebook_tasks(job):
+            (cluster,) = job["job_clusters"]
+            assert task["job_cluster_key"] == cluster["job_cluster_key"]
+            assert task["environment_key"] == ""
+            assert [library["whl"] for library in task["libraries"]] == ["../dist/*.whl"]
+            assert cluster["new_cluster"]["node_type_id"] == "m5d.large"
+
+
+@pytest.mark.parametrize("name", sorted(bundle("dev").jobs))
+def test_every_job_has_its_limits(name: str) -> None:
+    job = bundle("prod").jobs[name]
+    assert job["max_concurrent_runs"] == 1
+    assert job["timeout_seconds"] > 0
+    assert job["tags"] == {"project": "pinlake", "target": "prod"}
+    assert job["queue"]["enabled"] == (name != "arrival")
+    for task in notebook_tasks(job):
+        assert 0 < task["timeout_seconds"] <= job["timeout_seconds"]
+        assert task.get("max_retries", 0) <= 2
+        # Else serverless compute tries again by its own rule.
+        assert task["disable_auto_optimization"] is True
+        assert ("max_retries" in task) == ("min_retry_interval_millis" in task)
+    for rule in job.get("health", {"rules": []})["rules"]:
+        assert (rule["metric"], rule["op"]) == ("RUN_DURATION_SECONDS", "GREATER_THAN")
+        assert rule["value"] < job["timeout_seconds"]
+
+
+def test_jobs_that_may_take_long_have_a_health_rule() -> None:
+    assert {name for name, job in bundle("prod").jobs.items() if "health" in job} == {
+        "pipeline",
+        "backfill",
+        "maintenance",
+    }
+
+
+def test_schedules_are_quartz_expressions() -> None:
+    for job in bundle("prod").jobs.values():
+        if "schedule" not in job:
+            continue
+        fields = job["schedule"]["quartz_cron_expression"].split()
+        assert len(fields) in (6, 7)
+        assert [re.fullmatch(r"[\dA-Z*/,?#-]+", field) is not None for field in fields] == [True] * len(fields)
+        # Day of month and day of week: one of the two is left open.
+        assert (fields[3] == "?") != (fields[5] == "?")
+        assert job["schedule"]["timezone_id"] == "UTC"
+
+
+def test_the_pipeline_is_this() -> None:
+    tasks = {task["task_key"]: task for task in bundle("dev").jobs["pipeline"]["tasks"]}
+    after = {
+        key: [(found["task_key"], found.get("outcome")) for found in task.get("depends_on", [])]
+        for key, task in tasks.items()
+    }
+    assert after == {
+        "check": [],
+        "connect": [("check", None)],
+        "ingest": [("connect", None)],
+        "clean": [("ingest", None)],
+        "quality": [("clean", None)],
+        "has_posts": [("quality", None)],
+        "query": [("has_posts", "true")],
+        "report": [("query", None)],
+    }
+    for key in ("ingest", "clean"):
+        assert tasks[key]["for_each_task"]["inputs"] == '["pin", "geo", "user"]'
+        assert tasks[key]["for_each_task"]["concurrency"] == 1
+
+
+def test_the_arrival_of_files_starts_the_pipeline() -> None:
+    """A job has one trigger: the pipeline's is its schedule."""
+    jobs = written(ROOT / "resources" / "arrival.job.yml")["resources"]["jobs"]
+    (task,) = jobs["arrival"]["tasks"]
+    assert task["run_job_task"]["job_id"] == "${resources.jobs.pipeline.id}"
+    for name in TARGETS:
+        assert not [key for key, job in bundle(name).jobs.items() if "schedule" in job and "trigger" in job]

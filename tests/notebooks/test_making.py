@@ -1,0 +1,153 @@
+"""The program that runs the notebooks: order, staleness, failures; slow: all of them, twice the same."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from pinlake.errors import MachineError, UsageError
+from pinlake.report import notebooks
+from pinlake.report.notebooks import PACKAGE, _in_order, made_from, main, make, read, stale
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+
+
+def written(path: Path, *sources: str) -> Path:
+    cells = [
+        {"cell_type": "code", "id": f"cell-{n}", "source": text, "metadata": {}, "outputs": [], "execution_count": None}
+        for n, text in enumerate(sources)
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    document = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    nbformat.write(nbformat.from_dict(document), path)  # type: ignore[no-untyped-call]
+    return path
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    folder = tmp_path / "package"
+    (folder / "query").mkdir(parents=True)
+    (folder / "query" / "users.py").write_text("def users():\n    return 1\n")
+    (folder / "cli.py").write_text("x = 1\n")
+    return folder
+
+
+@pytest.fixture
+def no_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebooks, "_take_dump", lambda *_: None)
+
+
+def test_the_guide_is_first_and_the_clean_up_last() -> None:
+    names = [path.stem for path in notebooks.notebooks(FOLDER)]
+    assert _in_order(names) == [
+        *("00_start_here", "10_check", "20_connect_storage", "30_ingest", "40_clean", "50_quality", "60_query"),
+        *("70_report", "80_rebuild", "90_maintain", "01_explore", "02_quality", "03_sql", "99_clean_up"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "is_changed"),
+    [
+        ("query/users.py", "# Why.\n\ndef users():\n\n    return 1\n", False),
+        ("query/users.py", "def users():\n    return 2\n", True),
+        ("query/posts.py", "x = 1\n", True),
+        ("cli.py", "x = 2\n", False),
+    ],
+)
+def test_the_code_behind_a_notebook_counts_but_for_its_comments(
+    package: Path, tmp_path: Path, file: str, text: str, is_changed: bool
+) -> None:
+    notebook = read(written(tmp_path / "a.ipynb", "1"))
+    before = made_from(notebook, package)
+    (package / file).write_text(text)
+    assert (made_from(notebook, package) != before) is is_changed
+
+
+def test_the_code_in_a_notebook_counts(package: Path, tmp_path: Path) -> None:
+    first, second = (read(written(tmp_path / "a.ipynb", source)) for source in ("1", "2"))
+    assert made_from(first, package) != made_from(second, package)
+
+
+def test_every_source_that_counts_is_there() -> None:
+    assert [pattern for pattern in notebooks._SOURCES if not list(PACKAGE.glob(pattern))] == []
+
+
+def test_a_notebook_that_was_never_run_is_stale_and_the_check_runs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path / "a.ipynb", "1 / 0")
+    assert stale(tmp_path) == ["a.ipynb"]
+    assert main([str(tmp_path), "--check"]) == 1
+    assert capsys.readouterr().err == "stale: a.ipynb; run `make notebooks`\n"
+
+
+def test_a_folder_without_notebooks_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == UsageError.exit_code
+    assert f"no notebooks in {tmp_path}" in capsys.readouterr().err
+
+
+def test_what_is_no_notebook_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text("{}")
+    with pytest.raises(UsageError, match=r"a\.ipynb is no notebook: "):
+        stale(tmp_path)
+    (tmp_path / "a.ipynb").write_text("none")
+    with pytest.raises(UsageError, match=r"a\.ipynb is no notebook: "):
+        stale(tmp_path)
+
+
+@pytest.mark.usefixtures("no_dump")
+def test_notebooks_share_a_kernel_and_nothing_else(tmp_path: Path) -> None:
+    written(tmp_path / "a.ipynb", "x = 1\nprint('a: here')", "display(dbutils.widgets.get('confirm'))")
+    written(tmp_path / "b.ipynb", "print('x' in dir(), 'dbutils' in dir())")
+    make(tmp_path)
+    first, second = read(tmp_path / "a.ipynb"), read(tmp_path / "b.ipynb")
+    assert first.cells[0].outputs[0].text == "a: here\n"
+    assert first.cells[1].outputs[0].data["text/plain"] == "'pinlake'"
+    assert second.cells[0].outputs[0].text == "False True\n"
+    assert [cell.execution_count for cell in first.cells] == [1, 2]
+    assert stale(tmp_path) == []
+    assert main([str(tmp_path), "--check"]) == 0
+
+
+@pytest.mark.usefixtures("no_dump")
+def test_a_notebook_that_fails_is_named_and_not_stored(tmp_path: Path) -> None:
+    written(tmp_path / "a.ipynb", "1")
+    path = written(tmp_path / "b.ipynb", "1 / 0")
+    before = path.read_bytes()
+    with pytest.raises(MachineError, match=r"b\.ipynb failed in cell 1 of 1: ZeroDivisionError"):
+        make(tmp_path)
+    assert path.read_bytes() == before
+    assert stale(tmp_path) == ["b.ipynb"]
+
+
+@pytest.mark.usefixtures("no_dump")
+def test_a_widget_with_nonsense_fails_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nonsense: dict[str, Any] = {"topic": "pins", "lake": str(tmp_path / "lake")}
+    monkeypatch.setattr(notebooks, "_parameters", lambda _: nonsense)
+    shutil.copy(FOLDER / "40_clean.ipynb", tmp_path)
+    with pytest.raises(
+        MachineError,
+        match=r"40_clean\.ipynb failed in cell 3 of 4: UsageError: widget topic holds 'pins'; give pin, geo, user",
+    ):
+        make(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_dump")
+def test_a_notebook_out_of_order_fails_with_the_remedy(tmp_path: Path) -> None:
+    shutil.copy(FOLDER / "40_clean.ipynb", tmp_path)
+    with pytest.raises(MachineError, match=r"LakeError: table bronze isn't there yet; .*ingest"):
+        make(tmp_path)
+
+
+@pytest.mark.slow
+def test_running_them_all_gives_what_is_stored(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "notebooks")
+    make(tmp_path / "notebooks")
+    # The check shows the versions of Python and Spark.
+    same = [path.name for path in notebooks.notebooks(FOLDER) if path.stem != "10_check"]
+    assert [name for name in same if (tmp_path / "notebooks" / name).read_bytes() != (FOLDER / name).read_bytes()] == []

@@ -1,0 +1,113 @@
+"""What notebooks call: widgets to settings, one method for each step of the job, task values for the next ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from pinlake import notebook
+from pinlake.emulate.emulator import emulate
+from pinlake.errors import LakeError, MachineError, QualityError, SettingsError, SourceError, UsageError
+from pinlake.lake.model import GOLD
+from pinlake.local.dbutils import DbUtils
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("notebook") / "dump"
+    emulate(folder, posts=30, seed=3, duplicates=0.2, flush_size=5)
+    return folder
+
+
+@pytest.fixture
+def passed(dump: Path, tmp_path: Path) -> dict[str, str]:
+    return {"source": str(dump), "lake": str(tmp_path / "lake"), "database": f"t_{uuid4().hex[:12]}"}
+
+
+def opened(spark: Any, values: Path, **passed: str) -> notebook.Work:
+    return notebook.open(DbUtils(passed, {}, values), spark)
+
+
+def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], tmp_path: Path) -> None:
+    values = tmp_path / "values.json"
+
+    def work(**more: str) -> notebook.Work:
+        return opened(spark, values, **passed, **more)
+
+    assert all(row["ok"] for row in work().check().collect())
+    assert [row["topic"].split(".")[1] for row in work().connect().collect()] == ["geo", "pin", "user"]
+    assert json.loads(values.read_text()) == {"source": passed["source"]}
+    for topic in ("pin", "geo", "user"):
+        (row,) = work(topic=topic).ingest().collect()
+        assert (row["topic"], row["new_objects"] > 0, row["other_names"]) == (topic, True, 0)
+        assert work(topic=topic).ingest().collect() == [(topic, 0, 0)]
+    for topic in ("pin", "geo", "user"):
+        (row,) = work(topic=topic).clean().collect()
+        assert (row["topic"], row["new_records"] > 30, row["quarantined"]) == (topic, True, 0)
+    assert {row["topic"]: (row["silver"], row["backlog"]) for row in work().quality().collect()} == dict.fromkeys(
+        ("pin", "geo", "user"), (30, 0)
+    )
+    assert json.loads(values.read_text()) == {"posts": 30}
+    assert [row["answer"] for row in work().query().collect()] == list(GOLD)
+    assert {row["question"] for row in work().report().collect()} == {table.comment for table in GOLD.values()}
+    before = work().answer("top_category_by_year").collect()
+    assert {row["topic"]: row["silver"] for row in work().rebuild().collect()} == {"pin": 30, "geo": 30, "user": 30}
+    assert work().answer("top_category_by_year").collect() == before
+    with pytest.raises(UsageError, match=r"nothing was dropped: widget confirm holds other; .* type its name there"):
+        work(confirm="other").clean_up()
+    assert len(work(confirm=passed["database"]).clean_up().collect()) > len(GOLD)
+    with pytest.raises(LakeError, match="table bronze isn't there yet; `pinlake ingest` makes it"):
+        work().clean()
+
+
+def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
+    made: list[tuple[str, str, str]] = []
+    dbutils = DbUtils()
+    dbutils.widgets.text = lambda *given: made.append(given)  # type: ignore[method-assign]
+    notebook.widgets(dbutils, "source", "topic")
+    assert made == [
+        ("source", "", "source: folder of the dump, the one that holds topics/"),
+        ("topic", "", "topic: pin, geo or user; empty for all three"),
+    ]
+    with pytest.raises(UsageError, match="no widget is called sauce; there are source, "):
+        notebook.widgets(dbutils, "sauce")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"topic": "pins"}, UsageError, "widget topic holds 'pins'; give pin, geo, user, or nothing for all"),
+        ({"audit": "perhaps"}, UsageError, "widget audit holds 'perhaps'; give true or false"),
+        ({"max_bad_share": "much"}, SettingsError, "setting 'max_bad_share' from widget max_bad_share can't be 'much'"),
+        ({"storage": "mount"}, SettingsError, "storage mount needs bucket and secret_scope"),
+        ({"sauce": "x"}, SettingsError, "unknown setting 'sauce' in widget sauce"),
+    ],
+)
+def test_nonsense_in_a_widget_is_told(given: dict[str, str], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        notebook.open(DbUtils(given))
+
+
+def test_what_is_not_there_is_told(spark, passed: dict[str, str], tmp_path: Path) -> None:
+    values = tmp_path / "values.json"
+    without = {name: value for name, value in passed.items() if name != "source"}
+    with pytest.raises(MachineError, match="dump: storage is local and no source is given; name the folder"):
+        opened(spark, values, **without).check()
+    with pytest.raises(SourceError, match="no source is given"):
+        opened(spark, values, **without).ingest()
+    with pytest.raises(LakeError, match="silver_post isn't there yet"):
+        opened(spark, values, **passed).query()
+
+
+def test_too_many_bad_records_stop_a_topic(
+    spark, passed: dict[str, str], dump: Path, tmp_path: Path, write_dump
+) -> None:
+    bad = write_dump(tmp_path / "bad", {"pin": {"0/0": "<html>"}})
+    work = opened(spark, tmp_path / "values.json", **passed | {"source": str(bad)})
+    work.ingest()
+    with pytest.raises(QualityError, match="topic pin: 1 of 1 new records are bad"):
+        work.clean()

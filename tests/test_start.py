@@ -1,0 +1,43 @@
+"""A dump for whoever has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pinlake.errors import SourceError
+from pinlake.settings import Settings
+from pinlake.start import ensure_dump
+
+
+def settings(**given: object) -> Settings:
+    return Settings.model_validate(given)
+
+
+def test_posts_are_made_where_there_is_no_dump(tmp_path: Path) -> None:
+    said = ensure_dump(settings(source=tmp_path / "dump"), posts=5)
+    assert said.startswith(f"made a dump of 5 posts in {tmp_path / 'dump'}; records: pin ")
+    assert sorted(path.name.split(".")[1] for path in (tmp_path / "dump" / "topics").iterdir()) == [
+        "geo",
+        "pin",
+        "user",
+    ]
+
+
+def test_a_dump_stays_as_it_is(tmp_path: Path) -> None:
+    ensure_dump(settings(source=tmp_path), posts=5)
+    before = sorted(path for path in tmp_path.rglob("*"))
+    assert ensure_dump(settings(source=tmp_path), posts=9) == f"a dump is in {tmp_path}; nothing was made"
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_nothing_is_made_up_in_a_bucket(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="posts are not made up in a bucket"):
+        ensure_dump(settings(source=tmp_path, storage="s3", bucket="some-bucket", catalog="main"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_the_error_names_the_remedy() -> None:
+    with pytest.raises(SourceError, match="no source is given; name the folder"):
+        ensure_dump(settings())
