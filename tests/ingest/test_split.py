@@ -53,9 +53,9 @@ def texts(content: str | bytes) -> list[str | None]:
         pytest.param('{"a":NaN}', ['{"a":NaN}'], id="NaN"),
         pytest.param('{"a":' + "9" * 5000 + "}", ['{"a":' + "9" * 5000 + "}"], id="a number of 5,000 digits"),
         pytest.param(
-            '{\n"a":' + "9" * 5000 + "\n}",
-            ['{\n"a":' + "9" * 5000 + "\n}"],
-            id="pretty-printed, a number of 5,000 digits",
+            '{\n"a":' + "9" * 5000 + '\n}\n{"b":1}',
+            ['{\n"a":' + "9" * 5000 + "\n}", '{"b":1}'],
+            id="a number of 5,000 digits, pretty-printed, and a line",
         ),
         pytest.param(
             '{"a":1}\n' + "[" * 100_000 + '\n{"b":2}', ['{"a":1}', "[" * 100_000, '{"b":2}'], id="deep nesting"
