@@ -120,7 +120,7 @@ class Work:
             pipeline.run_join(self.lake, self.run)
             pipeline.run_account(self.lake, self.run)
         self.dbutils.jobs.taskValues.set(key="posts", value=self.lake.read("silver_post").count())
-        return self.lake.read("row_count").where(F.col("run_id") == self.run.id)
+        return self.lake.read("row_count").where(F.col("run_id") == self.run.id).orderBy("topic")
 
     def query(self) -> DataFrame:
         """The ten gold tables. Returns the number of rows in each."""
@@ -147,7 +147,7 @@ class Work:
         """Silver and gold anew from bronze. Returns the row counts afterwards."""
         with self._writing():
             pipeline.run_rebuild(self.lake, self.settings, self.run, "silver")
-        return self.lake.read("row_count").where(F.col("run_id") == self.run.id)
+        return self.lake.read("row_count").where(F.col("run_id") == self.run.id).orderBy("topic")
 
     def maintain(self) -> DataFrame:
         """Compact and vacuum every table. Returns files and bytes before and after."""

@@ -24,6 +24,8 @@ LOCAL_CONFIG = {
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.session.timeZone": "UTC",
     "spark.databricks.delta.snapshotPartitions": "1",
+    # VACUUM lists with as many tasks, 10,000 by default.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
     # Off, building a frame takes half as long: no call to the JVM for the call site of each column.
     "spark.python.sql.dataFrameDebugging.enabled": "false",

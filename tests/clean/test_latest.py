@@ -86,6 +86,9 @@ def test_duplicates_count_as_one_and_the_later_position_wins(clean_rows):
         (12, "a", "x", 111, 0, 1),
         (13, "a", "x", 120, 0, 0, 1),
         (13, "a", "x", 120, 0, 0, 1),
+        # 14: position before batch, where one object reaches into the offsets of the next
+        (14, "first", "x", 130, 0, 1, 1),
+        (14, "second", "x", 130, 0, 0, 2),
     ]
     expected = {
         1: ("a", "x", 10, 0, 1, 1),
@@ -101,6 +104,7 @@ def test_duplicates_count_as_one_and_the_later_position_wins(clean_rows):
         11: ("second", "x", 100, 1, 2, 2),
         12: ("a", "x", 111, 0, 2, 1),
         13: ("a", "x", 120, 0, 1, 1),
+        14: ("first", "x", 130, 0, 2, 2),
     }
     once = latest(clean_rows(rows), COLUMNS)
     assert counted(once) == expected

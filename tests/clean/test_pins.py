@@ -177,6 +177,10 @@ def test_a_breach_of_a_fact_is_a_warning_and_no_error(cleaned, record):
         "poster alone known": ({**unknown, "poster_name": "Ada"}, ["placeholder_mismatch"]),
         "count alone unknown": ({"follower_count": "User Info Error"}, ["placeholder_mismatch"]),
         "count alone known": ({**unknown, "follower_count": "9k"}, ["placeholder_mismatch"]),
+        "null count, title alone unknown": (
+            {"title": unknown["title"], "follower_count": None},
+            ["placeholder_mismatch"],
+        ),
         "null poster, unknown together": ({**unknown, "poster_name": None}, None),
         "location of another category": ({"category": "art"}, ["location_mismatch"]),
         "location without its words": ({"save_location": "/data/travel"}, ["location_mismatch"]),

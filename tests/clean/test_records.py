@@ -34,6 +34,7 @@ def test_only_whole_json_objects_are_read(cleaned, record):
         "two objects": (usual + usual, ["malformed"]),
         "two objects on two lines": (usual + "\n" + usual, ["malformed"]),
         "two objects and a comma": (usual + "," + usual, ["malformed"]),
+        "the parser's own mark after the object": (usual + ',{"end of the record":true}', ["malformed"]),
         "brackets cut off an object": (usual.strip("{}"), ["malformed"]),
         "single quotes": (usual.replace('"', "'"), ["malformed"]),
         "names without quotes": ('{ind: 7, age: 36, date_joined: "2016-02-29 23:59:59"}', ["malformed"]),

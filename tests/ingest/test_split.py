@@ -46,9 +46,17 @@ def texts(content: str | bytes) -> list[str | None]:
         pytest.param("<html>\n<body>404</body>\n</html>", ["<html>\n<body>404</body>\n</html>"], id="error page"),
         pytest.param('{\n "a": 1,\n "b":', ['{\n "a": 1,\n "b":'], id="cut pretty-printed: nothing parses"),
         pytest.param('{"a":"x\ty"}', ['{"a":"x\ty"}'], id="raw tab inside a string"),
+        pytest.param('{"a":"\t"}\n{"b":"\t"}', ['{"a":"\t"}', '{"b":"\t"}'], id="nothing but lines with raw tabs"),
+        # Its second byte looks like UTF-16, which has no odd number of bytes.
+        pytest.param('{\0"a":1\n,"b":2}', ['{\0"a":1\n,"b":2}'], id="NUL byte in an object that can't be parsed"),
         pytest.param('{"a":"x\ny"}\n{"b":1}', ['{"a":"x', 'y"}', '{"b":1}'], id="raw line end inside a string"),
         pytest.param('{"a":NaN}', ['{"a":NaN}'], id="NaN"),
         pytest.param('{"a":' + "9" * 5000 + "}", ['{"a":' + "9" * 5000 + "}"], id="a number of 5,000 digits"),
+        pytest.param(
+            '{\n"a":' + "9" * 5000 + '\n}\n{"b":1}',
+            ['{\n"a":' + "9" * 5000 + "\n}", '{"b":1}'],
+            id="a number of 5,000 digits, pretty-printed, and a line",
+        ),
         pytest.param(
             '{"a":1}\n' + "[" * 100_000 + '\n{"b":2}', ['{"a":1}', "[" * 100_000, '{"b":2}'], id="deep nesting"
         ),

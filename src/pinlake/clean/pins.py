@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from pinlake.clean.issues import Issue
 from pinlake.clean.rules import checked, follower_count, integer, save_path, text
-from pinlake.topics import NO_IMAGE, NO_USER, PIN, SAVE_PREFIX, STORY_ENDING, STORY_TYPE
+from pinlake.topics import NO_IMAGE, PIN, SAVE_PREFIX, STORY_ENDING, STORY_TYPE
 
 
 def clean_pin(parsed: DataFrame) -> DataFrame:
@@ -32,8 +32,8 @@ def _warnings() -> list[Issue]:
     """Facts that hold in real data: a breach is worth a warning. A field that is missing breaks none."""
     is_story = F.col("is_image_or_video") == STORY_TYPE
     no_title = F.col("title").isin(*PIN.field("title").placeholders)
-    no_user = F.col("poster_name") == NO_USER
-    no_count = F.col("follower_count") == NO_USER
+    no_user = F.col("poster_name").isin(*PIN.field("poster_name").placeholders)
+    no_count = F.col("follower_count").isin(*PIN.field("follower_count").placeholders)
     unread_count = follower_count("follower_count").isNull() & ~no_count & (F.trim("follower_count") != "")
     return [
         Issue("follower_count_unreadable", "follower_count is not a count", ("follower_count",), unread_count),

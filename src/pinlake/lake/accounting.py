@@ -171,9 +171,8 @@ def _each_topic(counts: DataFrame) -> DataFrame:
 def _scattered_users(posts: DataFrame) -> DataFrame:
     """In real data a user has one country and one position. A fact across posts: no single post could carry it."""
     place = F.xxhash64("country", "coordinates")
-    places = posts.groupBy("user_name", "age", "date_joined").agg(
-        F.min(place).alias("least"), F.max(place).alias("most")
-    )
+    users = posts.groupBy("user_name", "age", "date_joined")
+    places = users.agg(F.min(place).alias("least"), F.max(place).alias("most"))
     scattered = F.count_if(F.col("least") != F.col("most")).alias("scattered_users")
     return places.agg(scattered).select(F.lit("user").alias("topic"), "scattered_users")
 
