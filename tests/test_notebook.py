@@ -32,6 +32,7 @@ def opened(spark: Any, values: Path, **passed: str) -> notebook.Work:
     return notebook.open(DbUtils(passed, {}, values), spark)
 
 
+@pytest.mark.slow
 def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], tmp_path: Path) -> None:
     values = tmp_path / "values.json"
 
