@@ -6,8 +6,8 @@ Widgets, job parameters and settings have the same names; an empty widget is a s
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,10 +79,6 @@ class Work:
         pipeline.check_lake(self.settings)
         return pipeline.open_lake(self.spark, self.settings)
 
-    @cached_property
-    def run(self) -> Run:
-        return pipeline.new_run(lambda stage, message: print(f"{stage}: {message}"))
-
     def check(self) -> DataFrame:
         """What a run needs, line by line: what, ok, found, remedy. Raises MachineError where something is missing."""
         found = checks.check(self.settings, self.spark)
@@ -102,30 +98,30 @@ class Work:
 
     def ingest(self) -> DataFrame:
         """New objects of the dump to bronze. Returns how many, and which other names were found."""
-        with self._writing():
-            found = pipeline.run_ingest(self.lake, self._with_source(), self.run, self.audit, self.topics)
+        with self._writing() as run:
+            found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit, self.topics)
         rows = [(each.topic, len(each.objects), len(each.strangers)) for each in found]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
     def clean(self) -> DataFrame:
         """New records of bronze to silver and quarantine. Returns how many went where."""
-        with self._writing():
-            found = pipeline.run_clean(self.lake, self.settings, self.run, self.topics)
+        with self._writing() as run:
+            found = pipeline.run_clean(self.lake, self.settings, run, self.topics)
         rows = [(each.topic, each.records, each.bad, each.bad_share) for each in found]
         return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
 
     def quality(self) -> DataFrame:
         """Join the posts, count everything, and fail where the sums don't hold; task value `posts` is their number."""
-        with self._writing():
-            pipeline.run_join(self.lake, self.run)
-            pipeline.run_account(self.lake, self.run)
+        with self._writing() as run:
+            pipeline.run_join(self.lake, run)
+            pipeline.run_account(self.lake, run)
         self.dbutils.jobs.taskValues.set(key="posts", value=self.lake.read("silver_post").count())
-        return self.lake.read("row_count").where(F.col("run_id") == self.run.id).orderBy("topic")
+        return self.lake.read("row_count").where(F.col("run_id") == run.id).orderBy("topic")
 
     def query(self) -> DataFrame:
         """The ten gold tables. Returns the number of rows in each."""
-        with self._writing():
-            pipeline.run_query(self.lake, self.settings, self.run)
+        with self._writing() as run:
+            pipeline.run_query(self.lake, self.settings, run)
         rows = [(name, table.comment, self.lake.read(name).count()) for name, table in GOLD.items()]
         return self._frame("answer string, question string, rows bigint", rows)
 
@@ -145,14 +141,14 @@ class Work:
 
     def rebuild(self) -> DataFrame:
         """Silver and gold anew from bronze. Returns the row counts afterwards."""
-        with self._writing():
-            pipeline.run_rebuild(self.lake, self.settings, self.run, "silver")
-        return self.lake.read("row_count").where(F.col("run_id") == self.run.id).orderBy("topic")
+        with self._writing() as run:
+            pipeline.run_rebuild(self.lake, self.settings, run, "silver")
+        return self.lake.read("row_count").where(F.col("run_id") == run.id).orderBy("topic")
 
     def maintain(self) -> DataFrame:
         """Compact and vacuum every table. Returns files and bytes before and after."""
-        with self._writing():
-            found = maintenance.maintain(self.lake, self.run)
+        with self._writing() as run:
+            found = maintenance.maintain(self.lake, run)
         columns = "files_before bigint, files_after bigint, bytes_before bigint, bytes_after bigint"
         return self._frame(f"table string, {columns}", found)
 
@@ -170,8 +166,12 @@ class Work:
     def _with_source(self) -> Settings:
         return self.settings.model_copy(update={"source": Path(folder_of(self.settings))})
 
-    def _writing(self) -> AbstractContextManager[None]:
-        return pipeline.writing(self.lake, self.settings, self.run)
+    @contextmanager
+    def _writing(self) -> Iterator[Run]:
+        """A run of its own for each step: Delta skips what it has seen of a run, and a cell may be run again."""
+        run = pipeline.new_run(lambda stage, message: print(f"{stage}: {message}"))
+        with pipeline.writing(self.lake, self.settings, run):
+            yield run
 
     def _frame(self, schema: str, rows: Sequence[Sequence[Any]]) -> DataFrame:
         return self.spark.createDataFrame([tuple(row) for row in rows], schema)

@@ -44,8 +44,10 @@ def update_posts(lake: Lake, run: Run, also: DataFrame | None = None) -> None:
     seen = posts.agg(*[F.coalesce(F.max(f"_{name}_batch"), F.lit(0)).alias(name) for name in TOPICS]).first()
     assert seen is not None  # an aggregate without groups always has a row
     if not any(seen):
-        lake.replace("silver_post", join_posts(silver["pin"], silver["geo"], silver["user"]))
-        run.report("clean", "silver_post made")
+        joined = join_posts(silver["pin"], silver["geo"], silver["user"])
+        if not lake.exists("silver_post") or not joined.isEmpty():
+            lake.replace("silver_post", joined)
+            run.report("clean", "silver_post made")
         return
     newer = [side.where(F.col("_last_batch") > seen[name]).select("ind") for name, side in silver.items()]
     changed = reduce(DataFrame.union, [*newer, *([also] if also is not None else [])]).distinct()

@@ -72,6 +72,8 @@ def clean(lake: Lake, run: Run, max_bad_share: float, topics: Sequence[str] = tu
                 f"quarantine --topic {result.topic}`, then mend the source, or run again with --max-bad-share"
             )
     side_by_side(*[lambda result=result: _upsert(lake, result, run) for result in found])
+    # A topic may have no good record at all: what comes after finds an empty table then.
+    side_by_side(*[lambda table=TOPICS[name].silver_table: lake.ensure(table) for name in topics])
     return found
 
 
