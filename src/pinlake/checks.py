@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pinlake import __version__, pipeline
-from pinlake.errors import MachineError, PinlakeError
+from pinlake.errors import MachineError, PinlakeError, first_line
 from pinlake.settings import Settings
 from pinlake.storage import folder_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+T = TypeVar("T")
 
 SPARK_AT_LEAST = (4, 0)
 
@@ -50,36 +52,25 @@ def _spark(spark: SparkSession) -> Check:
 
 def _tables(settings: Settings, spark: SparkSession) -> Check:
     if settings.catalog is None:
-        return _lake_folder(settings)
-    schema = f"`{settings.catalog}`.`{settings.database}`"
+        return _asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake))
     what = f"schema {settings.catalog}.{settings.database}"
     try:
-        spark.sql(f"DESCRIBE SCHEMA {schema}").collect()
+        spark.sql(f"DESCRIBE SCHEMA `{settings.catalog}`.`{settings.database}`").collect()
     except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        return Check(
-            what,
-            False,
-            said[:300],
-            "deploy the bundle, which makes the schema, or get USE CATALOG and USE SCHEMA on it",
-        )
+        remedy = "deploy the bundle, which makes the schema, or get USE CATALOG and USE SCHEMA on it"
+        return Check(what, False, first_line(error), remedy)
     return Check(what, True, "there")
-
-
-def _lake_folder(settings: Settings) -> Check:
-    try:
-        pipeline.check_lake(settings)
-    except PinlakeError as error:
-        found, _, remedy = str(error).rpartition("; ")
-        return Check("lake", False, found, remedy)
-    return Check("lake", True, str(settings.lake))
 
 
 def _dump(settings: Settings) -> Check:
     """Whether the place is named; whether it can be reached is for the step that connects it."""
+    return _asked("dump", lambda: folder_of(settings), lambda folder: f"{folder} (storage {settings.storage})")
+
+
+def _asked(what: str, ask: Callable[[], T], found: Callable[[T], str]) -> Check:
+    """A check that an error of ours answers: its message ends in the remedy."""
     try:
-        folder = folder_of(settings)
+        return Check(what, True, found(ask()))
     except PinlakeError as error:
-        found, _, remedy = str(error).rpartition("; ")
-        return Check("dump", False, found, remedy)
-    return Check("dump", True, f"{folder} (storage {settings.storage})")
+        said, _, remedy = str(error).rpartition("; ")
+        return Check(what, False, said, remedy)

@@ -9,6 +9,11 @@ class PinlakeError(Exception):
     exit_code = 1
 
 
+def first_line(error: Exception) -> str:
+    """What an error of somebody else's says first, at most 300 characters: the rest is for log files."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+
+
 class UsageError(PinlakeError):
     """A flag, setting or name that can't be used as given."""
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -116,7 +115,7 @@ class Work:
             pipeline.run_join(self.lake, run)
             pipeline.run_account(self.lake, run)
         self.dbutils.jobs.taskValues.set(key="posts", value=self.lake.read("silver_post").count())
-        return self.lake.read("row_count").where(F.col("run_id") == run.id).orderBy("topic")
+        return self._counts(run)
 
     def query(self) -> DataFrame:
         """The ten gold tables. Returns the number of rows in each."""
@@ -143,7 +142,7 @@ class Work:
         """Silver and gold anew from bronze. Returns the row counts afterwards."""
         with self._writing() as run:
             pipeline.run_rebuild(self.lake, self.settings, run, "silver")
-        return self.lake.read("row_count").where(F.col("run_id") == run.id).orderBy("topic")
+        return self._counts(run)
 
     def maintain(self) -> DataFrame:
         """Compact and vacuum every table. Returns files and bytes before and after."""
@@ -164,7 +163,10 @@ class Work:
         return self._frame("dropped string", [(name,) for name in dropped])
 
     def _with_source(self) -> Settings:
-        return self.settings.model_copy(update={"source": Path(folder_of(self.settings))})
+        return self.settings.model_copy(update={"source": folder_of(self.settings)})
+
+    def _counts(self, run: Run) -> DataFrame:
+        return self.lake.read("row_count").where(F.col("run_id") == run.id).orderBy("topic")
 
     @contextmanager
     def _writing(self) -> Iterator[Run]:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pinlake.errors import SettingsError, SourceError
+from pinlake.errors import SettingsError, SourceError, first_line
 from pinlake.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _make_external_volume(settings: Settings, spark: SparkSession) -> None:
         spark.sql(f"CREATE EXTERNAL VOLUME IF NOT EXISTS {volume} LOCATION '{address}'")
     except Exception as error:  # Spark, Connect and the catalog each have their own
         raise SourceError(
-            f"bucket {address} can't be connected as volume {volume}: {_first_line(error)}; an external location must "
+            f"bucket {address} can't be connected as volume {volume}: {first_line(error)}; an external location must "
             f"cover {address}, and you need CREATE EXTERNAL VOLUME on it and CREATE VOLUME on the schema"
         ) from error
 
@@ -109,7 +109,7 @@ def _mount(settings: Settings, dbutils: DbUtils) -> None:
         dbutils.fs.mount(source=address, mount_point=point, extra_configs=keys)
     except Exception as error:
         raise SourceError(
-            f"{address} can't be mounted at {point}: {_first_line(error)}; mounts need a classic cluster with "
+            f"{address} can't be mounted at {point}: {first_line(error)}; mounts need a classic cluster with "
             "dedicated access mode in a workspace that has DBFS: use storage volume or s3 elsewhere"
         ) from error
 
@@ -120,7 +120,7 @@ def _mounted(dbutils: DbUtils) -> dict[str, str]:
         return {mount.mountPoint: mount.source.rstrip("/") for mount in dbutils.fs.mounts()}
     except Exception as error:
         raise SourceError(
-            f"mounts are not available here: {_first_line(error)}; use storage volume or s3, or local outside a "
+            f"mounts are not available here: {first_line(error)}; use storage volume or s3, or local outside a "
             "workspace"
         ) from error
 
@@ -130,7 +130,7 @@ def _secret(settings: Settings, dbutils: DbUtils, key: str) -> str:
         return str(dbutils.secrets.get(scope=settings.secret_scope, key=key))
     except Exception as error:
         raise SettingsError(
-            f"secret {key} of scope {settings.secret_scope} can't be read: {_first_line(error)}; put it there with "
+            f"secret {key} of scope {settings.secret_scope} can't be read: {first_line(error)}; put it there with "
             f"`databricks secrets put-secret {settings.secret_scope} {key}`, and get READ on the scope"
         ) from error
 
@@ -145,7 +145,3 @@ def _bucket_address(settings: Settings, scheme: str) -> str:
 
 def _volume_name(settings: Settings) -> str:
     return f"{LANDING_VOLUME}_{re.sub('[^a-z0-9]', '_', str(settings.bucket))}"
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

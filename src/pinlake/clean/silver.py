@@ -72,8 +72,6 @@ def clean(lake: Lake, run: Run, max_bad_share: float, topics: Sequence[str] = tu
                 f"quarantine --topic {result.topic}`, then mend the source, or run again with --max-bad-share"
             )
     side_by_side(*[lambda result=result: _upsert(lake, result, run) for result in found])
-    # A topic may have no good record at all: what comes after finds an empty table then.
-    side_by_side(*[lambda table=TOPICS[name].silver_table: lake.ensure(table) for name in topics])
     return found
 
 
@@ -177,9 +175,11 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
 
 
 def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
-    if result.records == result.bad:
-        return
     topic = TOPICS[result.topic]
+    if result.records == result.bad:
+        # A topic may have no good record at all: what comes after finds an empty table then.
+        lake.ensure(topic.silver_table)
+        return
     _merge(lake, topic, _only(result.pending, F.col("_errors").isNull()))
     run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
 

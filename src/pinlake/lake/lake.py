@@ -204,9 +204,7 @@ class Lake:
 
     def files(self, table: str) -> Files:
         """How many files, and of how many bytes, the table's present version has."""
-        with _explaining(table):
-            detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select("numFiles", "sizeInBytes").first()
-        assert detail is not None  # the statement always has one row
+        detail = self._detail(table)
         return Files(int(detail["numFiles"]), int(detail["sizeInBytes"]))
 
     def compact(self, table: str) -> None:
@@ -251,12 +249,17 @@ class Lake:
 
     def info(self, table: str) -> TableInfo:
         """The table at a glance."""
-        with _explaining(table):
-            detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select("description", "sizeInBytes").first()
-        assert detail is not None  # the statement always has one row
+        detail = self._detail(table)
         rows = self.read(table).count()
         moment = datetime.fromtimestamp(self._last_commit(table)["millis"] / 1000, UTC)
         return TableInfo(table, detail["description"], rows, detail["sizeInBytes"], f"{moment:%Y-%m-%dT%H:%M:%S}Z")
+
+    def _detail(self, table: str) -> Row:
+        wanted = ("description", "numFiles", "sizeInBytes")
+        with _explaining(table):
+            detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select(*wanted).first()
+        assert detail is not None  # the statement always has one row
+        return detail
 
     def _last_commit(self, table: str) -> Row:
         self.exists(table)
