@@ -172,6 +172,7 @@ def clean(
         with waiting(call.settings, "cleaning"), call.writing(this_run) as opened:
             pipeline.run_clean(opened, call.settings, this_run)
             pipeline.run_join(opened, this_run)
+            pipeline.run_account(opened, this_run)
 
 
 @app.command()
@@ -277,24 +278,16 @@ def quarantine(
         from pyspark.sql import functions as F
 
         from pinlake.report.output import Result, write
+        from pinlake.report.views import quarantined
 
         _check_topic(topic)
-        records = call.existing_lake().read("quarantine")
-        if topic:
-            records = records.where(F.col("topic") == topic)
-        if form is Format.TABLE:
-            records = records.select(
-                "topic",
-                F.concat_ws("; ", F.transform("_errors", lambda error: error["message"])).alias("reason"),
-                "partition",
-                "offset",
-                F.coalesce(F.substring("text", 1, 80), F.concat(F.lit("0x"), F.hex(F.substring("bytes", 1, 20)))).alias(
-                    "record"
-                ),
-            )
-        result = Result.of(
-            records.orderBy("topic", "partition", "offset", *(["position"] if form is not Format.TABLE else []))
+        opened = call.existing_lake()
+        records = (
+            quarantined(opened).drop("path")
+            if form is Format.TABLE
+            else opened.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
         )
+        result = Result.of(records.where(F.col("topic") == topic) if topic else records)
         if form is Format.TABLE:
             out.print(result.table(50, "pinlake quarantine --format json") if result.rows else "nothing in quarantine")
         else:

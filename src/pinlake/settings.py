@@ -47,7 +47,9 @@ class Settings(BaseModel):
     lake_wait: float = Field(60, ge=0, description="seconds to wait for another run on the same lake")
     driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="memory of local Spark")
     log_format: Literal["console", "json"] = Field("console", description="form of the log lines on stderr")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="least level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level logged; progress is info"
+    )
     log_folder: Path = Field(
         default_factory=lambda: platformdirs.user_log_path("pinlake"),
         description="folder of the log files with Spark's own output and stack traces",

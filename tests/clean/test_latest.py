@@ -23,7 +23,7 @@ CLEAN = (
 
 @pytest.fixture
 def clean_rows(spark):
-    """Clean records as (ind, title, description, offset) and, where they matter, partition, position, batch, path, run."""
+    """Clean records as (ind, title, description, offset); also partition, position, batch, path, run."""
 
     def build(rows):
         full = []

@@ -72,6 +72,7 @@ def test_a_value_of_another_kind_is_read_without_loss_or_quarantined(cleaned, re
         '"index": "14"': ("ind", 14),
         '"index": " 14 "': ("ind", 14),
         '"index": 14.0': ("ind", 14),
+        '"index": 12345678.0': ("ind", 12_345_678),
         '"title": 12': ("title", "12"),
         '"title": 1.50': ("title", "1.5"),
         f'"title": {big}': ("title", big),

@@ -94,6 +94,12 @@ def test_a_lake_that_cant_be_written(dump: Path, tmp_path: Path, monkeypatch: py
     assert f"lake lake can't be written: no permission in {tmp_path}; give another folder with --lake" in line
 
 
+def test_a_lake_that_cant_be_written_is_read(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    assert pinlake("answer", "users_joined_by_year").exit_code == 0
+    assert f"lake {lake} can't be written: no permission in {lake}" in refused(1, "query")
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +11,7 @@ import pytest
 
 from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import TopicCount, check_sums
+from pinlake.lake.commit import unreadable
 from pinlake.lake.lake import LEFT_OVER, MARKER, Lake, check_folder, check_query
 from pinlake.lake.model import TABLES
 
@@ -98,6 +100,26 @@ def test_a_corrupt_log_is_named(spark, lake: Lake) -> None:
     (log / "00000000000000000007.json").write_text("{}")
     with pytest.raises(LakeError, match="table drift can't be used"):
         Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift").count()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "file"),
+    [
+        pytest.param(lambda path: path.unlink(), "part-*.parquet", id="a file that is gone"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), "part-*.parquet", id="a cut file"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), "_delta_log/*1.json", id="a cut commit"),
+    ],
+)
+def test_a_file_that_cant_be_read_names_its_table(spark, lake: Lake, spoil, file: str) -> None:
+    assert lake.root is not None
+    for number in range(2):
+        lake.append("drift", drift_rows(spark, "a"), (f"app {number}", 1))
+    for path in (lake.root / "drift").glob(file):
+        spoil(path)
+    with pytest.raises(Exception, match=r"FAILED_READ_FILE|table drift") as failed:
+        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift").collect()
+    known = failed.value if isinstance(failed.value, LakeError) else unreadable(failed.value)
+    assert re.match(r"table drift can't be used, its file \S+/drift/\S+ can't be read; .* RESTORE", str(known))
 
 
 def test_a_column_dropped_by_hand_is_named(spark, lake: Lake) -> None:

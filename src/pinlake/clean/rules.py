@@ -16,6 +16,8 @@ from pinlake.clean.records import LINEAGE, looks_nested
 from pinlake.topics import Kind, Topic
 
 _WHOLE_NUMBER = r"^\s*[+-]?\d+\.0+\s*$"
+# How the parser writes a decimal number of eight digits and more before the point.
+_POWER_OF_TEN = r"^\s*[+-]?\d\.\d{1,17}E\d{1,2}\s*$"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _TIME = r"^\s*(?!0000)(\d{4})(?:-(\d{2})-(\d{2})[ T]|:(\d{2}):(\d{2}) )(\d{2}:\d{2}:\d{2})\s*$"
 _FOLLOWERS = r"^\s*(\d+(?:\.\d{1,9}0*)?)\s*([kKmMbB]?)\s*$"
@@ -37,7 +39,12 @@ def text(topic: Topic, name: str) -> Column:
 def integer(name: str) -> Column:
     """A whole number (bigint), also when it comes as text or as 14.0; null where anything would be lost."""
     whole = F.when(F.col(name).rlike(_WHOLE_NUMBER), F.substring_index(name, ".", 1))
-    return F.coalesce(F.col(name).try_cast("bigint"), whole.try_cast("bigint"))
+    large = F.when(F.col(name).rlike(_POWER_OF_TEN), F.col(name).try_cast("decimal(38,18)"))
+    return F.coalesce(
+        F.col(name).try_cast("bigint"),
+        whole.try_cast("bigint"),
+        F.when(large == F.floor(large), large.try_cast("bigint")),
+    )
 
 
 def number(name: str) -> Column:

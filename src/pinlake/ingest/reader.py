@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pinlake
 from pinlake.ingest.split import Record, Splitter
 from pinlake.ingest.store import Content, FolderStore, Store, unpack
+from pinlake.lake.model import EMPTY, UNREADABLE
 from pinlake.objects import ObjectName, object_name
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ READ_SCHEMA = (
     "object_records INT, object_messages INT, size BIGINT, modified TIMESTAMP, text STRING, bytes BINARY, "
     "problem STRING"
 )
-
-EMPTY = "empty"
-UNREADABLE = "unreadable"
 
 
 class Sized(NamedTuple):
@@ -93,7 +91,7 @@ def _read_object(store: Store, splitter: Splitter, rows: _Rows, name: ObjectName
         rows.add_problem(name, key, found, f"{UNREADABLE}: {error.strerror or error}")
         return
     if not records:
-        rows.add_problem(name, key, found, EMPTY)
+        rows.add_problem(name, key, found, EMPTY, messages)
     for position, record in enumerate(records):
         rows.add(name, key, found, len(records), messages, position, record)
 
@@ -118,9 +116,9 @@ class _Rows:
             *(records, messages, found.size, found.modified, text, raw, None),
         )
 
-    def add_problem(self, name: ObjectName, key: str, found: Content | None, problem: str) -> None:
+    def add_problem(self, name: ObjectName, key: str, found: Content | None, problem: str, messages: int = 0) -> None:
         self._append(
-            *(name.topic, name.topic_id, name.partition, name.offset, None, key, name.offset, 0, 0),
+            *(name.topic, name.topic_id, name.partition, name.offset, None, key, name.offset, 0, messages),
             *((found.size, found.modified) if found else (None, None)),
             *(None, None, problem),
         )

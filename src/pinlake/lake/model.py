@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What stands in column `problem` of bronze, for an unreadable object followed by a colon and the reason.
+EMPTY = "empty"
+UNREADABLE = "unreadable"
+
 ISSUES = "array<struct<name: string, message: string, columns: array<string>>>"
 
 
@@ -204,7 +208,6 @@ ROW_COUNT = Table(
         Column("orphans", "bigint", "posts in silver that one of the other two topics lacks"),
         Column("scattered_users", "bigint", "users whose posts come from more than one country or position"),
         Column("backlog", "bigint", "records in bronze that wait for cleaning"),
-        Column("cleaned_batch", "bigint", "ingest batch up to which records were cleaned"),
     ),
 )
 

@@ -31,6 +31,10 @@ class Progress:
     highest: dict[int, int] = field(default_factory=dict)
     missing: list[Hole] = field(default_factory=list)
 
+    def is_new(self, partition: int, offset: int) -> bool:
+        """True where an object that starts at this offset was not read: after the highest, or in a hole."""
+        return offset > self.highest.get(partition, -1) or self.in_hole(partition, offset)
+
     def in_hole(self, partition: int, offset: int) -> bool:
         """True where an object that starts at this offset was missed."""
         at = bisect_right(self.missing, (partition, offset), key=lambda hole: (hole.partition, hole.first)) - 1
