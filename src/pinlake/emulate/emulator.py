@@ -32,7 +32,7 @@ def emulate(
     duplicates: float = 0.0,
     flush_size: int = 1,
     partitions: int = 1,
-    topic_id: str = DEFAULT_TOPIC_ID,
+    topic_id: str | None = None,
     append: bool = False,
     gzip: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -40,13 +40,14 @@ def emulate(
     """Write a dump of `posts` made posts, or of the rows in the folder `rows` (then `posts` is the most to take).
 
     `dirt` is the share of records, 0 … 1, that get dirt; `duplicates` the share of posts that are sent a second time,
-    half of them with time stamps in another spelling. The same arguments give the same bytes. `progress` is called with
-    the number of posts sent so far. The truth is returned and written to `truth.json`; it is absent from a dump whose
-    run didn't finish.
+    half of them with time stamps in another spelling. Without `topic_id` it is DEFAULT_TOPIC_ID. The same arguments
+    give the same bytes. `progress` is called with the number of posts sent so far. The truth is returned and written to
+    `truth.json`; it is absent from a dump whose run didn't finish.
 
     Raises UsageError for arguments that make no dump, SourceError for rows that can't be read, both before anything
     is written; MachineError where writing fails.
     """
+    topic_id = DEFAULT_TOPIC_ID if topic_id is None else topic_id
     _check_shares(dirt=dirt, duplicates=duplicates)
     _check_posts(posts, rows)
     check_layout(topic_id, partitions, flush_size)
