@@ -1,6 +1,8 @@
 """Every setting in one typed model: flags > environment `PINLAKE_*` > settings file > defaults.
 
-Nothing else in the package reads the environment; what a module needs is passed to it.
+No stage reads the environment: the command line and the notebooks resolve settings from it and pass them on. What is
+not a setting of pinlake is read where it is needed: `session.py` asks where it runs, `java.py` for the Java there, and
+`local/extension.py` takes what the job runner hands to a notebook.
 """
 
 from __future__ import annotations
