@@ -20,7 +20,7 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from pinlake.errors import LakeError, UsageError
+from pinlake.errors import LakeError, UsageError, first_line
 from pinlake.lake.commit import commit, explained
 from pinlake.lake.model import TABLES, Table
 
@@ -56,7 +56,7 @@ class Lake:
     def __init__(
         self, spark: SparkSession, database: str, root: Path | None = None, catalog: str | None = None
     ) -> None:
-        """Open or make a lake. Raises LakeError where the folder can't be one.
+        """Open or make a lake. Raises LakeError where the folder can't be one, or the catalog's schema can't be had.
 
         A session knows one lake by the name of a schema: opening another under the same name puts it in its place.
         """
@@ -66,7 +66,7 @@ class Lake:
         self._registered: set[str] = set()
         self._lock = RLock()
         if self.root is None:
-            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+            _ensure_schema(spark, self._schema)
             return
         _make_folder(self.root)
         spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(str(self.root))}")
@@ -346,6 +346,19 @@ def check_folder(root: Path) -> None:
         raise LakeError(f"lake {root} can't be made: {nearest} is a file; give another folder with --lake")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")
+
+
+def _ensure_schema(spark: SparkSession, schema: str) -> None:
+    """Make a catalog's schema only where it isn't there: the right to make one is more than a run needs."""
+    try:
+        if not spark.catalog.databaseExists(schema):
+            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
+        raise LakeError(
+            f"schema {schema} isn't there and can't be made ({first_line(error)}); in a workspace deploy the bundle, "
+            "which makes it, or get CREATE SCHEMA on the catalog; elsewhere leave the setting catalog empty, and give "
+            "a folder with --lake"
+        ) from error
 
 
 def _make_folder(root: Path) -> None:
