@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from pinlake.emulate.dirt import Outcome, Speck, pick, plain, respelled
 from pinlake.emulate.dump import DumpSink, check_folder, check_layout
 from pinlake.emulate.rows import Post, Record, made_posts, read_posts
 from pinlake.emulate.sinks import Sink
-from pinlake.emulate.truth import TRUTH_FILE, Run, Truth, earlier_runs
+from pinlake.emulate.truth import TRUTH_FILE, Run, Truth, earlier_runs, next_offset
 from pinlake.errors import MachineError, UsageError
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS, Topic
 
@@ -54,9 +55,10 @@ def emulate(
     check_folder(to, append)
     earlier = _earlier_runs_of(to, topic_id) if append else []
     count = _count_rows(rows, posts) if rows else posts or 0
-    run = Run(topic_id, seed, count, str(rows) if rows else None, dirt, duplicates)
+    run = Run(topic_id, seed, count, str(rows) if rows else None, dirt, duplicates, partitions)
     source = islice(read_posts(rows), count) if rows else made_posts(count, seed)
-    sink = DumpSink(to, topic_id, partitions, flush_size, append, gzip)
+    begin = partial(next_offset, earlier) if append else None
+    sink = DumpSink(to, topic_id, partitions, flush_size, gzip, begin)
     _forget_truth(to)
     _send_all(_sendings(source, run), run, sink, progress)
     truth = Truth.of([*earlier, run])
