@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import resources
 from pathlib import Path
 
 import pinlake
@@ -23,6 +24,16 @@ def test_requirements_are_the_projects_pins() -> None:
     wanted = {*found["dependencies"], *found["optional-dependencies"]["local"]}  # type: ignore[index, misc]
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert {line for line in lines if line and not line.startswith("#")} == wanted
+
+
+def test_a_cluster_keeps_the_spark_it_brings() -> None:
+    names = {pin.partition("==")[0] for pin in project()["dependencies"]}  # type: ignore[attr-defined]
+    assert names & {"pyspark", "delta-spark", "databricks-connect", "pyarrow", "pandas"} == set()
+
+
+def test_the_types_are_the_packages_own() -> None:
+    assert "Typing :: Typed" in project()["classifiers"]  # type: ignore[operator]
+    assert (resources.files(pinlake) / "py.typed").is_file(), "without it type checkers pass over the package"
 
 
 def test_every_pin_is_exact() -> None:

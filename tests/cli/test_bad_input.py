@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.cli.conftest import Made, listing, pinlake
 from tests.conftest import DumpWriter
@@ -81,6 +82,13 @@ def test_a_lake_that_is_a_file(dump: Path, tmp_path: Path) -> None:
     assert "lake file/lake can't be made: file is a file; give another folder with --lake" in line.replace(
         f"{tmp_path}/", ""
     )
+
+
+def test_a_catalog_outside_a_workspace(dump: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINLAKE_CATALOG", "main")
+    line = refused(1, "run", "--source", "dump")
+    assert "schema `main`.`pinlake` isn't there and can't be made (" in line
+    assert line.endswith("elsewhere leave the setting catalog empty, and give a folder with --lake")
 
 
 def test_a_lake_with_something_else_in_it(dump: Path) -> None:

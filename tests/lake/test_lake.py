@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -39,6 +40,31 @@ def test_a_table_is_made_with_its_comments_and_an_append_counts_once(lake: Lake)
     assert described["field"] == TABLES["drift"].column("field").comment
     assert lake.info("drift").comment == TABLES["drift"].comment
     assert lake.highest("drift", "batch", "field = 'b'") == 1
+
+
+def test_a_catalog_that_is_not_there_is_told_with_the_way_out(spark) -> None:
+    with pytest.raises(
+        LakeError, match=r"schema `nowhere`\.`posts` isn't there and can't be made \(.*nowhere.*\); in a"
+    ):
+        Lake(spark, "posts", catalog="nowhere")
+
+
+def test_a_schema_of_a_catalog_is_made_only_where_it_is_not_there(spark) -> None:
+    database = f"t_{uuid4().hex[:12]}"
+    Lake(spark, database, catalog="spark_catalog")
+    assert spark.catalog.databaseExists(f"spark_catalog.{database}")
+
+    def no_right(statement: str) -> None:
+        raise PermissionError(f"no right to run {statement}")
+
+    # Who may use a schema but make none.
+    limited = SimpleNamespace(catalog=spark.catalog, sql=no_right)
+    assert not Lake(limited, database, catalog="spark_catalog").exists("bronze")
+    with pytest.raises(
+        LakeError, match=r"can't be made \(no right to run CREATE SCHEMA .* CREATE SCHEMA on the catalog"
+    ):
+        Lake(limited, "another", catalog="spark_catalog")
+    spark.sql(f"DROP SCHEMA {database}")
 
 
 def test_replaced_rows_keep_comments_and_say_what_they_were_made_from(lake: Lake) -> None:

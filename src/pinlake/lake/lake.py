@@ -57,7 +57,7 @@ class Lake:
     def __init__(
         self, spark: SparkSession, database: str, root: Path | None = None, catalog: str | None = None
     ) -> None:
-        """Open or make a lake. Raises LakeError where the folder can't be one.
+        """Open or make a lake. Raises LakeError where the folder can't be one, or the catalog's schema can't be had.
 
         A session knows one lake by the name of a schema: opening another under the same name puts it in its place.
         """
@@ -67,7 +67,7 @@ class Lake:
         self._registered: set[str] = set()
         self._lock = RLock()
         if self.root is None:
-            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+            _ensure_schema(spark, self._schema)
             return
         _make_folder(self.root)
         spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(str(self.root))}")
@@ -360,6 +360,19 @@ def check_writable(root: Path) -> None:
     nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")
+
+
+def _ensure_schema(spark: SparkSession, schema: str) -> None:
+    """Make a catalog's schema only where it isn't there: the right to make one is more than a run needs."""
+    try:
+        if not spark.catalog.databaseExists(schema):
+            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
+        raise LakeError(
+            f"schema {schema} isn't there and can't be made ({first_line(error)}); in a workspace deploy the bundle, "
+            "which makes it, or get CREATE SCHEMA on the catalog; elsewhere leave the setting catalog empty, and give "
+            "a folder with --lake"
+        ) from error
 
 
 def _make_folder(root: Path) -> None:
