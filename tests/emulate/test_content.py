@@ -135,6 +135,9 @@ ODD: tuple[Any, ...] = (
         "10000000.0",
         "1.0E7",
         12345678.0,
+        12345678.5,
+        1234567.1234567891,
+        0.03333333333333333,
         1e16,
         1e300,
         "1e999",
@@ -222,7 +225,7 @@ def odd_records(topic: Topic) -> list[dict[str, Any]]:
 def cleaned(spark: SparkSession, topic: Topic, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...] | None]:
     """What the real cleaning makes of each record: its content, None where it has errors."""
     texts = [json.dumps(record, ensure_ascii=False) for record in records]
-    rows = [(text, None, 0, number, 0, "", 1, INGESTED_AT) for number, text in enumerate(texts)]
+    rows = [(text, None, 0, number, 0, "", 1, "run", INGESTED_AT) for number, text in enumerate(texts)]
     found = in_utc(clean_records(spark.createDataFrame(rows, BRONZE), topic)).orderBy("_offset").collect()
     # As text: 0.0 and -0.0 differ.
     return [None if row["_errors"] else tuple(str(row[name]) for name in content_columns(topic)) for row in found]
@@ -253,6 +256,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=list(TOPICS))
 # The assertion names the record, and shrinking would ask Spark hundreds of times.
 @settings(max_examples=2, deadline=None, phases=[Phase.generate])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -20,11 +20,12 @@ from pinlake.topics import PIN, SAVE_PREFIX, USER, Field, Kind, Topic
 
 TIME_TEXT = re.compile(r"(\d{4})(?:-(\d\d)-(\d\d)[ T]|:(\d\d):(\d\d) )(\d\d):(\d\d):(\d\d)", re.ASCII)
 _BLANKS = " \t\n\v\f\r"
-_INTEGER_TEXT = re.compile(r"([+-]?\d+)(?:\.0+)?", re.ASCII)
+_INTEGER_TEXT = re.compile(r"[+-]?\d+(?:\.0+)?|[+-]?\d\.\d{1,17}E\d{1,2}", re.ASCII)
 _NUMBER_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _FOLLOWERS = re.compile(r"(\d+(?:\.\d{1,9}0*)?)\s*([kmb]?)", re.ASCII | re.IGNORECASE)
 _SAVED_IN = re.compile(rf"\s*(?:{SAVE_PREFIX.strip()}\b)?\s*", re.ASCII)
-_LONG_DECIMAL = re.compile(r'(?<!\\)"\s*:\s*-?\d*\.\d{17}', re.ASCII)
+# A decimal number of which cleaning may lose digits, where no number belongs.
+_INEXACT = re.compile(r"-?(?:[0.]*[1-9](?:\.?\d){14,}\.?[1-9]|\d[\d.]*e[+-]?\d{3})", re.ASCII)
 _SCALES = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 _BIGINT = (-(2**63), 2**63 - 1)
 _RANGES = {
@@ -42,11 +43,9 @@ def content_of(topic: Topic, record: Mapping[str, Any]) -> tuple[object, ...] | 
     if all(named.get(name) is None for name in topic.own_names):
         return None
     try:
-        texts = {name: _text(named.get(name)) for name in topic.field_names}
+        texts = {field.name: _text(field, named.get(field.name)) for field in topic.fields}
         values = {field.name: _value(field, texts[field.name]) for field in topic.fields}
     except ValueError:
-        return None
-    if _has_long_decimal(record, texts.values()):
         return None
     if topic is PIN:
         del values["downloaded"]
@@ -64,13 +63,17 @@ def digest_of(content: tuple[object, ...]) -> bytes:
     return blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def _text(value: Any) -> str | None:
-    """A value as the text that cleaning reads it from. Raises ValueError for a list or a dict: no field holds one."""
+def _text(field: Field, value: Any) -> str | None:
+    """A value as the text that cleaning reads it from. Raises ValueError for one that no text holds as it is."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list | dict):
         raise ValueError("no plain value")
-    return _double(value) if isinstance(value, float) else json.dumps(value)
+    if not isinstance(value, float):
+        return json.dumps(value)
+    if field.kind in (Kind.TEXT, Kind.INTEGER) and _INEXACT.match(json.dumps(value)):
+        raise ValueError("more digits than can be kept")
+    return _double(value)
 
 
 def _double(value: float) -> str:
@@ -105,8 +108,14 @@ def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
     return match
 
 
+def _whole(number: Fraction) -> int:
+    if number.denominator != 1:
+        raise ValueError(f"{number} is not whole")
+    return number.numerator
+
+
 _READERS: dict[Kind, Any] = {
-    Kind.INTEGER: lambda text: int(_match(_INTEGER_TEXT, text)[1]),
+    Kind.INTEGER: lambda text: _whole(Fraction(_match(_INTEGER_TEXT, text)[0])),
     Kind.NUMBER: lambda text: float(_match(_NUMBER_TEXT, text)[0]),
     # Six numbers, whichever spelling; the zone stays out.
     Kind.TIME: lambda text: datetime(*(int(part) for part in _match(TIME_TEXT, text).groups() if part)),  # type: ignore[arg-type]
@@ -120,9 +129,3 @@ def _followers(text: str | None) -> int | None:
     amount = Fraction(match[1])
     count = amount * _SCALES[match[2].lower()]
     return int(count) if count.denominator == 1 and amount < 10**18 and count <= _BIGINT[1] else None
-
-
-def _has_long_decimal(record: Mapping[str, Any], texts: Iterable[str | None]) -> bool:
-    """Whether a number has more decimals than cleaning takes; it only looks where a field may hold a decimal number."""
-    maybe = any(text and "-" <= text <= ":" and ("." in text or "E" in text) for text in texts)
-    return maybe and _LONG_DECIMAL.search(json.dumps(record)) is not None
