@@ -12,12 +12,13 @@ from pinlake.job.errors import BundleError, JobError
 from pinlake.job.graph import Graph, State, Task, read_task
 from pinlake.job.parameters import (
     Context,
+    check_names,
     check_references,
     condition,
     inputs,
     job_parameters,
-    notebook_parameters,
     resolve,
+    task_parameters,
 )
 
 CONTEXT = Context(
@@ -112,9 +113,9 @@ def test_an_input_without_the_key() -> None:
 
 def test_job_parameters_are_defaults_under_what_is_given() -> None:
     job = {"parameters": [{"name": "a", "default": "{{job.start_time.iso_date}}"}, {"name": "b", "default": "2"}]}
-    assert job_parameters("j", job, {"b": "given"}, CONTEXT) == {"a": "2024-03-09", "b": "given"}
+    assert job_parameters(job, {"b": "given"}, CONTEXT) == {"a": "2024-03-09", "b": "given"}
     with pytest.raises(BundleError, match="job 'j' has no parameter 'c'; its parameters are a, b"):
-        job_parameters("j", job, {"c": "x"}, CONTEXT)
+        check_names("j", job, {"c": "x"})
 
 
 def notebook(**parameters: Any) -> Task:
@@ -123,14 +124,14 @@ def notebook(**parameters: Any) -> Task:
 
 def test_job_parameters_win_over_a_tasks_own() -> None:
     context = replace(CONTEXT, parameters={"both": "job", "job": "job"})
-    found = notebook_parameters(notebook(both="task", own="{{tasks.before.values.names}}"), context)
+    found = task_parameters(notebook(both="task", own="{{tasks.before.values.names}}"), context)
     assert found == {"both": "job", "job": "job", "own": '["a", "b"]'}
 
 
 def test_this_machines_values_replace_plain_ones_and_no_references() -> None:
     context = replace(CONTEXT, parameters={}, here={"source": "/dump", "lake": "/lake"})
-    assert notebook_parameters(notebook(source=""), context) == {"source": "/dump"}
-    assert notebook_parameters(notebook(source="{{tasks.before.values.text}}"), context) == {"source": "t"}
+    assert task_parameters(notebook(source=""), context) == {"source": "/dump"}
+    assert task_parameters(notebook(source="{{tasks.before.values.text}}"), context) == {"source": "t"}
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ _MOST_TRACE_LINES = 30
 
 @dataclass(frozen=True)
 class Ran:
-    """One execution of a notebook. `said` is one line, `error` all there is to show of a failure."""
+    """One attempt at a task. `said` is one line, `error` all there is to show of a failure."""
 
     state: State
     said: str = ""

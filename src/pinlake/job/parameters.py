@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,8 @@ _TIMES: dict[str, Callable[[datetime], str]] = {
     "second": lambda at: str(at.second),
     "timestamp_ms": lambda at: str(int(at.timestamp() * 1000)),
 }
+# The field of a task that holds its own parameters.
+_OWN = {"notebook_task": "base_parameters", "run_job_task": "job_parameters"}
 _RESULT_STATES = {State.TIMED_OUT: "timedout", State.UPSTREAM_FAILED: "upstream_failed"}
 KNOWN = (
     "{{input}}, {{input.[key]}}, {{job.parameters.[name]}}, {{job.id}}, {{job.name}}, {{job.run_id}}, "
@@ -45,6 +47,7 @@ class Context:
     run_id: str
     started: datetime
     parameters: Mapping[str, str]
+    trigger: str = "one_time"
     # What this machine puts in the place of a task's own parameters of those names.
     here: Mapping[str, str] = field(default_factory=dict)
     task: str = ""
@@ -57,25 +60,43 @@ class Context:
     input: tuple[Any, ...] = ()
 
 
-def job_parameters(name: str, job: Mapping[str, Any], given: Mapping[str, str], context: Context) -> dict[str, str]:
-    """The job's parameters: defaults, then what was given. Raises BundleError for a name that the job doesn't have."""
-    defaults = {str(found["name"]): found.get("default") for found in job.get("parameters") or []}
-    if unknown := sorted(given.keys() - defaults.keys()):
-        known = ", ".join(defaults) or "none"
+def parameter_names(job: Mapping[str, Any]) -> list[str]:
+    """Names of a job's parameters."""
+    return [str(found.get("name")) for found in job.get("parameters") or []]
+
+
+def check_names(name: str, job: Mapping[str, Any], given: Iterable[str]) -> None:
+    """Raise BundleError for a name in `given` that is no parameter of the job."""
+    if unknown := sorted(set(given).difference(parameter_names(job))):
+        known = ", ".join(parameter_names(job)) or "none"
         raise BundleError(f"job {name!r} has no parameter {unknown[0]!r}; its parameters are {known}")
+
+
+def job_parameters(job: Mapping[str, Any], given: Mapping[str, str], context: Context) -> dict[str, str]:
+    """The job's parameters: defaults, then what was given."""
+    defaults = {str(found["name"]): found.get("default") for found in job.get("parameters") or []}
     return {
         parameter: given.get(parameter, as_text(resolve(default, context, f"parameter {parameter!r}")))
         for parameter, default in defaults.items()
     }
 
 
-def notebook_parameters(task: Task, context: Context) -> dict[str, str]:
-    """What a notebook's widgets get: the task's own parameters, and over them those of the job."""
+def own_parameters(task: Task) -> dict[str, Any]:
+    """The parameters that a task hands to its notebook or its job, as they are written."""
+    given = task.settings.get(_OWN[task.kind]) if task.kind in _OWN else None
+    return {str(name): value for name, value in (given or {}).items()}
+
+
+def task_parameters(task: Task, context: Context) -> dict[str, str]:
+    """What a notebook's widgets, or a job that is started, get: the task's own parameters, over them those of the job.
+
+    A workspace does the same for both.
+    """
     own = {
-        str(name): as_text(resolve(value, context, f"task {task.key!r}, parameter {name!r}"))
+        name: as_text(resolve(value, context, f"task {task.key!r}, parameter {name!r}"))
         if name not in context.here or _REFERENCE.search(str(value))
         else context.here[name]
-        for name, value in (task.settings.get("base_parameters") or {}).items()
+        for name, value in own_parameters(task).items()
     }
     return own | dict(context.parameters)
 
@@ -159,8 +180,8 @@ def _references(task: Task) -> list[str]:
     """Every reference in the fields of a task that may hold one."""
     settings, found = task.settings, []
     match task.kind:
-        case "notebook_task":
-            found = list((settings.get("base_parameters") or {}).values())
+        case "notebook_task" | "run_job_task":
+            found = list(own_parameters(task).values())
         case "condition_task":
             found = [settings.get("left"), settings.get("right")]
         case "for_each_task":
@@ -213,7 +234,7 @@ def _referred(reference: str, context: Context, where: str) -> Any:
         case ["job", "repair_count"]:
             return "0"
         case ["job", "trigger", "type"]:
-            return "one_time"
+            return context.trigger
         case ["job", "start_time", form] | ["job", "trigger", "time", form] if form in _TIMES:
             return _TIMES[form](context.started)
         case ["task", "name"]:
