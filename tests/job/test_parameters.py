@@ -11,15 +11,14 @@ import pytest
 from pinlake.job.errors import BundleError, JobError
 from pinlake.job.graph import Graph, State, Task, read_task
 from pinlake.job.parameters import (
-    Context,
     check_names,
     check_references,
     condition,
     inputs,
     job_parameters,
-    resolve,
     task_parameters,
 )
+from pinlake.job.references import Context, resolve
 
 CONTEXT = Context(
     job="pipeline",
@@ -196,7 +195,11 @@ def test_conditions_that_cant_be_decided() -> None:
         ("{{tasks.c.values.x}}", "task 'c' need not come before; add it to depends_on"),
         ("{{tasks.z.values.x}}", "no task is called 'z'; there are a, b, c"),
         ("{{job.parameters.q}}", "the job has no parameter 'q'; its parameters are p"),
+        ("{{task.name}} {{workspace.id}} {{job.trigger.type}} {{tasks.a.error_code}} {{tasks.a.run_id}}", None),
         ("{{nonsense}}", "is not known"),
+        ("{{tasks.a.values}}", "is not known"),
+        ("{{tasks.a.state}}", "is not known"),
+        ("{{job.start_time.week}}", "is not known"),
     ],
 )
 def test_references_are_checked_before_anything_runs(text: str, told: str | None) -> None:

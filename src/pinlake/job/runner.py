@@ -18,8 +18,6 @@ from pinlake.job.errors import JobError
 from pinlake.job.graph import FAILURES, Graph, State, Task, decide
 from pinlake.job.kernel import Kernel, Ran
 from pinlake.job.parameters import (
-    Context,
-    as_text,
     check_names,
     condition,
     inputs,
@@ -27,6 +25,7 @@ from pinlake.job.parameters import (
     parameter_names,
     task_parameters,
 )
+from pinlake.job.references import Context, as_text
 from pinlake.job.result import JobResult, TaskRun
 
 Report = Callable[[str, str], None]
