@@ -8,7 +8,7 @@ from pathlib import Path
 from pinlake.job.bundle import Bundle
 from pinlake.job.errors import BundleError
 from pinlake.job.graph import RUNNABLE, Graph, Task
-from pinlake.job.kernel import read_notebook
+from pinlake.job.notebook_file import read_notebook
 from pinlake.job.parameters import check_names, check_references, own_parameters, parameter_names
 
 
