@@ -83,6 +83,16 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
     [
         ({"topic": "pins"}, UsageError, "widget topic holds 'pins'; give pin, geo, user, or nothing for all"),
         ({"audit": "perhaps"}, UsageError, "widget audit holds 'perhaps'; give true or false"),
+        (
+            {"first_date": "3 March"},
+            UsageError,
+            "widget first_date holds '3 March', which is no date; give a day in UTC such as 2026-11-24",
+        ),
+        (
+            {"first_date": "2026-03-02", "last_date": "2026-03-01"},
+            UsageError,
+            "widget first_date 2026-03-02 is after widget last_date 2026-03-01; exchange the two",
+        ),
         ({"max_bad_share": "much"}, SettingsError, "setting 'max_bad_share' from widget max_bad_share can't be 'much'"),
         ({"storage": "mount"}, SettingsError, "storage mount needs bucket and secret_scope"),
         ({"sauce": "x"}, SettingsError, "unknown setting 'sauce' in widget sauce"),

@@ -342,6 +342,10 @@ def sql(
 @app.command()
 def rebuild(
     what: Annotated[str, typer.Argument(help="silver (from bronze, gold follows) or gold (from silver).")] = "silver",
+    first: Annotated[
+        str | None, typer.Option("--from", help="Only records ingested on this day, in UTC, or later: 2026-11-24.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Only records ingested on this day or earlier.")] = None,
     lake: LakeFlag = None,
     file: FileFlag = None,
     log_format: LogFormatFlag = None,
@@ -350,15 +354,19 @@ def rebuild(
     """Make silver or gold anew; the result is that of the runs before."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pinlake import pipeline
+        from pinlake.clean.backfill import Days
         from pinlake.report.output import write
         from pinlake.report.status import status_table
 
         if what not in ("silver", "gold"):
             raise UsageError(f"can't rebuild {what!r}; give silver (from bronze) or gold (from silver)")
+        days = Days.read(first, last, ("--from", "--to"))
+        if days and what == "gold":
+            raise UsageError("gold is made from all of silver; leave --from and --to out, or rebuild silver")
         call.existing_lake()
         this_run = call.new_run()
         with waiting(call.settings, "rebuilding"), call.writing(this_run) as opened:
-            counts = pipeline.run_rebuild(opened, call.settings, this_run, what)
+            counts = pipeline.run_rebuild(opened, call.settings, this_run, what, days)
         write(status_table(counts), Format.TABLE, out)
 
 

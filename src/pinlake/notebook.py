@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from pinlake import checks, maintenance, pipeline
+from pinlake.clean.backfill import Days
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _TASK_WIDGETS = {
     "topic": "pin, geo or user; empty for all three",
     "audit": "true: compare all names, sizes and times with bronze",
+    "first_date": "only records ingested on this day, in UTC, or later: 2026-11-24",
+    "last_date": "only records ingested on this day or earlier",
     "confirm": "the name of the schema, to show that its tables may go",
     "statement": "a query on the tables, for notebook 03_sql",
 }
@@ -54,8 +57,10 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
         raise UsageError(f"widget topic holds {topic!r}; give {', '.join(TOPICS)}, or nothing for all")
     if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
         raise UsageError(f"widget audit holds {audit!r}; give true or false")
+    days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
     settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
-    return Work(dbutils, settings, spark, (topic,) if topic else tuple(TOPICS), audit == "true", task.get("confirm"))
+    topics = (topic,) if topic else tuple(TOPICS)
+    return Work(dbutils, settings, spark, topics, audit == "true", days, task.get("confirm"))
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Work:
     given_spark: SparkSession | None
     topics: Sequence[str]
     audit: bool
+    days: Days | None
     confirm: str | None
 
     @cached_property
@@ -139,9 +145,9 @@ class Work:
         return self._frame("question string, first_answer string", rows)
 
     def rebuild(self) -> DataFrame:
-        """Silver and gold anew from bronze. Returns the row counts afterwards."""
+        """Silver and gold anew from bronze, or what the days touch. Returns the row counts afterwards."""
         with self._writing() as run:
-            pipeline.run_rebuild(self.lake, self.settings, run, "silver")
+            pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.days)
         return self._counts(run)
 
     def maintain(self) -> DataFrame:
