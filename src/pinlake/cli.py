@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -204,7 +203,7 @@ def answer(
     """A gold table, or all of them."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pinlake.lake.model import GOLD
-        from pinlake.query.gold import ordered
+        from pinlake.query.gold import check_name, ordered
         from pinlake.report.answers import all_answers, show_answers, write_answers
         from pinlake.report.output import Result, write
 
@@ -212,13 +211,8 @@ def answer(
             raise UsageError(f"name one answer, or give --all; the answers are {', '.join(GOLD)}")
         if to is not None and (not every or form is Format.TABLE):
             raise UsageError("--to goes with --all and --format csv or json")
-        if name is not None and name not in GOLD:
-            near = get_close_matches(name, GOLD, n=1)
-            raise UsageError(
-                f"no answer is called {name!r}"
-                + (f", did you mean {near[0]}? The" if near else "; the")
-                + f" answers are {', '.join(GOLD)}"
-            )
+        if name is not None:
+            check_name(name)
         opened = call.existing_lake()
         if name is not None:
             write(Result.of(ordered(opened, name), GOLD[name].comment), form, out)
