@@ -97,10 +97,6 @@ class Work:
         topics = sorted(path.name for path in (folder / "topics").glob("*"))
         return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
 
-    def disconnect(self) -> DataFrame:
-        """Unmount the bucket where it is mounted."""
-        return self._frame("unmounted boolean", [(disconnect(self.settings, self.dbutils),)])
-
     def ingest(self) -> DataFrame:
         """New objects of the dump to bronze. Returns how many, and which other names were found."""
         with self._writing() as run:
@@ -131,9 +127,7 @@ class Work:
         return self._frame("answer string, question string, rows bigint", rows)
 
     def answer(self, name: str) -> DataFrame:
-        """One gold table in its fixed order."""
-        if name not in GOLD:
-            raise UsageError(f"no answer is called {name!r}; the answers are {', '.join(GOLD)}")
+        """One gold table in its fixed order. Raises UsageError for an unknown name."""
         return ordered(self.lake, name)
 
     def report(self) -> DataFrame:
@@ -158,7 +152,7 @@ class Work:
         return self._frame(f"table string, {columns}", found)
 
     def clean_up(self) -> DataFrame:
-        """Drop the lake's tables, where the widget `confirm` names their schema. Returns what was dropped."""
+        """Drop all tables and unmount the bucket, where the widget `confirm` names the schema. Returns what is gone."""
         if self.confirm != self.settings.database:
             raise UsageError(
                 f"nothing was dropped: widget confirm holds {self.confirm or 'nothing'}; to drop every table of schema "
@@ -166,6 +160,8 @@ class Work:
             )
         with self._writing():
             dropped = self.lake.drop_all()
+        if disconnect(self.settings, self.dbutils):
+            dropped.append(f"mount of bucket {self.settings.bucket}")
         return self._frame("dropped string", [(name,) for name in dropped])
 
     def _with_source(self) -> Settings:
