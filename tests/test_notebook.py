@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -83,6 +84,16 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
     [
         ({"topic": "pins"}, UsageError, "widget topic holds 'pins'; give pin, geo, user, or nothing for all"),
         ({"audit": "perhaps"}, UsageError, "widget audit holds 'perhaps'; give true or false"),
+        (
+            {"first_date": "3 March"},
+            UsageError,
+            "widget first_date holds '3 March', which is no date; give a day in UTC such as 2026-11-24",
+        ),
+        (
+            {"first_date": "2026-03-02", "last_date": "2026-03-01"},
+            UsageError,
+            "widget first_date 2026-03-02 is after widget last_date 2026-03-01; exchange the two",
+        ),
         ({"max_bad_share": "much"}, SettingsError, "setting 'max_bad_share' from widget max_bad_share can't be 'much'"),
         ({"storage": "mount"}, SettingsError, "storage mount needs bucket and secret_scope"),
         ({"sauce": "x"}, SettingsError, "unknown setting 'sauce' in widget sauce"),
@@ -102,6 +113,8 @@ def test_what_is_not_there_is_told(spark, passed: dict[str, str], tmp_path: Path
         opened(spark, values, **without).ingest()
     with pytest.raises(LakeError, match="silver_post isn't there yet"):
         opened(spark, values, **passed).query()
+    with pytest.raises(UsageError, match="no answer is called 'users_joined', did you mean users_joined_by_year"):
+        opened(spark, values, **passed).answer("users_joined")
 
 
 def test_too_many_bad_records_stop_a_topic(
@@ -114,3 +127,14 @@ def test_too_many_bad_records_stop_a_topic(
         with pytest.raises(QualityError, match="topic pin: 1 of 1 new records are bad"):
             work.clean()
     assert work.lake.read("quarantine").count() == 1
+
+
+def test_a_clean_up_unmounts_the_bucket(spark, tmp_path: Path) -> None:
+    given = {"lake": str(tmp_path / "lake"), "database": f"t_{uuid4().hex[:12]}", "storage": "mount", "bucket": "b"}
+    dbutils = DbUtils({**given, "secret_scope": "s", "confirm": given["database"]})
+    mounts = {"/mnt/b": "s3a://b", "/mnt/other": "s3a://other"}
+    listed = lambda: [SimpleNamespace(mountPoint=point, source=at) for point, at in mounts.items()]  # noqa: E731
+    dbutils.fs = SimpleNamespace(mounts=listed, unmount=mounts.pop)  # type: ignore[assignment]
+    assert notebook.open(dbutils, spark).clean_up().collect() == [("mount of bucket b",)]
+    assert mounts == {"/mnt/other": "s3a://other"}
+    assert notebook.open(dbutils, spark).clean_up().collect() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -207,7 +206,7 @@ def answer(
     """A gold table, or all of them."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pinlake.lake.model import GOLD
-        from pinlake.query.gold import ordered
+        from pinlake.query.gold import check_name, ordered
         from pinlake.report.answers import all_answers, show_answers, write_answers
         from pinlake.report.output import Result, write
 
@@ -215,13 +214,8 @@ def answer(
             raise UsageError(f"name one answer, or give --all; the answers are {', '.join(GOLD)}")
         if to is not None and (not every or form is Format.TABLE):
             raise UsageError("--to goes with --all and --format csv or json")
-        if name is not None and name not in GOLD:
-            near = get_close_matches(name, GOLD, n=1)
-            raise UsageError(
-                f"no answer is called {name!r}"
-                + (f", did you mean {near[0]}? The" if near else "; the")
-                + f" answers are {', '.join(GOLD)}"
-            )
+        if name is not None:
+            check_name(name)
         opened = call.existing_lake()
         if name is not None:
             write(Result.of(ordered(opened, name), GOLD[name].comment), form, out)
@@ -337,6 +331,10 @@ def sql(
 @app.command()
 def rebuild(
     what: Annotated[str, typer.Argument(help="silver (from bronze, gold follows) or gold (from silver).")] = "silver",
+    first: Annotated[
+        str | None, typer.Option("--from", help="Only records ingested on this day, in UTC, or later: 2026-11-24.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Only records ingested on this day or earlier.")] = None,
     lake: LakeFlag = None,
     file: FileFlag = None,
     log_format: LogFormatFlag = None,
@@ -345,15 +343,19 @@ def rebuild(
     """Make silver or gold anew; the result is that of the runs before."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pinlake import pipeline
+        from pinlake.clean.backfill import Days
         from pinlake.report.output import write
         from pinlake.report.status import status_table
 
         if what not in ("silver", "gold"):
             raise UsageError(f"can't rebuild {what!r}; give silver (from bronze) or gold (from silver)")
+        days = Days.read(first, last, ("--from", "--to"))
+        if days and what == "gold":
+            raise UsageError("gold is made from all of silver; leave --from and --to out, or rebuild silver")
         call.existing_lake()
         this_run = call.new_run()
         with waiting(call.settings, "rebuilding"), call.writing(this_run) as opened:
-            counts = pipeline.run_rebuild(opened, call.settings, this_run, what)
+            counts = pipeline.run_rebuild(opened, call.settings, this_run, what, days)
         write(status_table(counts), Format.TABLE, out)
 
 

@@ -63,14 +63,15 @@ def run(
     """Run a job's tasks on this machine, notebooks in a real kernel; a timeline at the end."""
     with command(file, source=source, lake=lake, log_format=log_format, log_level=log_level) as call:
         _need_jupyter()
-        from pinlake.job.runner import own_parameters, run_job
+        from pinlake.job.check import parameters_taken
+        from pinlake.job.runner import run_job
         from pinlake.report.output import to_json
 
         if form is Format.CSV:
             raise UsageError("a run has no CSV form; give --format table or json")
         bundle = _load(folder, target, variables)
-        key, job = bundle.job(name)
-        _check_taken(key, own_parameters(job), {"source": source, "lake": lake})
+        key, _ = bundle.job(name)
+        _check_taken(key, parameters_taken(bundle, key), {"source": source, "lake": lake})
         result = run_job(
             bundle,
             key,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from pinlake import checks, maintenance, pipeline
+from pinlake.clean.backfill import Days
 from pinlake.errors import UsageError
 from pinlake.lake.commit import unreadable
 from pinlake.lake.lake import Lake
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _TASK_WIDGETS = {
     "topic": "pin, geo or user; empty for all three",
     "audit": "true: compare all names, sizes and times with bronze",
+    "first_date": "only records ingested on this day, in UTC, or later: 2026-11-24",
+    "last_date": "only records ingested on this day or earlier",
     "confirm": "the name of the schema, to show that its tables may go",
     "statement": "a query on the tables, for notebook 03_sql",
 }
@@ -55,8 +58,10 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
         raise UsageError(f"widget topic holds {topic!r}; give {', '.join(TOPICS)}, or nothing for all")
     if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
         raise UsageError(f"widget audit holds {audit!r}; give true or false")
+    days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
     settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
-    return Work(dbutils, settings, spark, (topic,) if topic else tuple(TOPICS), audit == "true", task.get("confirm"))
+    topics = (topic,) if topic else tuple(TOPICS)
+    return Work(dbutils, settings, spark, topics, audit == "true", days, task.get("confirm"))
 
 
 @dataclass
@@ -68,6 +73,7 @@ class Work:
     given_spark: SparkSession | None
     topics: Sequence[str]
     audit: bool
+    days: Days | None
     confirm: str | None
 
     @cached_property
@@ -91,10 +97,6 @@ class Work:
         self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
         topics = sorted(path.name for path in (folder / "topics").glob("*"))
         return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
-
-    def disconnect(self) -> DataFrame:
-        """Unmount the bucket where it is mounted."""
-        return self._frame("unmounted boolean", [(disconnect(self.settings, self.dbutils),)])
 
     def ingest(self) -> DataFrame:
         """New objects of the dump to bronze. Returns how many, and which other names were found."""
@@ -126,9 +128,7 @@ class Work:
         return self._frame("answer string, question string, rows bigint", rows)
 
     def answer(self, name: str) -> DataFrame:
-        """One gold table in its fixed order."""
-        if name not in GOLD:
-            raise UsageError(f"no answer is called {name!r}; the answers are {', '.join(GOLD)}")
+        """One gold table in its fixed order. Raises UsageError for an unknown name."""
         return ordered(self.lake, name)
 
     def report(self) -> DataFrame:
@@ -140,9 +140,9 @@ class Work:
         return self._frame("question string, first_answer string", rows)
 
     def rebuild(self) -> DataFrame:
-        """Silver and gold anew from bronze. Returns the row counts afterwards."""
+        """Silver and gold anew from bronze, or what the days touch. Returns the row counts afterwards."""
         with self._writing() as run:
-            pipeline.run_rebuild(self.lake, self.settings, run, "silver")
+            pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.days)
         return self._counts(run)
 
     def maintain(self) -> DataFrame:
@@ -153,7 +153,7 @@ class Work:
         return self._frame(f"table string, {columns}", found)
 
     def clean_up(self) -> DataFrame:
-        """Drop the lake's tables, where the widget `confirm` names their schema. Returns what was dropped."""
+        """Drop all tables and unmount the bucket, where the widget `confirm` names the schema. Returns what is gone."""
         if self.confirm != self.settings.database:
             raise UsageError(
                 f"nothing was dropped: widget confirm holds {self.confirm or 'nothing'}; to drop every table of schema "
@@ -161,6 +161,8 @@ class Work:
             )
         with self._writing():
             dropped = self.lake.drop_all()
+        if disconnect(self.settings, self.dbutils):
+            dropped.append(f"mount of bucket {self.settings.bucket}")
         return self._frame("dropped string", [(name,) for name in dropped])
 
     def _with_source(self) -> Settings:

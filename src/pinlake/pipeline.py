@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pinlake.clean.backfill import Days, backfill
 from pinlake.clean.posts import update_posts
 from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
 from pinlake.errors import QualityError, SourceError
@@ -111,11 +112,14 @@ def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Ac
     return run_account(lake, run)
 
 
-def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str) -> Accounting:
-    """Make silver (and with it gold), or gold alone, anew from what is before it."""
+def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days | None = None) -> Accounting:
+    """Make silver (and with it gold), or gold alone, anew from what is before it; of silver only `days`, if given."""
     lake.require("bronze", "ingest")
     if what == "silver":
-        rebuild_silver(lake, run)
+        if days:
+            backfill(lake, run, days)
+        else:
+            rebuild_silver(lake, run)
         run_join(lake, run)
     run_query(lake, settings, run, force=True)
     return run_account(lake, run)

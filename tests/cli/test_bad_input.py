@@ -267,3 +267,18 @@ def test_a_run_without_a_java_that_spark_can_use(dump: Path, tmp_path: Path, hom
     assert line.startswith(f"error: {found}")
     assert "install a JDK 17 or newer" in line
     assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("silver", "--from", "2026-13-01"), "--from holds '2026-13-01', which is no date; give a day in UTC such as"),
+        (("silver", "--from", "2026-11-03", "--to", "2026-11-01"), "--from 2026-11-03 is after --to 2026-11-01"),
+        (
+            ("gold", "--to", "2026-11-01"),
+            "gold is made from all of silver; leave --from and --to out, or rebuild silver",
+        ),
+    ],
+)
+def test_days_that_cant_be_rebuilt(words: tuple[str, ...], told: str) -> None:
+    assert told in refused(2, "rebuild", *words)

@@ -1,8 +1,8 @@
-"""Bundles and notebooks that the tests write by hand."""
+"""Bundles and notebooks that the tests write by hand, and a kernel to run them in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from pinlake.job.bundle import Bundle, load
+from pinlake.job.kernel import Kernel
+from pinlake.job.result import JobResult
+from pinlake.job.runner import run_job
 
 WriteFiles = Callable[..., Path]
 WriteJob = Callable[..., Bundle]
@@ -39,16 +42,60 @@ def write_bundle(tmp_path: Path) -> WriteFiles:
 
 @pytest.fixture
 def write_job(tmp_path: Path) -> WriteJob:
-    """A bundle of one job, `tasks` as in YAML; notebooks are given by name as lists of cells."""
+    """A bundle with job `small`, `tasks` as in YAML, and `others`; notebooks are given by name as lists of cells."""
 
-    def write(tasks: list[dict[str, Any]], notebooks: Mapping[str, list[str]], **job: Any) -> Bundle:
+    def write(
+        tasks: list[dict[str, Any]],
+        notebooks: Mapping[str, list[str]],
+        others: Mapping[str, dict[str, Any]] | None = None,
+        **job: Any,
+    ) -> Bundle:
         for name, cells in notebooks.items():
             write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", *cells)
-        document = {"bundle": {"name": "small"}, "resources": {"jobs": {"small": {"tasks": tasks, **job}}}}
+        jobs = {"small": {"tasks": tasks, **job}, **(others or {})}
+        document = {"bundle": {"name": "small"}, "resources": {"jobs": jobs}}
         (tmp_path / "databricks.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
         return load(tmp_path)
 
     return write
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[tuple[str, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """One for all tests but those of its end: it takes a second to start."""
+    with Kernel(tmp_path_factory.mktemp("kernel") / "kernel.log") as started:
+        yield started
+
+
+@pytest.fixture
+def run(write_job: WriteJob, tmp_path: Path, kernel: Kernel, reports: list[tuple[str, str]]) -> Any:
+    """Write a job and run it; what it reported is in `reports`."""
+
+    def write_and_run(tasks: list[dict[str, Any]], notebooks: dict[str, list[str]], **given: Any) -> JobResult:
+        job = {name: given.pop(name) for name in ("parameters", "timeout_seconds", "others") if name in given}
+        reports.clear()
+        given.setdefault("kernel", kernel)
+        bundle = write_job(tasks, notebooks, **job)
+        return run_job(
+            bundle,
+            "small",
+            given.pop("given", None),
+            out=tmp_path / "out",
+            report=lambda stage, message: reports.append((stage, message)),
+            longest_wait=0.01,
+            **given,
+        )
+
+    return write_and_run
+
+
+def states(result: JobResult) -> dict[str, str]:
+    return {run.key: str(run.state) for run in result.tasks}
 
 
 def notebook_task(name: str, after: str | None = None, **settings: Any) -> dict[str, Any]:
@@ -57,3 +104,9 @@ def notebook_task(name: str, after: str | None = None, **settings: Any) -> dict[
     found = {"notebook_path": f"./notebooks/{settings.pop('notebook', name)}.ipynb", "base_parameters": parameters}
     depends = {"depends_on": [{"task_key": after}]} if after else {}
     return {"task_key": name, "notebook_task": found, **depends, **settings}
+
+
+def job_task(name: str, job: str, **settings: Any) -> dict[str, Any]:
+    """A task that runs another job of the bundle, with `parameters` as its job parameters."""
+    started = {"job_id": f"${{resources.jobs.{job}.id}}", "job_parameters": settings.pop("parameters", {})}
+    return {"task_key": name, "run_job_task": started, **settings}

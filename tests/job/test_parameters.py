@@ -11,14 +11,14 @@ import pytest
 from pinlake.job.errors import BundleError, JobError
 from pinlake.job.graph import Graph, State, Task, read_task
 from pinlake.job.parameters import (
-    Context,
+    check_names,
     check_references,
     condition,
     inputs,
     job_parameters,
-    notebook_parameters,
-    resolve,
+    task_parameters,
 )
+from pinlake.job.references import Context, resolve
 
 CONTEXT = Context(
     job="pipeline",
@@ -112,9 +112,9 @@ def test_an_input_without_the_key() -> None:
 
 def test_job_parameters_are_defaults_under_what_is_given() -> None:
     job = {"parameters": [{"name": "a", "default": "{{job.start_time.iso_date}}"}, {"name": "b", "default": "2"}]}
-    assert job_parameters("j", job, {"b": "given"}, CONTEXT) == {"a": "2024-03-09", "b": "given"}
+    assert job_parameters(job, {"b": "given"}, CONTEXT) == {"a": "2024-03-09", "b": "given"}
     with pytest.raises(BundleError, match="job 'j' has no parameter 'c'; its parameters are a, b"):
-        job_parameters("j", job, {"c": "x"}, CONTEXT)
+        check_names("j", job, {"c": "x"})
 
 
 def notebook(**parameters: Any) -> Task:
@@ -123,14 +123,14 @@ def notebook(**parameters: Any) -> Task:
 
 def test_job_parameters_win_over_a_tasks_own() -> None:
     context = replace(CONTEXT, parameters={"both": "job", "job": "job"})
-    found = notebook_parameters(notebook(both="task", own="{{tasks.before.values.names}}"), context)
+    found = task_parameters(notebook(both="task", own="{{tasks.before.values.names}}"), context)
     assert found == {"both": "job", "job": "job", "own": '["a", "b"]'}
 
 
 def test_this_machines_values_replace_plain_ones_and_no_references() -> None:
     context = replace(CONTEXT, parameters={}, here={"source": "/dump", "lake": "/lake"})
-    assert notebook_parameters(notebook(source=""), context) == {"source": "/dump"}
-    assert notebook_parameters(notebook(source="{{tasks.before.values.text}}"), context) == {"source": "t"}
+    assert task_parameters(notebook(source=""), context) == {"source": "/dump"}
+    assert task_parameters(notebook(source="{{tasks.before.values.text}}"), context) == {"source": "t"}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,11 @@ def test_conditions_that_cant_be_decided() -> None:
         ("{{tasks.c.values.x}}", "task 'c' need not come before; add it to depends_on"),
         ("{{tasks.z.values.x}}", "no task is called 'z'; there are a, b, c"),
         ("{{job.parameters.q}}", "the job has no parameter 'q'; its parameters are p"),
+        ("{{task.name}} {{workspace.id}} {{job.trigger.type}} {{tasks.a.error_code}} {{tasks.a.run_id}}", None),
         ("{{nonsense}}", "is not known"),
+        ("{{tasks.a.values}}", "is not known"),
+        ("{{tasks.a.state}}", "is not known"),
+        ("{{job.start_time.week}}", "is not known"),
     ],
 )
 def test_references_are_checked_before_anything_runs(text: str, told: str | None) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -18,10 +17,8 @@ import pytest
 
 from pinlake.job.errors import BundleError
 from pinlake.job.graph import State
-from pinlake.job.kernel import Kernel
-from pinlake.job.result import JobResult
 from pinlake.job.runner import run_job
-from tests.job.conftest import WriteJob, notebook_task
+from tests.job.conftest import WriteJob, notebook_task, states
 
 FIRST = [
     "dbutils.widgets.text('who', 'nobody', 'Who')\nleft_over = dbutils.widgets.get('who')",
@@ -34,43 +31,6 @@ SECOND = [
     "import os\ndbutils.notebook.exit(f'{found}, {dbutils.widgets.getAll()}, {os.path.basename(os.getcwd())}')",
     "raise RuntimeError('never reached')",
 ]
-
-
-@pytest.fixture(scope="module")
-def reports() -> list[tuple[str, str]]:
-    return []
-
-
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """One for all tests but those of its end: it takes a second to start."""
-    with Kernel(tmp_path_factory.mktemp("kernel") / "kernel.log") as started:
-        yield started
-
-
-@pytest.fixture
-def run(write_job: WriteJob, tmp_path: Path, kernel: Kernel, reports: list[tuple[str, str]]) -> Any:
-    """Write a job and run it; what it reported is in `reports`."""
-
-    def write_and_run(tasks: list[dict[str, Any]], notebooks: dict[str, list[str]], **given: Any) -> JobResult:
-        job = {name: given.pop(name) for name in ("parameters", "timeout_seconds") if name in given}
-        reports.clear()
-        given.setdefault("kernel", kernel)
-        bundle = write_job(tasks, notebooks, **job)
-        return run_job(
-            bundle,
-            parameters=given.pop("given", None),
-            out=tmp_path / "out",
-            report=lambda stage, message: reports.append((stage, message)),
-            longest_wait=0.01,
-            **given,
-        )
-
-    return write_and_run
-
-
-def states(result: JobResult) -> dict[str, str]:
-    return {run.key: str(run.state) for run in result.tasks}
 
 
 def outputs(path: Path | None) -> str:

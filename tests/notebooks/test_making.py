@@ -11,8 +11,9 @@ import nbformat
 import pytest
 
 from pinlake.errors import MachineError, UsageError
+from pinlake.job.notebook_file import read_notebook
 from pinlake.report import notebooks
-from pinlake.report.notebooks import PACKAGE, _in_order, made_from, main, make, read, stale
+from pinlake.report.notebooks import PACKAGE, _in_order, made_from, main, make, stale
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 
@@ -62,14 +63,14 @@ def test_the_guide_is_first_and_the_clean_up_last() -> None:
 def test_the_code_behind_a_notebook_counts_but_for_its_comments(
     package: Path, tmp_path: Path, file: str, text: str, is_changed: bool
 ) -> None:
-    notebook = read(written(tmp_path / "a.ipynb", "1"))
+    notebook = read_notebook(written(tmp_path / "a.ipynb", "1"))
     before = made_from(notebook, package)
     (package / file).write_text(text)
     assert (made_from(notebook, package) != before) is is_changed
 
 
 def test_the_code_in_a_notebook_counts(package: Path, tmp_path: Path) -> None:
-    first, second = (read(written(tmp_path / "a.ipynb", source)) for source in ("1", "2"))
+    first, second = (read_notebook(written(tmp_path / "a.ipynb", source)) for source in ("1", "2"))
     assert made_from(first, package) != made_from(second, package)
 
 
@@ -93,10 +94,10 @@ def test_a_folder_without_notebooks_is_an_error(tmp_path: Path, capsys: pytest.C
 
 def test_what_is_no_notebook_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_text("{}")
-    with pytest.raises(UsageError, match=r"a\.ipynb is no notebook: "):
+    with pytest.raises(UsageError, match=r"a\.ipynb can't be read as a notebook: "):
         stale(tmp_path)
     (tmp_path / "a.ipynb").write_text("none")
-    with pytest.raises(UsageError, match=r"a\.ipynb is no notebook: "):
+    with pytest.raises(UsageError, match=r"a\.ipynb can't be read as a notebook: "):
         stale(tmp_path)
 
 
@@ -105,7 +106,7 @@ def test_notebooks_share_a_kernel_and_nothing_else(tmp_path: Path) -> None:
     written(tmp_path / "a.ipynb", "x = 1\nprint('a: here')", "display(dbutils.widgets.get('confirm'))")
     written(tmp_path / "b.ipynb", "print('x' in dir(), 'dbutils' in dir())")
     make(tmp_path)
-    first, second = read(tmp_path / "a.ipynb"), read(tmp_path / "b.ipynb")
+    first, second = read_notebook(tmp_path / "a.ipynb"), read_notebook(tmp_path / "b.ipynb")
     assert first.cells[0].outputs[0].text == "a: here\n"
     assert first.cells[1].outputs[0].data["text/plain"] == "'pinlake'"
     assert second.cells[0].outputs[0].text == "False True\n"

@@ -99,6 +99,8 @@ def test_no_rows_are_said_to_be_none(name: str) -> None:
 def test_an_unknown_name_is_an_error_that_lists_the_answers() -> None:
     with pytest.raises(UsageError, match="no answer is called 'top'; the answers are top_category_by_country, "):
         figure("top", [])
+    with pytest.raises(UsageError, match=r"'users_joined', did you mean users_joined_by_year\? The answers are top"):
+        figure("users_joined", [])
 
 
 def test_countries_are_sorted_by_count_and_share_a_bar_where_categories_tie() -> None:

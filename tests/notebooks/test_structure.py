@@ -14,9 +14,10 @@ import pytest
 from nbformat import NotebookNode
 
 from pinlake import notebook as pinlake_notebook
+from pinlake.job.notebook_file import read_notebook
 from pinlake.lake.model import GOLD, TABLES
 from pinlake.report.notebook_outputs import MOST_PLOTLY_BYTES, MOST_ROWS, PLOTLY
-from pinlake.report.notebooks import read, stale
+from pinlake.report.notebooks import stale
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 JOB = {
@@ -42,7 +43,7 @@ LOGIC = (
 
 
 def opened(name: str) -> NotebookNode:
-    return read(FOLDER / f"{name}.ipynb")
+    return read_notebook(FOLDER / f"{name}.ipynb")
 
 
 def code(notebook: NotebookNode) -> dict[str, str]:

@@ -24,7 +24,7 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
     kept = [*columns, "_warnings", "_rescued", *POSITION]
     hashed = clean.select(
         *kept,
-        F.xxhash64("_path", "_position", "_batch", "_run_id").alias("_record"),
+        record_hash("_").alias("_record"),
         _content_hash(clean.select(*columns)).alias("_content"),
     )
     winner = F.max_by(F.struct(*kept), F.struct(*POSITION))
@@ -35,6 +35,14 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
         F.array_sort(F.collect_set("_content")).alias("_contents"),
     )
     return grouped.select("_winner.*", "_last_batch", *_SETS)
+
+
+def record_hash(prefix: str = "") -> Column:
+    """A record in `_records`: a hash of its place, from columns of bronze, or of clean rows with the prefix `_`.
+
+    The run is part of it: two that read at once give their commits the same number.
+    """
+    return F.xxhash64(*[f"{prefix}{name}" for name in ("path", "position", "batch", "run_id")])
 
 
 def _content_hash(content: DataFrame) -> Column:

@@ -28,7 +28,7 @@ from pinlake.lake.run import Run
 from pinlake.topics import TOPICS, Topic
 
 # What identifies a record in bronze and in quarantine.
-_PLACE = ("path", "position", "batch")
+PLACE = ("path", "position", "batch")
 
 CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
 
@@ -103,8 +103,8 @@ def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
             continue
         settled = (F.col("topic") == topic.name) & (F.col("batch") <= cleaned_batch(lake, topic.name))
         quarantined = lake.read("quarantine").where(settled)
-        again = _bronze(lake, topic).join(quarantined.select(*_PLACE), list(_PLACE), "left_semi")
-        good = _only(clean_records(again, topic), F.col("_errors").isNull())
+        again = _bronze(lake, topic).join(quarantined.select(*PLACE), list(PLACE), "left_semi")
+        good = only(clean_records(again, topic), F.col("_errors").isNull())
         count = good.count()
         run.report("replay", f"{topic.name}: {count:,} of {quarantined.count():,} records pass")
         if count:
@@ -114,7 +114,7 @@ def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
     if passed:
         update_posts(lake, run, reduce(DataFrame.union, [good.select("ind") for good in passed.values()]))
     for topic, good in passed.items():
-        places = good.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in _PLACE])
+        places = good.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in PLACE])
         lake.remove("quarantine", places)
     return moved
 
@@ -123,7 +123,7 @@ def _bronze(lake: Lake, topic: Topic) -> DataFrame:
     return lake.read("bronze").where((F.col("topic") == topic.name) & F.col("problem").isNull())
 
 
-def _only(rows: DataFrame, condition: Column) -> DataFrame:
+def only(rows: DataFrame, condition: Column) -> DataFrame:
     """The cleaned rows for which a condition holds.
 
     Spark pushes a filter below the projections that clean, and so cleans every row twice; it leaves a generator alone.
@@ -163,35 +163,42 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
         run.report("clean", f"{topic.name}: no records")
         return TopicClean(topic.name, pending, last)
     run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
-    stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
     # A run that was stopped before silver has left these batches' records there; today's rules may say otherwise.
     for table in ("quarantine", "drift"):
         left = f"topic = '{topic.name}' AND batch > {cleaned}"
         if lake.highest(table, "batch", left):
             lake.delete(table, left)
     if row["bad"]:
-        bad = _only(pending, is_bad)
-        places = {
-            name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")
-        }
-        quarantined = bad.withColumns({**stamp, **places, "quarantined_at": F.lit(run.started)})
+        quarantined = quarantine_rows(only(pending, is_bad), topic, run)
         lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", last))
     if row["drifted"]:
-        fields = pending.select(F.explode("_drift").alias("_drift"), "_path", "_batch")
-        counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
-            F.count("*").alias("records"), F.min("_path").alias("example_path")
-        )
-        kind = F.substring_index("_drift", ":", 1)
-        drift = counted.withColumns(
-            {
-                **stamp,
-                "kind": kind,
-                "field": F.expr("substring(_drift, length(substring_index(_drift, ':', 1)) + 2)"),
-                "found_at": F.lit(run.started),
-            }
-        )
+        drift = drift_rows(pending, topic, run)
         lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", last))
     return TopicClean(topic.name, pending, last, row["records"], row["bad"], row["judged"], row["judged_bad"])
+
+
+def quarantine_rows(bad: DataFrame, topic: Topic, run: Run) -> DataFrame:
+    """Rows of table quarantine from cleaned records with errors."""
+    places = {name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")}
+    stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id), "quarantined_at": F.lit(run.started)}
+    return bad.withColumns({**stamp, **places})
+
+
+def drift_rows(cleaned: DataFrame, topic: Topic, run: Run) -> DataFrame:
+    """Rows of table drift from cleaned records: one for each batch and each field that was not as expected."""
+    fields = cleaned.select(F.explode("_drift").alias("_drift"), "_path", "_batch")
+    counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
+        F.count("*").alias("records"), F.min("_path").alias("example_path")
+    )
+    return counted.withColumns(
+        {
+            "topic": F.lit(topic.name),
+            "run_id": F.lit(run.id),
+            "kind": F.substring_index("_drift", ":", 1),
+            "field": F.expr("substring(_drift, length(substring_index(_drift, ':', 1)) + 2)"),
+            "found_at": F.lit(run.started),
+        }
+    )
 
 
 def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
@@ -202,7 +209,7 @@ def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
         if result.batch:
             mark_cleaned(lake, topic.name, result.batch)
         return
-    _merge(lake, topic, _only(result.pending, F.col("_errors").isNull()))
+    _merge(lake, topic, only(result.pending, F.col("_errors").isNull()))
     run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
 
 

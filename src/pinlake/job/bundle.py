@@ -52,6 +52,10 @@ class Bundle:
             raise BundleError(f"no job is called {name!r}{hint} The jobs of bundle {self.name} are {known}")
         return name, self.jobs[name]
 
+    def job_with_id(self, job_id: object) -> str | None:
+        """Key of the job whose `${resources.jobs.KEY.id}` this was; None for an id of a workspace."""
+        return next((key for key in self.jobs if job_id == _stand_in("jobs", key, "id")), None)
+
 
 def find_root(start: Path) -> Path:
     """The nearest folder, from `start` upwards, with a databricks.yml. Raises BundleError where there is none."""
@@ -225,4 +229,8 @@ def _attribute(kind: str, name: str, resource: Any, rest: Steps, where: str, res
         return walk(resource, rest, where, resolve)
     if kind == "volumes" and rest == ("volume_path",):
         return "/Volumes/" + "/".join(str(resource.get(part)) for part in ("catalog_name", "schema_name", "name"))
-    return f"<{kind}.{name}.{rest[0]}>"
+    return _stand_in(kind, name, str(rest[0]))
+
+
+def _stand_in(kind: str, name: str, attribute: str) -> str:
+    return f"<{kind}.{name}.{attribute}>"

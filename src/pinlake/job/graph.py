@@ -11,7 +11,7 @@ from typing import Any
 from pinlake.job.errors import BundleError
 
 RUN_IF = ("ALL_SUCCESS", "ALL_DONE", "NONE_FAILED", "AT_LEAST_ONE_SUCCESS", "ALL_FAILED", "AT_LEAST_ONE_FAILED")
-RUNNABLE = ("notebook_task", "condition_task", "for_each_task")
+RUNNABLE = ("notebook_task", "condition_task", "for_each_task", "run_job_task")
 
 
 class State(StrEnum):

@@ -25,8 +25,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbclient.util import run_sync
 
-from pinlake.job.errors import BundleError, JobError
+from pinlake.job.errors import JobError
 from pinlake.job.graph import State
+from pinlake.job.notebook_file import read_notebook
 
 _nbformat: Any = nbformat  # it has no types
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -42,7 +43,7 @@ _MOST_TRACE_LINES = 30
 
 @dataclass(frozen=True)
 class Ran:
-    """One execution of a notebook. `said` is one line, `error` all there is to show of a failure."""
+    """One attempt at a task. `said` is one line, `error` all there is to show of a failure."""
 
     state: State
     said: str = ""
@@ -91,6 +92,9 @@ class Kernel:
         for a notebook that can't be read, JobError where no kernel starts.
         """
         document = read_notebook(notebook)
+        for cell in document.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
         self._start()
         self._begin({**task, "folder": str(notebook.parent)})
         deadline = time.monotonic() + seconds if seconds is not None else None
@@ -174,25 +178,6 @@ class Kernel:
                 _give_up_waiting()
                 raise
         return Ran(State.SUCCESS)
-
-
-def read_notebook(path: Path) -> Any:
-    """A notebook without its outputs. Raises BundleError where it is missing or no notebook."""
-    if not path.is_file():
-        raise BundleError(f"notebook {path} is not there; mend notebook_path, which is relative to its YAML file")
-    if path.suffix != ".ipynb":
-        raise BundleError(f"notebook {path} is no .ipynb file; only those run here")
-    try:
-        document = _nbformat.read(path, as_version=4)
-    except Exception as error:  # its own, JSON's, a codec's
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BundleError(
-            f"{path} can't be read as a notebook: {said[:200]}; open it in Jupyter and save it"
-        ) from error
-    for cell in document.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return document
 
 
 def _shown(place: str, cell: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,10 @@ _WIDEST = 100
 
 @dataclass
 class TaskRun:
-    """One task, or one input of a for_each task. `began` is in seconds after the job's start."""
+    """One task, or one input of a for_each task. `began` is in seconds after the start of the whole run.
+
+    `inputs` are those of a for_each task, `job` is the run that a run_job task started.
+    """
 
     key: str
     state: State
@@ -31,6 +35,7 @@ class TaskRun:
     values: dict[str, Any] = field(default_factory=dict)
     notebook: Path | None = None
     inputs: list[TaskRun] = field(default_factory=list)
+    job: JobResult | None = None
 
     def document(self) -> dict[str, Any]:
         """The same for machines; times in seconds."""
@@ -45,7 +50,8 @@ class TaskRun:
             "values": self.values,
             "notebook": str(self.notebook) if self.notebook else None,
         }
-        return found | ({"inputs": [run.document() for run in self.inputs]} if self.inputs else {})
+        found |= {"inputs": [run.document() for run in self.inputs]} if self.inputs else {}
+        return found | ({"job": self.job.document()} if self.job else {})
 
 
 @dataclass
@@ -85,17 +91,21 @@ class JobResult:
         }
 
     def timeline(self) -> RenderableType:
-        """A row for each task, and one for each input of a for_each task below it."""
+        """A row for each task; below it, indented, the inputs of a for_each task and the tasks of a job it started."""
         table = Table("task", "state", *(), show_lines=False)
         for name in ("attempts", "start", "seconds"):
             table.add_column(name, justify="right")
         table.add_column("what it said", overflow="fold")
-        for run in self.tasks:
-            table.add_row(*_cells(run, run.key))
-            for each in run.inputs:
-                table.add_row(*_cells(each, f"  {each.key}"))
+        for depth, run in _in_depth(self.tasks):
+            table.add_row(*_cells(run, "  " * depth + run.key))
         title = f"Job {self.job}, run {self.run_id}, target {self.target}: {self.state} after {self.seconds:.1f} s"
         return Group(Text(title, style="italic"), table)
+
+
+def _in_depth(runs: Iterable[TaskRun], depth: int = 0) -> Iterator[tuple[int, TaskRun]]:
+    for run in runs:
+        yield depth, run
+        yield from _in_depth([*run.inputs, *(run.job.tasks if run.job else [])], depth + 1)
 
 
 def _cells(run: TaskRun, name: str) -> list[Text]:

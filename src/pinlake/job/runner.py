@@ -9,22 +9,23 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from pinlake.errors import PinlakeError
 from pinlake.job.bundle import Bundle
-from pinlake.job.errors import BundleError, JobError
-from pinlake.job.graph import FAILURES, RUNNABLE, Graph, State, Task, decide
-from pinlake.job.kernel import Kernel, Ran, read_notebook
+from pinlake.job.check import check_job, job_started_by, notebook_of
+from pinlake.job.errors import JobError
+from pinlake.job.graph import FAILURES, Graph, State, Task, decide
+from pinlake.job.kernel import Kernel, Ran
 from pinlake.job.parameters import (
-    Context,
-    as_text,
-    check_references,
+    check_names,
     condition,
     inputs,
     job_parameters,
-    notebook_parameters,
+    parameter_names,
+    task_parameters,
 )
+from pinlake.job.references import Context, as_text
 from pinlake.job.result import JobResult, TaskRun
 
 Report = Callable[[str, str], None]
@@ -53,44 +54,13 @@ def run_job(
     is started, for a job that can't be run as it is written.
     """
     key, job = bundle.job(name)
-    graph = Graph.of(key, job)
-    started = datetime.now(UTC)
-    # A number, as in a workspace, and one that sorts by time.
-    run_id = f"{started:%Y%m%d%H%M%S%f}"[:17]
-    here = _for_here(source, lake)
-    names = {str(found.get("name")) for found in job.get("parameters") or []}
-    given = {name: value for name, value in here.items() if name in names} | dict(parameters or {})
-    context = Context(key, run_id, started, {}, here)
-    context = replace(context, parameters=job_parameters(key, job, given, context))
-    check_job(bundle, graph, list(context.parameters))
-    folder = (out or Path("work") / "jobs" / run_id).absolute()
-    result = JobResult(key, bundle.target, run_id, started, folder, dict(context.parameters))
-    with nullcontext(kernel) if kernel else Kernel(folder / "kernel.log", environment) as warm:
-        run = _Run(bundle, graph, context, result, warm, report, longest_wait, secrets)
-        run.all(float(job.get("timeout_seconds") or 0))
-    return result
-
-
-def check_job(bundle: Bundle, graph: Graph, parameters: list[str]) -> None:
-    """Raise BundleError for what can be seen without running: an unknown reference, a missing notebook."""
-    for task in graph:
-        for each in (task, task.inner) if task.kind == "for_each_task" else (task,):
-            if each.disabled or task.disabled:
-                continue
-            if each.kind not in RUNNABLE:
-                known = ", ".join(RUNNABLE)
-                raise BundleError(f"task {each.key!r} is a {each.kind}, which can't run here; {known} can")
-            if each.kind == "notebook_task":
-                read_notebook(_notebook(bundle, each))
-    check_references(graph, parameters)
-
-
-def own_parameters(job: Mapping[str, Any]) -> set[str]:
-    """Names of the parameters of a job and of its tasks."""
-    tasks = [task for task in Graph.of("", job) if task.kind in RUNNABLE]
-    all_tasks = [task.inner if task.kind == "for_each_task" else task for task in tasks]
-    of_tasks = {str(name) for task in all_tasks for name in task.settings.get("base_parameters") or {}}
-    return of_tasks | {str(found.get("name")) for found in job.get("parameters") or []}
+    check_names(key, job, parameters or {})
+    check_job(bundle, key)
+    begun = _begin(bundle, key, parameters or {}, _for_here(source, lake), out)
+    with nullcontext(kernel) if kernel else Kernel(begun.result.folder / "kernel.log", environment) as warm:
+        run = _Run(bundle, begun.graph, begun.context, begun.result, warm, report, longest_wait, secrets)
+        run.all(begun.timeout)
+    return begun.result
 
 
 def _for_here(source: Path | None, lake: Path | None) -> dict[str, str]:
@@ -100,16 +70,40 @@ def _for_here(source: Path | None, lake: Path | None) -> dict[str, str]:
     return here | {"catalog": "", "storage": "local"} if here else {}
 
 
-def _notebook(bundle: Bundle, task: Task) -> Path:
-    path = task.settings.get("notebook_path")
-    if not path:
-        raise BundleError(f"task {task.key!r} names no notebook; give it a notebook_path")
-    return bundle.root / str(path)
+class _Begun(NamedTuple):
+    """A run of a job before its first task. `timeout` is in seconds, 0 for none."""
+
+    graph: Graph
+    context: Context
+    result: JobResult
+    timeout: float
+
+
+def _begin(
+    bundle: Bundle,
+    key: str,
+    given: Mapping[str, str],
+    here: Mapping[str, str],
+    folder: Path | None,
+    trigger: str = "one_time",
+) -> _Begun:
+    job, started = bundle.jobs[key], datetime.now(UTC)
+    # A number, as in a workspace, and one that sorts by time.
+    run_id = f"{started:%Y%m%d%H%M%S%f}"[:17]
+    context = Context(key, run_id, started, {}, trigger, here)
+    taken = {name: value for name, value in {**here, **given}.items() if name in parameter_names(job)}
+    context = replace(context, parameters=job_parameters(job, taken, context))
+    folder = (folder or Path("work") / "jobs" / run_id).absolute()
+    result = JobResult(key, bundle.target, run_id, started, folder, dict(context.parameters))
+    return _Begun(Graph.of(key, job), context, result, float(job.get("timeout_seconds") or 0))
 
 
 @dataclass
 class _Run:
-    """One run, task after task. `context` grows with what the tasks said."""
+    """One run, task after task. `context` grows with what the tasks said.
+
+    `began` and `deadline` are moments of the monotonic clock; `began` is that of the run which somebody asked for.
+    """
 
     bundle: Bundle
     graph: Graph
@@ -125,7 +119,7 @@ class _Run:
 
     def all(self, timeout: float) -> None:
         """Run every task that may run, and note how the job ended."""
-        self.deadline = self.began + timeout if timeout else None
+        began, self.deadline = time.monotonic(), self._until(timeout)
         self.report("job", f"{self.result.job}, target {self.result.target}, run {self.result.run_id}")
         for task in self.graph:
             states = {run.key: run.state for run in self.result.tasks}
@@ -143,7 +137,7 @@ class _Run:
             if state is not None:
                 self.report(task.key, str(state))
             self.result.tasks.append(run)
-        self.result.seconds = time.monotonic() - self.began
+        self.result.seconds = time.monotonic() - began
         self.result.state = self.graph.ended({run.key: run.state for run in self.result.tasks})
 
     def _one(self, task: Task) -> TaskRun:
@@ -157,7 +151,7 @@ class _Run:
                 case "for_each_task":
                     self._for_each(task, context, run)
                 case _:
-                    self._notebook(task, context, run, task.key)
+                    self._try(task, context, run, task.key)
         except PinlakeError as error:  # a value that isn't there, an input that is no list
             self._fail(run, str(error))
         run.seconds = time.monotonic() - began
@@ -188,7 +182,7 @@ class _Run:
                 here = replace(context, task=inner.key, input=(value,))
                 if inner.kind == "condition_task":
                     raise JobError(f"task {inner.key!r}: a condition_task can't run for each input here")
-                self._notebook(inner, here, each, f"{task.key}-{number}")
+                self._try(inner, here, each, f"{task.key}-{number}")
             except PinlakeError as error:
                 self._fail(each, str(error))
             each.seconds = time.monotonic() - began
@@ -196,14 +190,16 @@ class _Run:
         run.said = f"{len(failed)} of {len(listed)} inputs failed" if failed else f"{len(listed)} inputs"
         run.state = State.FAILED if failed else State.SUCCESS
 
-    def _notebook(self, task: Task, context: Context, run: TaskRun, name: str) -> None:
-        """Run a notebook until it succeeds or has no attempt left. The last attempt's is the one that is saved."""
-        notebook = _notebook(self.bundle, task)
-        run.notebook = self.result.folder / f"{name}.ipynb"
+    def _try(self, task: Task, context: Context, run: TaskRun, name: str) -> None:
+        """Run a notebook, or a job, until it succeeds or has no attempt left. `name` is that of what is saved of it."""
+        if task.kind == "run_job_task":
+            shown, attempt = f"job {job_started_by(self.bundle, task)}", self._job
+        else:
+            shown, attempt = notebook_of(self.bundle, task).name, self._notebook
         while True:
             run.attempts += 1
-            self.report(run.key, f"{notebook.name}" + (f", attempt {run.attempts}" if run.attempts > 1 else ""))
-            ran = self._attempt(task, replace(context, attempt=run.attempts, notebook=str(notebook)), notebook, run)
+            self.report(run.key, shown + (f", attempt {run.attempts}" if run.attempts > 1 else ""))
+            ran = attempt(task, replace(context, attempt=run.attempts), run, name)
             run.state, run.said, run.error = ran.state, ran.said, ran.error
             if ran.state is State.SUCCESS:
                 run.said = ran.said or ", ".join(f"{key} = {as_text(value)}" for key, value in run.values.items())
@@ -215,13 +211,14 @@ class _Run:
                 return
             time.sleep(min(task.retry_seconds, self.longest_wait))
 
-    def _attempt(self, task: Task, context: Context, notebook: Path, run: TaskRun) -> Ran:
-        assert run.notebook is not None
+    def _notebook(self, task: Task, context: Context, run: TaskRun, name: str) -> Ran:
+        notebook = notebook_of(self.bundle, task)
+        run.notebook = self.result.folder / f"{name}.ipynb"
         values = run.notebook.with_suffix(".values.json")
         values.parent.mkdir(parents=True, exist_ok=True)
         values.unlink(missing_ok=True)
         given = {
-            "parameters": notebook_parameters(task, context),
+            "parameters": task_parameters(task, replace(context, notebook=str(notebook))),
             "task_values": context.values,
             "task_values_out": str(values),
             "secrets": str(self.secrets.absolute()) if self.secrets else None,
@@ -231,6 +228,27 @@ class _Run:
         values.unlink(missing_ok=True)
         return ran
 
+    def _job(self, task: Task, context: Context, run: TaskRun, name: str) -> Ran:
+        """All tasks of another job in the same kernel. It ends in the state of that job."""
+        key = job_started_by(self.bundle, task)
+        given = task_parameters(task, context)
+        begun = _begin(self.bundle, key, given, context.here, self.result.folder / name, "run_job_task")
+        run.job = begun.result
+        inner = replace(
+            self,
+            graph=begun.graph,
+            context=begun.context,
+            result=begun.result,
+            report=lambda stage, message: self.report(f"{run.key}/{stage}", message),
+            deadline=self._until(task.timeout_seconds),
+            outcomes={},
+        )
+        inner.all(begun.timeout)
+        if begun.result.succeeded:
+            return Ran(State.SUCCESS, f"job {key}: {len(begun.result.tasks)} tasks")
+        first = next(each for each in begun.result.tasks if each.state in FAILURES)
+        return Ran(begun.result.state, f"job {key}, task {first.key}: {first.said or first.state}")
+
     def _left(self, seconds: float) -> float | None:
         """Seconds that a task may take: its own, but no more than are left of the job's; None for any number."""
         own = seconds or None
@@ -238,3 +256,8 @@ class _Run:
             return own
         left = max(self.deadline - time.monotonic(), 0)
         return left if own is None else min(own, left)
+
+    def _until(self, seconds: float) -> float | None:
+        """When a task, or a job, that may take so long must have ended; None for never."""
+        left = self._left(seconds)
+        return None if left is None else time.monotonic() + left

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from pyspark.sql import DataFrame
 
+from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.parallel import side_by_side
@@ -74,7 +76,20 @@ def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> int:
     return written
 
 
+def check_name(answer: str) -> None:
+    """Raise UsageError, with the near name if there is one, for what is no gold table."""
+    if answer in GOLD:
+        return
+    near = get_close_matches(answer, GOLD, n=1)
+    hint = f", did you mean {near[0]}? The" if near else "; the"
+    raise UsageError(f"no answer is called {answer!r}{hint} answers are {', '.join(GOLD)}")
+
+
 def ordered(lake: Lake, table: str) -> DataFrame:
-    """A gold table in its fixed order: by the columns that say what a row is about."""
+    """A gold table in its fixed order: by the columns that say what a row is about.
+
+    Raises UsageError for a name that is none, LakeError before the first query.
+    """
+    check_name(table)
     # An answer is small: one partition spares the sampling and the shuffle of a sort across many.
     return lake.require(table, "query").coalesce(1).sortWithinPartitions(*GOLD[table].order)

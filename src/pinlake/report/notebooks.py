@@ -20,6 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from pinlake.errors import MachineError, PinlakeError, UsageError
+from pinlake.job.notebook_file import read_notebook
 
 if TYPE_CHECKING:
     from pinlake.job.kernel import Kernel
@@ -50,17 +51,6 @@ def notebooks(folder: Path) -> list[Path]:
     return found
 
 
-def read(path: Path) -> NotebookNode:
-    """Raises UsageError for a file that is no notebook of the format's version 4."""
-    try:
-        notebook: NotebookNode = nbformat.read(path, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
-        nbformat.validate(notebook)
-    except (OSError, ValueError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
-        said = str(error).splitlines()[0]
-        raise UsageError(f"{path} is no notebook: {said}; restore it, or open and save it in Jupyter") from error
-    return notebook
-
-
 def made_from(notebook: NotebookNode, package: Path = PACKAGE) -> str:
     """A hash of the code in the notebook and of the library behind it; comments and blank lines don't count."""
     digest = hashlib.sha256()
@@ -74,10 +64,11 @@ def made_from(notebook: NotebookNode, package: Path = PACKAGE) -> str:
 
 def stale(folder: Path, package: Path = PACKAGE) -> list[str]:
     """Names of the notebooks whose outputs are missing, or were made from other sources."""
+    found = {path.name: read_notebook(path) for path in notebooks(folder)}
     return [
-        path.name
-        for path in notebooks(folder)
-        if (notebook := read(path)).metadata.get("pinlake", {}).get("made_from") != made_from(notebook, package)
+        name
+        for name, notebook in found.items()
+        if notebook.metadata.get("pinlake", {}).get("made_from") != made_from(notebook, package)
     ]
 
 
@@ -98,7 +89,7 @@ def make(folder: Path) -> None:
             if name != _GUIDE and not place.exists():
                 _take_dump(work / "guide" / "dump", place / "dump")
             _run(kernel, paths[name], place, work / "ran.ipynb")
-            _store(read(work / "ran.ipynb"), paths[name], {str(place): "work"}, since)
+            _store(read_notebook(work / "ran.ipynb"), paths[name], {str(place): "work"}, since)
 
 
 def _run(kernel: Kernel, path: Path, place: Path, saved: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from pinlake.errors import UsageError
+from pinlake.query.gold import check_name, ordered
 from pinlake.report import marks
 from pinlake.report.marks import PLAIN, SEVERAL, Top
 
@@ -28,17 +28,14 @@ _AGE_COLOURS = dict(zip(AGE_GROUPS, ("#2a9d8f", "#3b6ea8", "#7b4fa3", "#c8553d",
 
 def figure(name: str, rows: pandas.DataFrame | Iterable[Row]) -> go.Figure:
     """The figure of the gold table `name` from its rows, in any order. Raises UsageError where there is none."""
-    if name not in FIGURES:
-        raise UsageError(f"no answer is called {name!r}; the answers are {', '.join(FIGURES)}")
+    check_name(name)
     records: Rows = rows.to_dict("records") if hasattr(rows, "to_dict") else [dict(row) for row in rows]
     return FIGURES[name](records) if records else marks.empty(name)
 
 
 def answer(lake: Lake, name: str) -> go.Figure:
     """The figure of a lake's gold table. Raises UsageError for an unknown name, LakeError before the first query."""
-    if name not in FIGURES:
-        raise UsageError(f"no answer is called {name!r}; the answers are {', '.join(FIGURES)}")
-    return figure(name, [row.asDict() for row in lake.require(name, "query").collect()])
+    return figure(name, [row.asDict() for row in ordered(lake, name).collect()])
 
 
 def top_category_by_country(rows: Rows) -> go.Figure:
