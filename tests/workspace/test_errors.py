@@ -145,6 +145,16 @@ def test_a_host_without_credentials(server: Server, doctor: Doctor, monkeypatch:
     assert lines["workspace"]["remedy"].startswith("log in with `databricks auth login`")
 
 
+def test_a_host_that_makes_no_tokens(server: Server, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABRICKS_TOKEN")
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "robot")
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", TOKEN)
+    code, lines = doctor()
+    assert (code, lines["workspace"]["result"]) == (1, "failed")
+    assert lines["workspace"]["found"] == "the host doesn't tell where tokens come from, or can't be reached"
+    assert lines["workspace"]["remedy"].startswith("DATABRICKS_HOST must be a workspace's address")
+
+
 @pytest.mark.usefixtures("no_credentials")
 def test_a_profile_that_is_not_there(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "home" / ".databrickscfg").write_text("[other]\nhost = http://127.0.0.1:1\n")
@@ -152,4 +162,4 @@ def test_a_profile_that_is_not_there(doctor: Doctor, tmp_path: Path, monkeypatch
     code, lines = doctor()
     assert code == 1
     assert "has no mine profile configured" in lines["workspace"]["found"]
-    assert lines["workspace"]["remedy"].startswith("see that the host is right and can be reached, or log in")
+    assert lines["workspace"]["remedy"].startswith("mend them, or log in")

@@ -74,10 +74,15 @@ def connect() -> WorkspaceClient:
         )
         return WorkspaceClient(config=config)
     except Exception as error:  # ValueError of the SDK, and whatever reads its files or asks for tokens
-        # What follows names the settings that were found.
+        # What follows ". Config:" names the settings that were found.
         said = first_line(error).split(". Config:")[0]
         if "cannot configure default credentials" not in said:
-            remedy = f"see that the host is right and can be reached, or {LOG_IN}"
+            if "Invalid URL 'None'" in said:
+                # The SDK goes to an address that the host should have told it before.
+                raise WorkspaceError(
+                    "the host doesn't tell where tokens come from, or can't be reached", WRONG_HOST
+                ) from None
+            remedy = f"mend them, or {LOG_IN}"
             raise WorkspaceError(f"the credentials can't be used: {said}", remedy) from None
         if "host=" not in str(error):
             raise NoCredentialsError(f"no workspace is configured; {LOG_IN}") from None
