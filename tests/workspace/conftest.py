@@ -158,7 +158,12 @@ def _deployed() -> dict[str, Reply | list[Reply]]:
         "/api/2.2/jobs/list": Reply({"jobs": [{"job_id": 11}]}),
         "/api/2.2/jobs/runs/list": Reply({"runs": [run]}),
         "/api/2.0/lakeview/dashboards": Reply(
-            {"dashboards": [{"dashboard_id": "abc", "display_name": "[dev jane_doe] Answers"}]}
+            {
+                "dashboards": [
+                    {"dashboard_id": "another", "display_name": "Answers of somebody else"},
+                    {"dashboard_id": "abc", "display_name": "[dev jane_doe] Answers"},
+                ]
+            }
         ),
         "/api/2.0/sql/warehouses/w1": Reply({"id": "w1", "name": "small", "state": "STOPPED"}),
     }
