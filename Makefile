@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 POSTS ?= 1000
 WORK ?= work
+TARGET ?= dev
 
 .DEFAULT_GOAL := help
 
@@ -25,6 +26,17 @@ test: $(VENV)/installed ## the suite
 .PHONY: test-slow
 test-slow: $(VENV)/installed ## whole runs that take minutes
 	@$(BIN)/pytest -m slow
+
+.PHONY: bundle-check
+bundle-check: $(VENV)/installed ## the bundle offline, then by the Databricks CLI where it can reach a workspace
+	@$(BIN)/pytest tests/bundle
+	@if ! command -v databricks >/dev/null; then \
+		echo "bundle checked offline only: no program databricks is on the PATH; install the Databricks CLI, 1.13 or newer"; \
+	elif [ -z "$$DATABRICKS_HOST" ] && ! grep -qs '^ *host *=' "$${DATABRICKS_CONFIG_FILE:-$$HOME/.databrickscfg}"; then \
+		echo "bundle checked offline only: no workspace is configured; run databricks auth login, or set DATABRICKS_HOST"; \
+	else \
+		databricks bundle validate --target $(TARGET) && databricks bundle plan --target $(TARGET); \
+	fi
 
 .PHONY: lint
 lint: $(VENV)/installed ## style and types
@@ -72,10 +84,10 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) src/pinlake/java.py
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python --editable '.[local,dev]'; \
+		uv pip install --quiet --python $(BIN)/python --editable '.[local,workspace,dev]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,workspace,dev]'; \
 	fi
 	@$(BIN)/python -m pinlake.session
 	@touch $@

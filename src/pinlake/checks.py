@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pinlake import __version__, pipeline
 from pinlake.errors import MachineError, PinlakeError, first_line
+from pinlake.java import JAVA_REMEDY, JavaError, java_version
+from pinlake.session import jars_folder
 from pinlake.settings import Settings
 from pinlake.storage import folder_of
 
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SPARK_AT_LEAST = (4, 0)
+DISK_AT_LEAST = 2**30  # bytes; a small lake and Spark's temporary files
 
 
 class Check(NamedTuple):
@@ -33,6 +39,19 @@ def check(settings: Settings, spark: SparkSession) -> list[Check]:
     return [_versions(), _spark(spark), _tables(settings, spark), _dump(settings)]
 
 
+def check_machine(settings: Settings) -> list[Check]:
+    """What runs on this machine need: Python, Java, jars, disk. Starts nothing but `java -version`."""
+    temporary = Path(tempfile.gettempdir())
+    return [
+        _versions(),
+        _java(),
+        _jars(),
+        asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake)),
+        _disk("disk of the lake", settings.lake, "free some, or give a folder elsewhere with --lake"),
+        _disk("disk of temporary files", temporary, "free some, or name a folder elsewhere in TMPDIR"),
+    ]
+
+
 def require(found: Sequence[Check]) -> None:
     """Raise MachineError that names every failed check and its remedy."""
     failed = [f"{line.what}: {line.found}; {line.remedy}" for line in found if not line.ok]
@@ -44,6 +63,31 @@ def _versions() -> Check:
     return Check("pinlake", True, f"{__version__} on Python {platform.python_version()}")
 
 
+def _java() -> Check:
+    try:
+        return Check("Java", True, str(java_version()))
+    except JavaError as error:
+        return Check("Java", False, str(error).removesuffix(f"; {JAVA_REMEDY}"), JAVA_REMEDY)
+
+
+def _jars() -> Check:
+    folder = jars_folder()
+    count = len(list((folder / "jars").glob("*.jar"))) if (folder / "complete").exists() else 0
+    found = f"{count} in {folder}" if count else f"none in {folder}"
+    return Check("Delta's jars", count > 0, found, "" if count else "run `make install`, which fetches them")
+
+
+def _disk(what: str, folder: Path, remedy: str) -> Check:
+    """Free space where the folder is, or will be made."""
+    try:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Check(what, False, first_line(error), remedy)
+    ok = free >= DISK_AT_LEAST
+    return Check(what, ok, f"{free / 2**30:,.1f} GiB free", "" if ok else remedy)
+
+
 def _spark(spark: SparkSession) -> Check:
     major, minor = (int(part) for part in spark.version.split(".")[:2])
     ok = (major, minor) >= SPARK_AT_LEAST
@@ -52,7 +96,7 @@ def _spark(spark: SparkSession) -> Check:
 
 def _tables(settings: Settings, spark: SparkSession) -> Check:
     if settings.catalog is None:
-        return _asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake))
+        return asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake))
     what = f"schema {settings.catalog}.{settings.database}"
     try:
         spark.sql(f"DESCRIBE SCHEMA `{settings.catalog}`.`{settings.database}`").collect()
@@ -64,10 +108,10 @@ def _tables(settings: Settings, spark: SparkSession) -> Check:
 
 def _dump(settings: Settings) -> Check:
     """Whether the place is named; whether it can be reached is for the step that connects it."""
-    return _asked("dump", lambda: folder_of(settings), lambda folder: f"{folder} (storage {settings.storage})")
+    return asked("dump", lambda: folder_of(settings), lambda folder: f"{folder} (storage {settings.storage})")
 
 
-def _asked(what: str, ask: Callable[[], T], found: Callable[[T], str]) -> Check:
+def asked(what: str, ask: Callable[[], T], found: Callable[[T], str]) -> Check:
     """A check that an error of ours answers: its message ends in the remedy."""
     try:
         return Check(what, True, found(ask()))

@@ -26,6 +26,7 @@ from pinlake.cli_base import (
     waiting,
 )
 from pinlake.cli_job import job_app
+from pinlake.cli_workspace import doctor, links
 from pinlake.errors import UsageError
 from pinlake.report.formats import Format
 from pinlake.settings import Settings
@@ -396,6 +397,10 @@ def settings(
             for name, field in Settings.model_fields.items()
         ]
         write(Result(["setting", "value", "from", "meaning"], rows, "Settings"), form, out)
+
+
+app.command()(doctor)
+app.command()(links)
 
 
 def _check_topic(topic: str | None) -> None:

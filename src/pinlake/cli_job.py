@@ -69,7 +69,7 @@ def run(
 
         if form is Format.CSV:
             raise UsageError("a run has no CSV form; give --format table or json")
-        bundle = _load(folder, target, variables)
+        bundle = load_bundle(folder, target, variables)
         key, _ = bundle.job(name)
         _check_taken(key, parameters_taken(bundle, key), {"source": source, "lake": lake})
         result = run_job(
@@ -107,7 +107,7 @@ def list_jobs(
         from pinlake.job.graph import Graph
         from pinlake.report.output import Result, write
 
-        bundle = _load(folder, target, variables)
+        bundle = load_bundle(folder, target, variables)
         rows = [
             [
                 key,
@@ -121,10 +121,13 @@ def list_jobs(
         write(Result(["job", "description", "tasks", "parameters"], rows, title), form, out)
 
 
-def _load(folder: Path | None, target: str | None, variables: Sequence[str] | None) -> Bundle:
+def load_bundle(
+    folder: Path | None, target: str | None, variables: Sequence[str] | None, user: Mapping[str, str] | None = None
+) -> Bundle:
+    """The bundle that these flags name, see pinlake.job.bundle.load."""
     from pinlake.job.bundle import find_root, load
 
-    return load(folder or find_root(Path()), target, _pairs("--var", variables), os.environ)
+    return load(folder or find_root(Path()), target, _pairs("--var", variables), os.environ, user)
 
 
 def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:

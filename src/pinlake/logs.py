@@ -28,8 +28,8 @@ def configure(log_format: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # Spark's Python side logs every server error before it raises it: the raised error is enough.
-    for noisy in ("py4j", "pyspark", "SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+    # Spark's Python side and the SDK log every server error before they raise it: the raised error is enough.
+    for noisy in ("py4j", "pyspark", "SQLQueryContextLogger", "DataFrameQueryContextLogger", "databricks.sdk"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 

@@ -13,7 +13,10 @@ from pinlake import __version__
 from pinlake.settings import Settings
 from tests.cli.conftest import listing, pinlake
 
-COMMANDS = ("emulate", "run", "ingest", "clean", "query", "answer", "status", "quarantine", "sql", "rebuild", "tables")
+COMMANDS = (
+    *("emulate", "run", "ingest", "clean", "query", "answer", "status", "quarantine", "sql", "rebuild", "tables"),
+    *("job", "doctor", "links"),
+)
 
 
 def test_version() -> None:

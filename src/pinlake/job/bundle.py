@@ -12,6 +12,7 @@ from typing import Any
 
 from pinlake.job.errors import BundleError
 from pinlake.job.merge import apply_target, join_named, merge
+from pinlake.job.presets import add_prefix, name_prefix
 from pinlake.job.variables import Interpolation, Resolve, assign, walk, written
 from pinlake.job.variables import Path as Steps
 from pinlake.job.yaml_file import read_yaml
@@ -36,6 +37,10 @@ class Bundle:
     @property
     def jobs(self) -> dict[str, dict[str, Any]]:
         return self.resources.get("jobs", {})
+
+    def names(self, kind: str, *fields: str) -> list[str]:
+        """The name of each resource of a kind, such as `catalog.schema.volume` of three fields."""
+        return [".".join(str(found[field]) for field in fields) for found in self.resources.get(kind, {}).values()]
 
     def job(self, name: str | None = None) -> tuple[str, dict[str, Any]]:
         """A job by its key; without a name the only one, or the one called `pipeline`. Raises BundleError."""
@@ -70,10 +75,12 @@ def load(
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    user: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Read the bundle in folder `root` as the target sees it; without a name, its default target.
 
-    `variables` are those of --var; of `environment` only BUNDLE_VAR_* is read. Raises BundleError for what the
+    `variables` are those of --var; of `environment` only BUNDLE_VAR_* is read. `user` is who deploys, with the fields
+    of LOCAL_USER: names are then those of the deployment, with the target's prefix. Raises BundleError for what the
     Databricks CLI would refuse too: an unknown target, a variable without a value, a reference that leads nowhere.
     """
     root = root.absolute()
@@ -84,8 +91,11 @@ def load(
     merged["resources"] = join_named(merged.get("resources") or {})
     overrides = _variable_file(root / ".databricks" / "bundle" / chosen / "variable-overrides.json")
     values = assign(merged["variables"], variables or {}, environment or {}, overrides)
-    merged["workspace"] = _workspace(root, merged)
+    merged["workspace"] = _workspace(root, merged, user or LOCAL_USER)
     interpolation = Interpolation(lambda *asked: _look_up(merged, values, *asked))
+    if user is not None:
+        prefix = interpolation.resolve(name_prefix(merged, user), "presets.name_prefix")
+        merged["resources"] = add_prefix(merged["resources"], prefix)
     resolved = {key: interpolation.resolve(value, key) for key, value in merged.items() if key != "variables"}
     return Bundle(
         root=root,
@@ -193,13 +203,13 @@ def _variable_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def _workspace(root: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+def _workspace(root: Path, config: Mapping[str, Any], user: Mapping[str, str]) -> dict[str, Any]:
     """The workspace section with what the CLI would add. What would be deployed to `file_path` is `root` here."""
     given = config.get("workspace") or {}
     base = given.get("root_path", "~/.bundle/${bundle.name}/${bundle.target}")
     paths = {f"{kind}_path": f"{base}/{kind}" + "s" * (kind == "artifact") for kind in ("artifact", "state")}
     named = {"host": "local", "profile": "", "resource_path": f"{base}/resources"}
-    return {**named, **paths, **given, "root_path": base, "file_path": root.as_posix(), "current_user": LOCAL_USER}
+    return {**named, **paths, **given, "root_path": base, "file_path": root.as_posix(), "current_user": user}
 
 
 def _look_up(config: Mapping[str, Any], variables: Mapping[str, Any], path: Steps, where: str, resolve: Resolve) -> Any:

@@ -1,0 +1,62 @@
+"""What somebody may do with an object of the catalog, and the statement that grants what is lacking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.catalog import EffectivePrivilegeAssignment
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A user by e-mail address, or a service principal by application id, with the groups that it is known to be in."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+
+    def acts_as(self, principal: str | None) -> bool:
+        """Whether what that principal has, this one has."""
+        if principal is None:
+            return False
+        # Groups that a workspace makes for its catalog: everybody, and its admins. Nobody lists them as theirs.
+        everybody = principal == "account users" or principal.startswith("_workspace_users_")
+        admin = principal.startswith("_workspace_admins_") and "admins" in self.groups
+        return everybody or admin or principal == self.name or principal in self.groups
+
+
+def lacking(
+    client: WorkspaceClient, kind: str, name: str, owner: str | None, who: Principal, needed: Sequence[str]
+) -> list[str]:
+    """Those of the needed privileges that `who` doesn't have, directly, by a group, or from what is above.
+
+    `kind` is a securable type: catalog, schema, volume, external_location. An owner lacks nothing.
+    """
+    if who.acts_as(owner):
+        return []
+    granted = {
+        found.privilege.value
+        for assignment in _assignments(client, kind, name)
+        if who.acts_as(assignment.principal)
+        for found in assignment.privileges or []
+        if found.privilege is not None
+    }
+    return [] if "ALL_PRIVILEGES" in granted else [privilege for privilege in needed if privilege not in granted]
+
+
+def grant(kind: str, name: str, who: Principal, privileges: Sequence[str]) -> str:
+    """The SQL statement that grants the privileges."""
+    words = ", ".join(privilege.replace("_", " ") for privilege in privileges)
+    quoted = ".".join(f"`{part}`" for part in name.split("."))
+    return f"GRANT {words} ON {kind.replace('_', ' ').upper()} {quoted} TO `{who.name}`"
+
+
+def _assignments(client: WorkspaceClient, kind: str, name: str) -> Iterator[EffectivePrivilegeAssignment]:
+    token = None
+    while True:
+        page = client.grants.get_effective(kind, name, max_results=0, page_token=token)
+        yield from page.privilege_assignments or []
+        token = page.next_page_token
+        if not token:
+            return

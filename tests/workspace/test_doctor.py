@@ -1,0 +1,266 @@
+"""`pinlake doctor`: this machine, and a workspace with everything, or without one thing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.workspace.conftest import (
+    ME,
+    SCHEMA,
+    TOKEN,
+    UNITY,
+    Lines,
+    Reply,
+    Server,
+    error,
+    pinlake,
+    write_program,
+)
+
+Doctor = Callable[..., tuple[int, Lines]]
+
+MACHINE = ["pinlake", "Java", "Delta's jars", "lake", "disk of the lake", "disk of temporary files"]
+WORKSPACE = [
+    "bundle",
+    "Databricks CLI",
+    "user",
+    "catalog lakes",
+    f"rights of {ME} on lakes",
+    f"schema {SCHEMA}",
+    f"rights of {ME} on {SCHEMA}",
+    f"volume {SCHEMA}.landing",
+    f"rights of {ME} on {SCHEMA}.landing",
+    "external location landing_dev",
+    "secret scope shop_jane_doe",
+]
+
+
+def failed(lines: Lines) -> list[str]:
+    return [what for what, line in lines.items() if line["result"] == "failed"]
+
+
+def test_all_is_well(server: Server, doctor: Doctor) -> None:
+    code, lines = doctor("--var", "warehouse_id=w1")
+    assert list(lines) == [*MACHINE, *WORKSPACE, "warehouse w1"]
+    assert (code, failed(lines)) == (0, [])
+    assert all(line["remedy"] == "" for line in lines.values())
+    assert lines["user"]["found"] == f"{ME} at 127.0.0.1 (pat)"
+    assert lines["catalog lakes"]["found"] == "there, owner keepers"
+    assert lines["Databricks CLI"]["found"] == "1.13.0"
+    assert server.tokens == {f"Bearer {TOKEN}"}
+
+
+def test_the_forms_say_the_same(server: Server) -> None:
+    table, commas = pinlake("doctor"), pinlake("doctor", "--format", "csv")
+    assert (table.exit_code, commas.exit_code) == (1, 1)
+    header, *rows = csv.reader(io.StringIO(commas.stdout))
+    assert header == ["result", "check", "found", "remedy"]
+    assert [row[1] for row in rows] == [*MACHINE, *WORKSPACE, "warehouse"]
+    assert [row for row in rows if not all(word in table.stdout for word in row)] == []
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_without_credentials_only_the_machine_is_checked(doctor: Doctor) -> None:
+    code, lines = doctor()
+    assert (code, list(lines), failed(lines)) == (0, [*MACHINE, "bundle"], [])
+    said = pinlake("doctor").stderr
+    assert said.startswith("the workspace was not checked: no workspace is configured; log in with")
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_without_a_bundle_only_the_machine_is_checked(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, lines = doctor()
+    assert (code, list(lines)) == (0, MACHINE)
+    assert pinlake("doctor").stderr.startswith("the workspace was not checked: no databricks.yml in . or a folder")
+    code, lines = doctor("--target", "dev")
+    assert (code, failed(lines)) == (1, ["bundle"])
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_what_is_wrong_with_the_machine(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("pinlake.checks.DISK_AT_LEAST", 2**80)
+    monkeypatch.setattr("pinlake.checks.jars_folder", lambda: tmp_path)
+    (tmp_path / "file").touch()
+    code, lines = doctor("--lake", tmp_path / "file")
+    assert (code, failed(lines)) == (1, MACHINE[1:])
+    assert lines["Java"]["found"].startswith("Java was not found in JAVA_HOME")
+    assert lines["Java"]["remedy"].startswith("install a JDK 17 or newer")
+    assert lines["Delta's jars"]["remedy"] == "run `make install`, which fetches them"
+    assert lines["lake"]["remedy"] == "give a folder with --lake"
+    assert lines["disk of the lake"]["remedy"] == "free some, or give a folder elsewhere with --lake"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--target", "prod"), "no target is called 'prod'"),
+        (("--var", "nothing=1"), "no variable is called 'nothing'"),
+        (("--bundle", ".."), "no databricks.yml in "),
+    ],
+)
+def test_a_bundle_that_cant_be_read(server: Server, doctor: Doctor, words: tuple[str, ...], found: str) -> None:
+    code, lines = doctor(*words)
+    assert (code, failed(lines)) == (1, ["bundle"])
+    assert lines["bundle"]["found"].startswith(found)
+    assert lines["bundle"]["remedy"]
+    assert server.asked == []
+
+
+def test_nothing_is_deployed_yet(server: Server, doctor: Doctor) -> None:
+    for path in [path for path in server.answers if SCHEMA in path or "external-locations" in path]:
+        del server.answers[path]
+    server.answers["/api/2.0/secrets/list"] = error(404, "RESOURCE_DOES_NOT_EXIST", "Scope does not exist!")
+    code, lines = doctor()
+    deploy = "deploy the bundle, which makes it: databricks bundle deploy --target dev"
+    missing = [f"schema {SCHEMA}", f"volume {SCHEMA}.landing", "external location landing_dev", WORKSPACE[-1]]
+    assert {lines[what]["remedy"] for what in missing} == {deploy}
+    assert lines[missing[-1]]["found"] == "not there (404): Scope does not exist!"
+    # Two lines are about rights on the catalog; the later one, the right to make the schema, is kept here.
+    rights = lines[f"rights of {ME} on lakes"]
+    assert rights["found"] == "lacks CREATE_SCHEMA"
+    assert rights["remedy"] == f"have keepers run GRANT CREATE SCHEMA ON CATALOG `lakes` TO `{ME}`"
+    assert code == 1
+
+
+def test_a_catalog_that_is_not_there(server: Server, doctor: Doctor) -> None:
+    server.answers[f"{UNITY}/catalogs/lakes"] = error(404, "CATALOG_DOES_NOT_EXIST", "Catalog 'lakes' does not exist.")
+    code, lines = doctor("--var", "warehouse_id=w1")
+    assert (code, failed(lines)) == (1, ["catalog lakes"])
+    assert lines["catalog lakes"]["found"] == "not there (404): Catalog 'lakes' does not exist."
+    assert "--var catalog=NAME" in lines["catalog lakes"]["remedy"]
+    assert f"schema {SCHEMA}" not in lines
+
+
+def test_rights_that_are_lacking(server: Server, doctor: Doctor) -> None:
+    for path in (f"{UNITY}/schemas/{SCHEMA}", f"{UNITY}/volumes/{SCHEMA}.landing"):
+        server.answers[path] = Reply({"owner": "keepers"})
+    server.grants("catalog", "lakes", sellers="USE_CATALOG")
+    # Some by a group, some by everybody, those of others don't count.
+    server.grants("schema", SCHEMA, buyers="USE_SCHEMA SELECT", sellers="ALL_PRIVILEGES", **{"account users": "MODIFY"})
+    server.grants("volume", f"{SCHEMA}.landing", **{ME: "ALL_PRIVILEGES"})
+    code, lines = doctor("--var", "warehouse_id=w1")
+    assert (code, failed(lines)) == (1, [f"rights of {ME} on lakes", f"rights of {ME} on {SCHEMA}"])
+    line = lines[f"rights of {ME} on {SCHEMA}"]
+    assert line["found"] == "lacks CREATE_TABLE"
+    assert line["remedy"] == f"have keepers run GRANT CREATE TABLE ON SCHEMA `lakes`.`{SCHEMA[6:]}` TO `{ME}`"
+
+
+def test_grants_come_in_pages(server: Server, doctor: Doctor) -> None:
+    path = f"{UNITY}/effective-permissions/catalog/lakes"
+    last = server.answers[path]
+    assert isinstance(last, Reply)
+    server.answers[path] = [Reply({"next_page_token": "more"}), last]
+    assert doctor("--var", "warehouse_id=w1")[0] == 0
+    assert [query for asked, query in server.asked if asked == path] == [
+        {"max_results": "0"},
+        {"max_results": "0", "page_token": "more"},
+    ]
+
+
+def test_groups_of_the_workspace_itself(server: Server, doctor: Doctor) -> None:
+    server.grants("catalog", "lakes", _workspace_users_4711="USE_CATALOG")
+    assert failed(doctor()[1]) == ["warehouse"]
+    server.grants("catalog", "lakes", _workspace_admins_4711="USE_CATALOG")
+    assert failed(doctor()[1]) == [f"rights of {ME} on lakes", "warehouse"]
+    server.answers["/api/2.0/preview/scim/v2/Me"] = Reply({"userName": ME, "groups": [{"display": "admins"}]})
+    assert failed(doctor()[1]) == ["warehouse"]
+
+
+def test_rights_are_those_of_whom_the_jobs_run_as(server: Server, doctor: Doctor) -> None:
+    principal = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+    schema = "lakes.shared_shop"
+    server.answers[f"{UNITY}/schemas/{schema}"] = Reply({"owner": ME})
+    server.answers[f"{UNITY}/volumes/{schema}.landing"] = Reply({"owner": "robots"})
+    server.answers[f"{UNITY}/external-locations/landing_shared"] = Reply({"owner": ME})
+    server.grants("schema", schema, **{principal: "USE_SCHEMA SELECT CREATE_TABLE", ME: "MODIFY"})
+    listing = "/api/2.0/preview/scim/v2/ServicePrincipals"
+    server.answers[listing] = Reply({"Resources": [{"id": "1", "groups": [{"display": "robots"}]}]})
+    given = ("--target", "shared", "--var", f"principal={principal}", "--var", "warehouse_id=w1")
+    code, lines = doctor(*given)
+    assert lines["jobs run as"]["found"] == principal
+    assert (code, failed(lines)) == (1, [f"rights of {principal} on lakes", f"rights of {principal} on {schema}"])
+    assert lines[f"rights of {principal} on {schema}"]["found"] == "lacks MODIFY"
+    assert next(query["filter"] for path, query in server.asked if path == listing) == f'applicationId eq "{principal}"'
+    server.answers[listing] = Reply({"Resources": []})
+    assert doctor(*given)[1]["jobs run as"]["found"] == f"{principal}, which is not in this workspace"
+    server.answers[listing] = error(403, "PERMISSION_DENIED", "Only admins can list")
+    line = doctor(*given)[1]["jobs run as"]
+    assert line["found"] == f"{principal}; its groups can't be seen, not allowed (403): Only admins can list"
+
+
+def test_a_bucket_needs_an_external_location_with_rights(server: Server, doctor: Doctor) -> None:
+    for name in ("shop", "shop.landing"):
+        kind = "volumes" if "." in name else "schemas"
+        server.answers[f"{UNITY}/{kind}/lakes.{name}"] = Reply({"owner": ME})
+    location = "external location landing_bucket"
+    assert doctor("--target", "bucket")[1][location]["remedy"].endswith("databricks bundle deploy --target bucket")
+    server.answers[f"{UNITY}/external-locations/landing_bucket"] = Reply({"owner": "keepers"})
+    server.grants("external_location", "landing_bucket", buyers="READ_FILES")
+    code, lines = doctor("--target", "bucket", "--var", "warehouse_id=w1")
+    rights = f"rights of {ME} on landing_bucket"
+    assert (code, failed(lines)) == (1, [rights])
+    remedy = f"have keepers run GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION `landing_bucket` TO `{ME}`"
+    assert lines[rights]["remedy"] == remedy
+    assert "CREATE_VOLUME" in lines[f"rights of {ME} on lakes.shop"]["found"]
+
+
+def test_a_mount_needs_both_keys(server: Server, doctor: Doctor) -> None:
+    _, lines = doctor("--target", "mounted")
+    line = lines["secret scope shop_jane_doe"]
+    assert line["found"] == "there, without secret-access-key"
+    assert line["remedy"] == "put them in: `databricks secrets put-secret shop_jane_doe secret-access-key`"
+    server.answers["/api/2.0/secrets/list"] = error(403, "PERMISSION_DENIED", "User must have READ")
+    line = doctor("--target", "mounted")[1]["secret scope shop_jane_doe"]
+    assert (line["found"], line["result"]) == ("not allowed (403): User must have READ", "failed")
+    assert line["remedy"] == f"have an admin run `databricks secrets put-acl shop_jane_doe {ME} READ`"
+
+
+def test_a_dashboard_needs_a_warehouse(server: Server, doctor: Doctor) -> None:
+    assert doctor()[1]["warehouse"]["found"] == "none is named, and the dashboard needs one"
+    code, lines = doctor("--var", "warehouse_id=w2")
+    assert (code, failed(lines)) == (1, ["warehouse w2"])
+    assert "databricks warehouses list" in lines["warehouse w2"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("script", "result", "found"),
+    [
+        ('echo "Databricks CLI v1.13.0"', "passed", "1.13.0"),
+        ('echo "Databricks CLI v2.0"', "passed", "2.0"),
+        ('echo "Databricks CLI v1.9.10"', "failed", "1.9.10"),
+        ("echo hello", "failed", "doesn't tell its version"),
+    ],
+)
+def test_the_version_of_the_cli(
+    server: Server, doctor: Doctor, tmp_path: Path, script: str, result: str, found: str
+) -> None:
+    write_program(tmp_path / "bin" / "databricks", script)
+    line = doctor()[1]["Databricks CLI"]
+    assert line["result"] == result
+    assert found in line["found"]
+    assert line["remedy"] == ("" if result == "passed" else "install the Databricks CLI, 1.13.0 or newer")
+
+
+def test_no_cli(server: Server, doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = Path(subprocess.check_output(["which", "java"], text=True).strip()).resolve().parents[1]
+    monkeypatch.setenv("JAVA_HOME", str(java))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    line = doctor()[1]["Databricks CLI"]
+    assert (line["result"], line["found"]) == ("failed", "no program databricks is on the PATH")
+
+
+def test_help_needs_no_sdk_and_no_spark() -> None:
+    program = "import sys, pinlake.cli_workspace; print(sorted({'databricks', 'yaml', 'pyspark'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True, env=os.environ) == "[]\n"
