@@ -38,6 +38,8 @@ def connect_server(python: Path, log: Path) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=said,
             env={**environment, "PYSPARK_PYTHON": sys.executable},
+            # Not that of the tests: what names a file by a relative path must fail.
+            cwd=log.parent,
             text=True,
             # Ctrl-C is for the tests, which end the server when they are done with it.
             start_new_session=True,
