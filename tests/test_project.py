@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import resources
 from pathlib import Path
 
 import pinlake
@@ -25,6 +26,16 @@ def test_requirements_are_the_projects_pins() -> None:
     assert {line for line in lines if line and not line.startswith("#")} == wanted
 
 
+def test_a_cluster_keeps_the_spark_it_brings() -> None:
+    names = {pin.partition("==")[0] for pin in project()["dependencies"]}  # type: ignore[attr-defined]
+    assert names & {"pyspark", "delta-spark", "databricks-connect", "pyarrow", "pandas"} == set()
+
+
+def test_the_types_are_the_packages_own() -> None:
+    assert "Typing :: Typed" in project()["classifiers"]  # type: ignore[operator]
+    assert (resources.files(pinlake) / "py.typed").is_file(), "without it type checkers pass over the package"
+
+
 def test_every_pin_is_exact() -> None:
     found = project()
     extras = [pin for pins in found["optional-dependencies"].values() for pin in pins]  # type: ignore[attr-defined]
@@ -42,13 +53,14 @@ def test_every_table_and_column_has_a_comment_and_a_name_of_its_own() -> None:
     assert [name for name, table in GOLD.items() if not table.order] == []
 
 
-def test_the_readme_names_every_answer_make_target_and_setting_file() -> None:
+def test_the_readme_names_every_answer_setting_and_make_target() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
     named = set(re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", readme, re.MULTILINE))
-    assert {"run", "test"} <= named <= targets
+    assert named == targets - {"help"}
     assert "pinlake.toml" in readme
+    assert [name for name in (*GOLD, *Settings.model_fields) if f"`{name}`" not in readme] == []
 
 
 def test_the_changelog_knows_the_version() -> None:

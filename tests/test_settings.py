@@ -70,6 +70,13 @@ def test_variables_without_the_prefix_and_those_that_are_no_settings_are_left_al
     assert resolve({}, environment).settings == Settings()
 
 
+def test_an_empty_variable_counts_as_not_set(file: Path) -> None:
+    resolved = resolve({}, {"PINLAKE_TOPIC_ID": "", "PINLAKE_MAX_BAD_SHARE": "", "PINLAKE_CATALOG": ""}, file)
+    found = resolved.settings
+    assert (found.topic_id, found.max_bad_share, found.catalog) == ("from file", 0.5, None)
+    assert (resolved.origins["topic_id"], resolved.origins["catalog"]) == (f"file {file}", "default")
+
+
 def test_settings_cant_be_changed_later() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().lake = Path("elsewhere")  # type: ignore[misc]

@@ -25,6 +25,11 @@ def test_posts_are_made_where_there_is_no_dump(tmp_path: Path) -> None:
     ]
 
 
+def test_the_dump_has_the_pipeline_id_of_the_settings(tmp_path: Path) -> None:
+    ensure_dump(settings(source=tmp_path, topic_id="mine"), posts=1)
+    assert sorted(path.name for path in (tmp_path / "topics").iterdir()) == ["mine.geo", "mine.pin", "mine.user"]
+
+
 def test_a_dump_stays_as_it_is(tmp_path: Path) -> None:
     ensure_dump(settings(source=tmp_path), posts=5)
     before = sorted(path for path in tmp_path.rglob("*"))

@@ -57,7 +57,9 @@ def emulate(
     duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent again.")] = 0.0,
     flush_size: Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object.")] = 1,
     partitions: Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each topic.")] = 1,
-    topic_id: Annotated[str, typer.Option("--topic-id", help="Id of the pipeline.")] = DEFAULT_TOPIC_ID,
+    topic_id: Annotated[
+        str | None, typer.Option("--topic-id", help="Id of the pipeline.", show_default=DEFAULT_TOPIC_ID)
+    ] = None,
     append: Annotated[bool, typer.Option("--append", help="Add to a dump that is there.")] = False,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the objects.")] = False,
     form: FormatFlag = Format.TABLE,
@@ -66,7 +68,7 @@ def emulate(
     log_level: LogLevelFlag = None,
 ) -> None:
     """Make posts, or take them from files, and write a dump as the S3 sink does; print what was sent."""
-    with command(file, log_format=log_format, log_level=log_level) as call:
+    with command(file, topic_id=topic_id, log_format=log_format, log_level=log_level) as call:
         from pinlake.emulate.emulator import emulate as run_emulator
         from pinlake.report.output import Result, to_json, write
 
@@ -82,7 +84,7 @@ def emulate(
                 duplicates=duplicates,
                 flush_size=flush_size,
                 partitions=partitions,
-                topic_id=topic_id,
+                topic_id=call.settings.topic_id,
                 append=append,
                 gzip=gzip,
                 progress=lambda done: report("emulate", f"{done:,} posts"),
@@ -172,6 +174,7 @@ def clean(
         with waiting(call.settings, "cleaning"), call.writing(this_run) as opened:
             pipeline.run_clean(opened, call.settings, this_run)
             pipeline.run_join(opened, this_run)
+            pipeline.run_account(opened, this_run)
 
 
 @app.command()
@@ -277,24 +280,16 @@ def quarantine(
         from pyspark.sql import functions as F
 
         from pinlake.report.output import Result, write
+        from pinlake.report.views import quarantined
 
         _check_topic(topic)
-        records = call.existing_lake().read("quarantine")
-        if topic:
-            records = records.where(F.col("topic") == topic)
-        if form is Format.TABLE:
-            records = records.select(
-                "topic",
-                F.concat_ws("; ", F.transform("_errors", lambda error: error["message"])).alias("reason"),
-                "partition",
-                "offset",
-                F.coalesce(F.substring("text", 1, 80), F.concat(F.lit("0x"), F.hex(F.substring("bytes", 1, 20)))).alias(
-                    "record"
-                ),
-            )
-        result = Result.of(
-            records.orderBy("topic", "partition", "offset", *(["position"] if form is not Format.TABLE else []))
+        opened = call.existing_lake()
+        records = (
+            quarantined(opened).drop("path")
+            if form is Format.TABLE
+            else opened.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
         )
+        result = Result.of(records.where(F.col("topic") == topic) if topic else records)
         if form is Format.TABLE:
             out.print(result.table(50, "pinlake quarantine --format json") if result.rows else "nothing in quarantine")
         else:

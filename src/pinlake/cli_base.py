@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from pinlake import __version__, logs
-from pinlake.errors import LakeError, PinlakeError
+from pinlake.errors import LakeError, PinlakeError, first_line
 from pinlake.report.formats import Format
 from pinlake.settings import Resolved, Settings, resolve
 
@@ -69,7 +69,7 @@ class Command:
     def lake(self) -> Lake:
         from pinlake import pipeline
 
-        pipeline.check_lake(self.settings)
+        pipeline.check_lake(self.settings, write=False)
         return pipeline.open_lake(self.spark, self.settings)
 
     def existing_lake(self) -> Lake:
@@ -116,17 +116,26 @@ def command(file: Path | None = None, **flags: Any) -> Iterator[Command]:
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as error:  # the last resort: whatever Spark, Java or the disk may throw
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        message = f"{type(error).__name__}: {said[:500]}; run again, or look into the log"
-        _fail(message, error, opened, flags.get("log_format"))
+        from pinlake.lake.commit import unreadable
+
+        known = unreadable(error)
+        _fail(
+            str(known or f"{type(error).__name__}: {first_line(error)}; run again, or look into the log"),
+            known or error,
+            opened,
+            flags.get("log_format"),
+        )
         raise typer.Exit(1) from None
 
 
 def _fail(message: str, error: BaseException, opened: Command | None, log_format: str | None) -> None:
     trace = opened.log if opened else None
     if trace is not None:
-        with trace.open("a", encoding="utf-8") as file:
-            file.write("".join(traceback.format_exception(error)))
+        try:
+            with trace.open("a", encoding="utf-8") as file:
+                file.write("".join(traceback.format_exception(error)))
+        except OSError:  # a full disk may be the very failure: the message is what counts
+            trace = None
     if (opened.settings.log_format if opened else log_format) == "json":
         structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
         return
@@ -140,8 +149,8 @@ def reporter(settings: Settings) -> Callable[[str, str], None]:
 
     def report(stage: str, message: str) -> None:
         if settings.log_format == "json":
-            structlog.get_logger().msg("progress", **bound, stage=stage, message=message)
-        else:
+            structlog.get_logger().info("progress", **bound, stage=stage, message=message)
+        elif settings.log_level in ("debug", "info"):
             err.print(f"{time.monotonic() - started:6.1f} s  {stage:<7} {message}", markup=False, soft_wrap=True)
 
     return report

@@ -11,7 +11,10 @@ class PinlakeError(Exception):
 
 def first_line(error: Exception) -> str:
     """What an error of somebody else's says first, at most 300 characters: the rest is for log files."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Py4J begins with "An error occurred while calling …"; what occurred follows after a colon.
+    told = [line for line in lines if not line.startswith("An error occurred while calling")]
+    return (told or lines or [type(error).__name__])[0].lstrip(": ")[:300]
 
 
 class UsageError(PinlakeError):

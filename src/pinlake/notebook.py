@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from pinlake import checks, maintenance, pipeline
 from pinlake.errors import UsageError
+from pinlake.lake.commit import unreadable
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
@@ -75,7 +76,7 @@ class Work:
 
     @cached_property
     def lake(self) -> Lake:
-        pipeline.check_lake(self.settings)
+        pipeline.check_lake(self.settings, write=False)
         return pipeline.open_lake(self.spark, self.settings)
 
     def check(self) -> DataFrame:
@@ -173,7 +174,12 @@ class Work:
         """A run of its own for each step: Delta skips what it has seen of a run, and a cell may be run again."""
         run = pipeline.new_run(lambda stage, message: print(f"{stage}: {message}"))
         with pipeline.writing(self.lake, self.settings, run):
-            yield run
+            try:
+                yield run
+            except Exception as error:
+                if known := unreadable(error):
+                    raise known from error
+                raise
 
     def _frame(self, schema: str, rows: Sequence[Sequence[Any]]) -> DataFrame:
         return self.spark.createDataFrame([tuple(row) for row in rows], schema)

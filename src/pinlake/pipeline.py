@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from pinlake.clean.posts import update_posts
 from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
-from pinlake.errors import SourceError
+from pinlake.errors import QualityError, SourceError
 from pinlake.ingest.bronze import TopicIngest, ingest
 from pinlake.ingest.listing import choose_topic_id
 from pinlake.ingest.store import FolderStore
 from pinlake.lake.accounting import Accounting, account, check_sums, publish
-from pinlake.lake.lake import Lake, check_folder
+from pinlake.lake.lake import Lake, check_folder, check_writable
 from pinlake.lake.lease import lease
 from pinlake.lake.run import Run
 from pinlake.query.gold import Years, update_gold
@@ -42,10 +42,12 @@ def check_source(settings: Settings) -> FolderStore:
     return store
 
 
-def check_lake(settings: Settings) -> None:
-    """Raise LakeError where the lake's folder can't be one. Writes nothing."""
+def check_lake(settings: Settings, write: bool = True) -> None:
+    """Raise LakeError where the lake's folder can't be one, or, to write, is not to be written. Writes nothing."""
     if settings.catalog is None:
         check_folder(settings.lake)
+        if write:
+            check_writable(settings.lake)
 
 
 def open_lake(spark: SparkSession, settings: Settings) -> Lake:
@@ -58,6 +60,7 @@ def open_lake(spark: SparkSession, settings: Settings) -> Lake:
 @contextmanager
 def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
     """Hold the lake for a run; in a workspace Delta alone keeps writers apart."""
+    check_lake(settings)
     with lease(lake.root, run, settings.lake_wait) if lake.root is not None else nullcontext():
         yield
 
@@ -71,9 +74,14 @@ def run_ingest(
 
 
 def run_clean(lake: Lake, settings: Settings, run: Run, topics: Sequence[str] = tuple(TOPICS)) -> list[TopicClean]:
-    """From bronze to the topics' silver tables, quarantine and drift."""
+    """From bronze to the topics' silver tables, quarantine and drift. A run that the threshold stops is counted too."""
     lake.require("bronze", "ingest")
-    return clean(lake, run, settings.max_bad_share, topics)
+    try:
+        return clean(lake, run, settings.max_bad_share, topics)
+    except QualityError:
+        # Without a look at the sums: other topics may be in the middle of a task of their own.
+        publish(lake, run, [count for count in account(lake).topics if count.topic in topics])
+        raise
 
 
 def run_join(lake: Lake, run: Run) -> None:
@@ -89,7 +97,7 @@ def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> 
 def run_account(lake: Lake, run: Run) -> Accounting:
     """Count every table, publish the counts, and raise AccountingError where the sums don't hold."""
     counts = account(lake)
-    publish(lake, run, counts)
+    publish(lake, run, counts.topics)
     check_sums(counts.topics)
     return counts
 

@@ -78,17 +78,24 @@ def jars_folder() -> Path:
     return Path(sys.prefix) / "share" / "pinlake" / "ivy"
 
 
-def fetch_jars() -> list[Path]:
-    """Delta's jars, resolved through Spark's own Ivy the first time, afterwards from `jars_folder`."""
-    folder, done = jars_folder() / "jars", jars_folder() / "complete"
-    if not done.exists():
-        _resolve_jars(jars_folder())
-        done.touch()
-    jars = sorted(folder.glob("*.jar"))
-    if not jars:
-        done.unlink(missing_ok=True)
-        raise MachineError(f"no jars in {folder}; run `make install` again, with access to a Maven repository")
-    return jars
+def fetch_jars(folder: Path | None = None, package: str | None = None) -> list[Path]:
+    """The jars of Delta's package, resolved through Spark's own Ivy the first time and after another version came.
+
+    They are kept in `folder`, else in `jars_folder`; `package` is a Maven coordinate, else that of the installed Delta.
+    Raises MachineError where they can't be fetched.
+    """
+    folder, package = folder or jars_folder(), package or _delta_package()
+    # Holds the coordinate: jars that another version of Delta left must not be loaded.
+    done = folder / "complete"
+    jars = sorted((folder / "jars").glob("*.jar"))
+    if jars and done.is_file() and done.read_text(encoding="utf-8").strip() == package:
+        return jars
+    done.unlink(missing_ok=True)
+    for jar in jars:
+        jar.unlink()
+    _resolve_jars(folder, package)
+    done.write_text(f"{package}\n", encoding="utf-8")
+    return sorted((folder / "jars").glob("*.jar"))
 
 
 def _connect_session() -> SparkSession:
@@ -120,26 +127,32 @@ def _delta_package() -> str:
     return f"io.delta:delta-spark_{spark_version}_2.13:{version('delta-spark')}"
 
 
-def _resolve_jars(folder: Path) -> None:
-    """Ask spark-submit to resolve Delta's package: it knows Ivy, proxies and mirrors as the user configured them."""
+def _resolve_jars(folder: Path, package: str) -> None:
+    """Ask spark-submit to resolve the package: it knows Ivy, proxies and mirrors as the user configured them."""
     from pyspark.find_spark_home import _find_spark_home
 
     check_java()
     folder.mkdir(parents=True, exist_ok=True)
     command = [
         str(Path(_find_spark_home()) / "bin" / "spark-submit"),  # type: ignore[no-untyped-call]
-        *("--packages", _delta_package()),
+        *("--packages", package),
         *("--conf", f"spark.jars.ivy={folder}"),
         *("--class", "org.apache.spark.deploy.SparkSubmit", "spark-internal", "--version"),
     ]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
-    jars = list((folder / "jars").glob("*delta-spark*.jar"))
-    if not jars:
-        reason = next((line.strip() for line in said.stderr.splitlines() if "not found" in line.lower()), "no answer")
+    group, artifact, version = package.split(":")
+    if said.returncode or not (folder / "jars" / f"{group}_{artifact}-{version}.jar").is_file():
         raise MachineError(
-            f"Delta's jars ({_delta_package()}) could not be fetched ({reason}); check the network or the mirror in "
-            "~/.ivy2 or ivysettings, then run `make install` again"
+            f"Delta's jars ({package}) could not be fetched to {folder} ({_reason(said.stderr)}); check the network, "
+            "or the mirror in ~/.ivy2 or ivysettings, then run `make install` again"
         )
+
+
+def _reason(stderr: str) -> str:
+    """Ivy lists all it tried, most of it of no interest; what stopped it is the exception, or else the last line."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    thrown = next((line for line in lines if line.startswith("Exception in thread")), None)
+    return (thrown or (lines or ["no answer"])[-1])[:300]
 
 
 def _local_session(driver_memory: str, log: Path | None) -> SparkSession:

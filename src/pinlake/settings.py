@@ -1,6 +1,8 @@
 """Every setting in one typed model: flags > environment `PINLAKE_*` > settings file > defaults.
 
-Nothing else in the package reads the environment; what a module needs is passed to it.
+No stage reads the environment: the command line and the notebooks resolve settings from it and pass them on. What is
+not a setting of pinlake is read where it is needed: `session.py` asks where it runs, `java.py` for the Java there, and
+`local/extension.py` takes what the job runner hands to a notebook.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class Settings(BaseModel):
     lake: Path = Field(Path("lake"), description="folder of the tables, outside a workspace")
     catalog: str | None = Field(None, pattern=r"^[\w-]+$", description="catalog of the tables, in a workspace only")
     database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema that holds the tables")
-    topic_id: str | None = Field(None, description="which pipeline id to read, where a dump holds several")
+    topic_id: str | None = Field(None, description="pipeline id to read, where a dump holds several, or to write")
     storage: Literal["local", "volume", "mount", "s3"] = Field("local", description="where the dump lies")
     bucket: str | None = Field(
         None,
@@ -47,7 +49,9 @@ class Settings(BaseModel):
     lake_wait: float = Field(60, ge=0, description="seconds to wait for another run on the same lake")
     driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="memory of local Spark")
     log_format: Literal["console", "json"] = Field("console", description="form of the log lines on stderr")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="least level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level logged; progress is info"
+    )
     log_folder: Path = Field(
         default_factory=lambda: platformdirs.user_log_path("pinlake"),
         description="folder of the log files with Spark's own output and stack traces",
@@ -89,9 +93,9 @@ def resolve(
 ) -> Resolved:
     """Merge the four places settings come from.
 
-    `flags` that are None count as not given. `file` defaults to `PINLAKE_SETTINGS`, else `pinlake.toml` in the
-    current folder where there is one. `place` is what an error calls a flag. Raises SettingsError that names the
-    setting, its place and the remedy.
+    `flags` that are None count as not given, and so does a variable that is empty. `file` defaults to
+    `PINLAKE_SETTINGS`, else `pinlake.toml` in the current folder where there is one. `place` is what an error calls a
+    flag. Raises SettingsError that names the setting, its place and the remedy.
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
@@ -137,5 +141,5 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[st
     return [
         (f"variable {name}", {name.removeprefix(PREFIX).lower(): value})
         for name, value in sorted(environment.items())
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS
+        if value and name.startswith(PREFIX) and name not in NOT_SETTINGS
     ]

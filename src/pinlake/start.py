@@ -22,6 +22,6 @@ def ensure_dump(settings: Settings, posts: int = 300) -> str:
             f"no dump in {folder}, and posts are not made up in a bucket; check the bucket's name, or use storage "
             "volume for a try"
         )
-    truth = emulate(folder, posts=posts, dirt=0.02, duplicates=0.03)
+    truth = emulate(folder, posts=posts, dirt=0.02, duplicates=0.03, topic_id=settings.topic_id)
     sent = ", ".join(f"{topic} {counts.sent:,}" for topic, counts in truth.topics.items())
     return f"made a dump of {posts:,} posts in {folder}; records: {sent}"

@@ -16,7 +16,7 @@ from pinlake.topics import TOPICS
 
 BRONZE = (
     "text string, bytes binary, partition int, offset bigint, position int, path string, batch bigint,"
-    " ingested_at timestamp"
+    " run_id string, ingested_at timestamp"
 )
 INGESTED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -70,7 +70,7 @@ def clean_frame(spark: SparkSession) -> Callable[..., DataFrame]:
 
     def clean(topic: str, records: dict[str, str | bytes]) -> DataFrame:
         rows = [
-            (*((None, value) if isinstance(value, bytes) else (value, None)), 0, number, 0, case, 1, INGESTED_AT)
+            (*((None, value) if isinstance(value, bytes) else (value, None)), 0, number, 0, case, 1, "run", INGESTED_AT)
             for number, (case, value) in enumerate(records.items())
         ]
         return clean_records(spark.createDataFrame(rows, BRONZE), TOPICS[topic])

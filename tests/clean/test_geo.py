@@ -23,6 +23,7 @@ def test_coordinates_are_read_to_their_bounds_and_quarantined_beyond(cleaned, re
         "south-west corner": ({"latitude": -90, "longitude": -180}, [-90.0, -180.0], None),
         "north-east corner": ({"latitude": 90.0, "longitude": 180.0}, [90.0, 180.0], None),
         "zero": ({"latitude": 0, "longitude": 0}, [0.0, 0.0], None),
+        "as many digits as there are": ({"latitude": 0.03333333333333333}, [0.03333333333333333, 16.4], None),
         "as text": ({"latitude": "-1.5", "longitude": "16"}, [-1.5, 16.0], None),
         "no latitude": ({"latitude": None}, [None, 16.4], None),
         "no longitude": ({"longitude": None}, [48.2, None], None),

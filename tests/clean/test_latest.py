@@ -17,21 +17,21 @@ from pinlake.topics import GEO, PIN
 COLUMNS = ["ind", "title", "description"]
 CLEAN = (
     "ind bigint, title string, description string, _offset bigint, _partition int, _position int, _batch bigint,"
-    f" _path string, _warnings {ISSUES}, _rescued string"
+    f" _path string, _run_id string, _warnings {ISSUES}, _rescued string"
 )
 
 
 @pytest.fixture
 def clean_rows(spark):
-    """Clean records given as (ind, title, description, offset) and, where they matter, partition, position, batch."""
+    """Clean records as (ind, title, description, offset); also partition, position, batch, path, run."""
 
     def build(rows):
         full = []
         for ind, title, description, offset, *place in rows:
-            partition, position, batch = (*place, *(0, 0, 1)[len(place) :])
+            partition, position, batch, *more = (*place, *(0, 0, 1)[len(place) :])
             warnings = [("odd", f"offset {offset}", [])] if title == "odd" else None
-            path = f"{partition}/{offset - position}"
-            full.append((ind, title, description, offset, partition, position, batch, path, warnings, None))
+            path, run = (*more, *(f"{partition}/{offset - position}", "run")[len(more) :])
+            full.append((ind, title, description, offset, partition, position, batch, path, run, warnings, None))
         return spark.createDataFrame(full, CLEAN)
 
     return build
@@ -89,6 +89,11 @@ def test_duplicates_count_as_one_and_the_later_position_wins(clean_rows):
         # 14: position before batch, where one object reaches into the offsets of the next
         (14, "first", "x", 130, 0, 1, 1),
         (14, "second", "x", 130, 0, 0, 2),
+        # 15: an object and its compressed copy, path before batch; 16: two runs that read one object at once
+        (15, "first", "x", 140, 0, 0, 2, "a.json"),
+        (15, "second", "x", 140, 0, 0, 1, "a.json.gz"),
+        (16, "a", "x", 150, 0, 0, 1, "a.json", "run 1"),
+        (16, "a", "x", 150, 0, 0, 1, "a.json", "run 2"),
     ]
     expected = {
         1: ("a", "x", 10, 0, 1, 1),
@@ -105,6 +110,8 @@ def test_duplicates_count_as_one_and_the_later_position_wins(clean_rows):
         12: ("a", "x", 111, 0, 2, 1),
         13: ("a", "x", 120, 0, 1, 1),
         14: ("first", "x", 130, 0, 2, 2),
+        15: ("second", "x", 140, 0, 2, 2),
+        16: ("a", "x", 150, 0, 2, 1),
     }
     once = latest(clean_rows(rows), COLUMNS)
     assert counted(once) == expected

@@ -72,6 +72,7 @@ def test_a_value_of_another_kind_is_read_without_loss_or_quarantined(cleaned, re
         '"index": "14"': ("ind", 14),
         '"index": " 14 "': ("ind", 14),
         '"index": 14.0': ("ind", 14),
+        '"index": 12345678.0': ("ind", 12_345_678),
         '"title": 12': ("title", "12"),
         '"title": 1.50': ("title", "1.5"),
         f'"title": {big}': ("title", big),
@@ -117,10 +118,29 @@ def test_a_value_of_another_kind_is_read_without_loss_or_quarantined(cleaned, re
 
 def test_no_digit_of_a_number_is_lost_without_a_word(cleaned, record):
     long = "0.12345678901234567891"
-    texts = {"title": f'"title": {long}', "ind": '"index": 14.00000000000000000001'}
-    found = cleaned("pin", {name: with_fields(record, fields) for name, fields in texts.items()})
-    assert found["title"]["_errors"] or found["title"]["title"] == long
-    assert found["ind"]["_errors"] == ["not_exact"]
+    bad = {
+        f'"title": {long}': ["not_exact(title)"],
+        '"title": 1234567.1234567891': ["not_exact(title)"],
+        '"title": 1e400': ["not_exact(title)"],
+        '"title": -1e400': ["not_exact(title)"],
+        '"Title": 1e-400': ["not_exact(title)"],
+        '"index": 14.00000000000000000001': ["not_exact(index)"],
+        '"index": 14.5': ["not_integer(index)"],
+    }
+    read = {
+        '"title": 0.1234567890123': "0.1234567890123",
+        '"title": 1.50000000000000000000': "1.5",
+        '"title": 12345678901234567890123456789': "12345678901234567890123456789",
+        f'"title": "{long}"': long,
+        '"title": "Infinity"': "Infinity",
+        f'"title": 0.5, "score": {long}': "0.5",
+        f'"title": "say \\"title\\": {long}"': f'say "title": {long}',
+    }
+    found = cleaned("pin", {fields: with_fields(record, fields) for fields in (*bad, *read)})
+    assert {fields: found[fields]["_errors"] for fields in bad} == bad
+    assert {fields: (found[fields]["_errors"], found[fields]["title"]) for fields in read} == {
+        fields: (None, title) for fields, title in read.items()
+    }
 
 
 def test_an_array_or_object_where_text_belongs_is_found_in_unusual_records_too(cleaned, record):
@@ -131,6 +151,7 @@ def test_an_array_or_object_where_text_belongs_is_found_in_unusual_records_too(c
         "other key twice": '"title": ["a"], "category": "art", "category": "art"',
         "raw tab": '"title": ["a"], "description": "raw\ttab"',
         "NaN": '"title": ["a"], "score": NaN',
+        "key twice in it": '"title": {"a": 1, "a": 2}',
     }
     text = {
         "text, other case": '"Title": "[a]"',
@@ -139,6 +160,8 @@ def test_an_array_or_object_where_text_belongs_is_found_in_unusual_records_too(c
         "text, other key twice": '"title": "[a]", "category": "art", "category": "art"',
         "text, raw tab": '"title": "[a\t]"',
         "text, NaN": '"title": "[a]", "score": NaN',
+        "text, the key in another field": '"title": "[a]", "more": {"title": ["a"]}',
+        "text that is JSON": '"title": "{\\"title\\": [1]}"',
     }
     found = cleaned("pin", {case: with_fields(record, fields) for case, fields in (nested | text).items()})
     assert {case: row["_errors"] for case, row in found.items()} == {

@@ -57,10 +57,13 @@ def test_integer_reads_whole_numbers_and_nothing_that_would_lose_something(appli
         "007": 7,
         "0": 0,
         "9223372036854775807": 2**63 - 1,
+        "1.2345678E7": 12_345_678,
+        "-1.0E18": -(10**18),
     }
     unread = [None, "", " ", "15.7", "14.01", "0.5", "1e20", "NaN", "Infinity", "true", "12 kg", "0x1F", "1_000"]
     unread += ["1,000"]
     unread += ["9223372036854775808", "9223372036854775808.0", "[14]", '{"a":14}', ".0", "--1", "14..0", "14L", "null"]
+    unread += ["1.23456785E7", "1.0E20", "1.0E-7", "E7"]
     expect(applied, integer, read | dict.fromkeys(unread))
 
 

@@ -68,7 +68,7 @@ def made(spark: SparkSession, log_folder: Path, tmp_path_factory: pytest.TempPat
         stopped = pinlake(*run, "--max-bad-share", 0)
         tables = sorted(path.name for path in lake.iterdir() if path.is_dir())
         status = pinlake("status", "--lake", lake, "--format", "json")
-        ran = pinlake(*run, "--format", "json", "--log-format", "json", "--log-level", "info")
+        ran = pinlake(*run, "--format", "json", "--log-format", "json")
     return Made(dump, lake, emulated, stopped, tables, status, ran)
 
 

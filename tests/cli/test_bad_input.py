@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.cli.conftest import Made, listing, pinlake
 from tests.conftest import DumpWriter
@@ -83,6 +84,13 @@ def test_a_lake_that_is_a_file(dump: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_catalog_outside_a_workspace(dump: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINLAKE_CATALOG", "main")
+    line = refused(1, "run", "--source", "dump")
+    assert "schema `main`.`pinlake` isn't there and can't be made (" in line
+    assert line.endswith("elsewhere leave the setting catalog empty, and give a folder with --lake")
+
+
 def test_a_lake_with_something_else_in_it(dump: Path) -> None:
     line = refused(1, "run", "--source", "dump", "--lake", "dump")
     assert "dump holds something else (topics) and no lake; give an empty or a new folder with --lake" in line
@@ -92,6 +100,12 @@ def test_a_lake_that_cant_be_written(dump: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     line = refused(1, "run", "--source", "dump", "--lake", "lake")
     assert f"lake lake can't be written: no permission in {tmp_path}; give another folder with --lake" in line
+
+
+def test_a_lake_that_cant_be_written_is_read(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    assert pinlake("answer", "users_joined_by_year").exit_code == 0
+    assert f"lake {lake} can't be written: no permission in {lake}" in refused(1, "query")
 
 
 @pytest.mark.parametrize(

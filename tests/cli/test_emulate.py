@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pinlake.topics import DEFAULT_TOPIC_ID
 from tests.cli.conftest import Made, listing, pinlake
 
 ROWS = {
@@ -48,6 +49,28 @@ def test_what_was_sent_is_printed_in_every_form(tmp_path: Path) -> None:
     assert table.startswith("Sent to two")
     assert body == lines
     assert files(tmp_path / "one") == files(tmp_path / "two") == [*OBJECTS, "truth.json"]
+
+
+def topic_ids(folder: Path) -> set[str]:
+    return {path.name.split(".")[0] for path in (folder / "topics").iterdir()}
+
+
+def test_the_pipeline_id_is_the_flags_else_the_variables_else_the_files_else_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "some.toml").write_text('topic_id = "from-file"')
+    words = ("emulate", "--posts", 1, "--to")
+    assert pinlake(*words, "default").exit_code == 0
+    assert pinlake(*words, "file", "--settings", "some.toml").exit_code == 0
+    monkeypatch.setenv("PINLAKE_TOPIC_ID", "from-variable")
+    assert pinlake(*words, "variable", "--settings", "some.toml").exit_code == 0
+    assert pinlake(*words, "flag", "--settings", "some.toml", "--topic-id", "from-flag").exit_code == 0
+    assert {name: topic_ids(tmp_path / name) for name in ("default", "file", "variable", "flag")} == {
+        "default": {DEFAULT_TOPIC_ID},
+        "file": {"from-file"},
+        "variable": {"from-variable"},
+        "flag": {"from-flag"},
+    }
 
 
 def test_rows_are_taken_from_files(rows: Path, tmp_path: Path) -> None:

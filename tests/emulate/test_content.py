@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
+from pinlake.clean.silver import clean_records, content_columns
 from pinlake.emulate.content import content_of, digest_of
-from pinlake.topics import GEO, PIN, USER, Topic
+from pinlake.topics import GEO, PIN, TOPICS, USER, Topic
+from tests.clean.conftest import BRONZE, INGESTED_AT, USUAL, in_utc
 
 PIN_ROW = {
     "index": 1,
@@ -40,6 +47,7 @@ ROWS = {"pin": PIN_ROW, "geo": GEO_ROW, "user": USER_ROW}
         (GEO, {"latitude": "1.5", "longitude": -2}),
         (USER, {"age": "20"}),
         (USER, {"first_name": None, "last_name": "Ann Lee"}),
+        (USER, {"first_name": "Ann "}),
     ],
 )
 def test_equal_after_cleaning(topic: Topic, change: dict[str, Any]) -> None:
@@ -97,3 +105,165 @@ def test_quarantined(topic: Topic, change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("row", [PIN_ROW, GEO_ROW])
 def test_misrouted_records_are_quarantined(row: dict[str, Any]) -> None:
     assert content_of(USER, row) is None
+
+
+ODD: tuple[Any, ...] = (
+    *(None, "", " ", "\t", "\u00a0", True, False, [], [1], {}, {"a": 1}, "[1]", "{}", "null", "true"),
+    *(0, -1, 7, "7", " 7 ", "\t7\n", "+7", "007", "7.0", 7.0, "+7.00", "7.", ".5", 7.5, "7e0", "1_0", "\u0667", "14.0"),
+    *(
+        20,
+        "20",
+        120,
+        121,
+        90,
+        90.0,
+        -90,
+        90.5,
+        -180,
+        -180.25,
+        0.1,
+        0.1 + 0.2,
+        1e-4,
+        "1e-4",
+        0.0,
+        -0.0,
+        "nan",
+        "Infinity",
+    ),
+    *(
+        1e7,
+        "10000000.0",
+        "1.0E7",
+        12345678.0,
+        12345678.5,
+        1234567.1234567891,
+        0.03333333333333333,
+        1e16,
+        1e300,
+        "1e999",
+        2**63 - 1,
+        2**63,
+        "-9223372036854775808",
+        -(2**63) - 1,
+    ),
+    *(
+        "12k",
+        "12 K",
+        "12.5k",
+        "1.0001k",
+        "1.2345k",
+        "12kk",
+        "9223372036854775807",
+        "9223372037b",
+        "0.0000000010b",
+        "12000",
+    ),
+    *(
+        "2020:08:28T03:52:47",
+        "2020:08:28 03:52:47",
+        "2020-08-28T03:52:47",
+        " 2020-08-28 03:52:47\n",
+        "2020-02-30 00:00:00",
+    ),
+    *(
+        "0000-01-01 00:00:00",
+        "0001-01-01 00:00:00",
+        "2020-08-28 24:00:00",
+        "2020-08-28 03:52:60",
+        "2020-08-28",
+        20200828,
+    ),
+    *(
+        "Local save in /data/art",
+        " Local save in  /data/art ",
+        "Local save in",
+        "Local save inside",
+        "Local save in/data/art",
+    ),
+    *(
+        "Ada",
+        "Ada ",
+        " Ada",
+        "Ada\t",
+        "Ada Byron",
+        "User Info Error",
+        "User Info Error ",
+        "Image src error.",
+        "Untitled",
+    ),
+)
+
+
+def odd_records(topic: Topic) -> list[dict[str, Any]]:
+    """Each odd value in each field, and what is odd about a whole record."""
+    usual = USUAL[topic.name]
+    changed = [{**usual, name: value} for name in topic.field_names for value in ODD]
+    others = [record for name, record in USUAL.items() if name != topic.name]
+    names = [{**usual, "first_name": first, "last_name": last} for first in ODD[:8] for last in ODD[:8]]
+    return [
+        *changed,
+        *others,
+        *(names if topic is USER else []),
+        {},
+        {topic.key: 7},
+        dict.fromkeys(usual),
+        {**dict.fromkeys(usual), topic.key: 7},
+        {**dict.fromkeys(usual, ""), topic.key: 7},
+        *({name: value for name, value in usual.items() if name != gone} for gone in usual),
+        *({topic.key: 7, name: usual[name]} for name in topic.own_names),
+        {name.upper(): value for name, value in usual.items()},
+        {f" {name} ": value for name, value in usual.items()},
+        {f"{name}\t": value for name, value in usual.items()},
+        {topic.key.upper(): 8, **usual},
+        {**usual, topic.key.upper(): 8},
+        {**{name.upper(): value for name, value in usual.items()}, f" {topic.key}": 8},
+        {**usual, "score": 0.1 + 0.2},
+        {**usual, "scores": [0.1 + 0.2]},
+    ]
+
+
+def cleaned(spark: SparkSession, topic: Topic, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...] | None]:
+    """What the real cleaning makes of each record: its content, None where it has errors."""
+    texts = [json.dumps(record, ensure_ascii=False) for record in records]
+    rows = [(text, None, 0, number, 0, "", 1, "run", INGESTED_AT) for number, text in enumerate(texts)]
+    found = in_utc(clean_records(spark.createDataFrame(rows, BRONZE), topic)).orderBy("_offset").collect()
+    # As text: 0.0 and -0.0 differ.
+    return [None if row["_errors"] else tuple(str(row[name]) for name in content_columns(topic)) for row in found]
+
+
+def check_agreement(spark: SparkSession, topic: Topic, records: Sequence[Mapping[str, Any]]) -> None:
+    """The same records are quarantined, and the same are equal to each other."""
+    first: dict[tuple[Any, ...], tuple[object, ...]] = {}
+    for record, real in zip(records, cleaned(spark, topic, records), strict=True):
+        found = content_of(topic, record)
+        assert (found is None) == (real is None), record
+        if real is not None and found is not None:
+            assert digest_of(first.setdefault(real, found)) == digest_of(found), record
+    assert len(set(map(digest_of, first.values()))) == len(first)
+
+
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=list(TOPICS))
+def test_odd_records_become_what_cleaning_makes_of_them(spark: SparkSession, topic: Topic) -> None:
+    check_agreement(spark, topic, odd_records(topic))
+
+
+VALUES = st.one_of(
+    st.sampled_from(ODD),
+    st.text("0123456789+-.eEkMb: T\t\n", max_size=12),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.datetimes().map(lambda time: f"{time:%Y:%m:%d %H:%M:%S}"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=list(TOPICS))
+# The assertion names the record, and shrinking would ask Spark hundreds of times.
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
+@given(data=st.data())
+def test_any_records_become_what_cleaning_makes_of_them(spark: SparkSession, topic: Topic, data: st.DataObject) -> None:
+    changes = st.dictionaries(st.sampled_from(topic.field_names), VALUES, max_size=3)
+    records = data.draw(
+        st.lists(changes.map(lambda change: {**USUAL[topic.name], **change}), min_size=50, max_size=200)
+    )
+    check_agreement(spark, topic, records)

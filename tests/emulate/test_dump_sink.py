@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pinlake.emulate import dump
 from pinlake.emulate.dump import DumpSink
-from pinlake.errors import MachineError, SourceError, UsageError
+from pinlake.errors import MachineError, UsageError
 
 Reread = Callable[[Path], dict[str, list[Any]]]
 
@@ -111,25 +111,29 @@ def test_half_a_surrogate_pair_survives_as_its_escape(tmp_path: Path) -> None:
     assert json.loads(written) == {"a": "\ud83c"}
 
 
-@pytest.mark.parametrize("is_gzip", [False, True])
-def test_append_goes_on_after_the_last_record_of_each_partition(tmp_path: Path, is_gzip: bool) -> None:
-    pretty = json.dumps({"a": 1, "b": 2}, indent=2)
-    send(tmp_path, [pretty, "1", "{", "2", pretty, "3", "4"], partitions=2, flush_size=4, gzip=is_gzip)
+def test_a_dump_goes_on_at_the_offsets_given(tmp_path: Path) -> None:
+    send(tmp_path, ["1", "2", "3"], partitions=2)
     before = objects(tmp_path)
-    after = send(tmp_path, ["5", "6", "7"], partitions=3, append=True)
+    after = send(
+        tmp_path,
+        ["4", "5", "6"],
+        partitions=3,
+        begin=lambda topic, number: {"pin": [2, 1, 0]}.get(topic, [0] * 3)[number],
+    )
     assert sorted(set(after) - set(before)) == [
-        "partition=0/a1.pin+0+0000000004.json",
-        "partition=1/a1.pin+1+0000000003.json",
+        "partition=0/a1.pin+0+0000000002.json",
+        "partition=1/a1.pin+1+0000000001.json",
         "partition=2/a1.pin+2+0000000000.json",
     ]
 
 
-def test_append_to_an_object_that_cant_be_read(tmp_path: Path) -> None:
-    send(tmp_path, ["1"], gzip=True)
-    last = tmp_path / "topics/a1.pin/partition=0/a1.pin+0+0000000000.json.gz"
-    last.write_bytes(last.read_bytes()[:-9])
-    with pytest.raises(SourceError, match=r"0000000000.json.gz: can't be read"):
-        DumpSink(tmp_path, "a1", append=True)
+def test_no_object_is_written_over(tmp_path: Path) -> None:
+    before = send(tmp_path, ["1", "2"])
+    with pytest.raises(
+        UsageError, match=r"pin\+0\+0000000001.json: is not of the runs before, which ended before offset 1"
+    ):
+        DumpSink(tmp_path, "a1", begin=lambda topic, number: 1)
+    assert objects(tmp_path) == before
 
 
 def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +178,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"already holds 'notes.txt'"):
         DumpSink(tmp_path / "other", "a1")
     with pytest.raises(UsageError, match="is a file"):
-        DumpSink(tmp_path / "other" / "notes.txt", "a1", append=True)
+        DumpSink(tmp_path / "other" / "notes.txt", "a1", begin=lambda topic, number: 0)
     assert os.listdir(tmp_path / "other") == ["notes.txt"]
 
 

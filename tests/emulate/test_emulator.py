@@ -195,6 +195,24 @@ def test_the_same_run_again_adds_duplicates_only(tmp_path: Path, counted: Counte
     assert truth.kinds["pin"]["cut"] == sum(run.kinds["pin"]["cut"] for run in truth.runs)
 
 
+def test_runs_with_other_partitions_flush_sizes_and_compression_leave_no_hole(
+    tmp_path: Path, reread: Reread, counted: Counted
+) -> None:
+    shapes: list[dict[str, Any]] = [
+        {"partitions": 3, "flush_size": 4},
+        {"partitions": 1, "flush_size": 7, "gzip": True},
+        {"partitions": 2},
+        {"partitions": 4, "flush_size": 100},
+    ]
+    for shape in shapes:
+        truth = emulate(tmp_path, posts=25, dirt=0.8, duplicates=0.3, append=True, **shape)
+        # Rereading fails where an object doesn't begin at the offset after the one before.
+        assert {topic: len(records) for topic, records in reread(tmp_path).items()} == {
+            topic: found.sent for topic, found in truth.topics.items()
+        }
+    assert counts(truth) == counted(tmp_path)
+
+
 def test_another_run_leaves_open_what_cant_be_known(tmp_path: Path, counted: Counted) -> None:
     emulate(tmp_path, posts=30, seed=1, dirt=0.3)
     truth = emulate(tmp_path, posts=40, seed=2, dirt=0.3, append=True)

@@ -40,6 +40,7 @@ def test_rows_are_passed_on_even_where_their_post_ids_differ(tmp_path: Path) -> 
         ('{"ind": \n', "is not JSON"),
         ("\n", "is not JSON"),
         ('{"ind": NaN}\n', "NaN is not a JSON number"),
+        ('{"ind": 1e999}\n', "1e999 is too large a number"),
         ("[" * 100_000 + "\n", "is not JSON"),
     ],
 )

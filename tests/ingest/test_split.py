@@ -15,7 +15,7 @@ from pinlake.ingest.store import unpack
 
 def texts(content: str | bytes) -> list[str | None]:
     raw = content.encode() if isinstance(content, str) else content
-    return [record.text for record in Splitter().split(raw)]
+    return [record.text for record in Splitter().split(raw).records]
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,35 @@ def test_any_unicode_encoding_is_read(encoding: str) -> None:
     assert texts('{"a":"Ü🌲"}\n{"b":1}'.encode(encoding)) == ['{"a":"Ü🌲"}', '{"b":1}']
 
 
+@pytest.mark.parametrize(
+    ("content", "messages", "total"),
+    [
+        pytest.param('{"a":1}\n{"b":2}', [0, 1], 2, id="lines"),
+        pytest.param('[{"a":1},{"b":2}]\n{"c":3}', [0, 0, 1], 2, id="an array came as one message"),
+        pytest.param('[]\n{"a":1}\n[ ]', [1], 3, id="an empty array was a message"),
+        pytest.param('{"a":1}\n{"b":\n{"c":3}', [0, 1, 2], 3, id="a bad line is one"),
+        pytest.param('{"a":"\t"} {"b":1}\n{"c":3}', [0, 1, 2], 3, id="two on a line with a raw tab"),
+        pytest.param("<html>\n</html>", [0], 1, id="nothing parses: one"),
+        pytest.param("[]", [], 1, id="nothing but an empty array"),
+        pytest.param(" ", [], 0, id="blank"),
+    ],
+)
+def test_each_record_knows_its_kafka_message(content: str, messages: list[int], total: int) -> None:
+    found = Splitter().split(content.encode())
+    assert ([record.message for record in found.records], found.messages) == (messages, total)
+
+
 def test_bytes_that_are_no_text_are_kept_and_spare_their_neighbours() -> None:
-    assert Splitter().split(b'{"a":1}\n{"b":"\xff\xfe"}\n{"c":3}') == [
-        Record('{"a":1}'),
-        Record(None, b'{"b":"\xff\xfe"}'),
-        Record('{"c":3}'),
+    assert Splitter().split(b'\xef\xbb\xbf{"a":1}\n{"b":"\xff\xfe"}\n{\n"c":\n3}\n\xc3 \n').records == [
+        Record(0, '{"a":1}'),
+        Record(1, None, b'{"b":"\xff\xfe"}'),
+        Record(2, '{\n"c":\n3}'),
+        Record(3, None, b"\xc3"),
     ]
+
+
+def test_an_object_of_bytes_alone_is_one_record() -> None:
+    assert Splitter().split(b" \xff\n\xfe\x00").records == [Record(0, None, b"\xff\n\xfe\x00")]
 
 
 def test_nul_byte_does_not_make_the_text_undecodable() -> None:
@@ -112,13 +135,18 @@ def test_well_formed_records_come_out_as_they_went_in(records: list[tuple[dict[s
 
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]",:1 \n\tax\\', max_size=200).map(str.encode))
 def test_any_bytes_end_in_records_that_hold_every_byte_but_blanks_and_array_brackets(content: bytes) -> None:
-    records = Splitter().split(content)
-    assert all((record.text is None) != (record.raw is None) for record in records)
-    joined = "".join(record.text or "" for record in records) + "".join(repr(r.raw) for r in records if r.raw)
-    try:
-        letters = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return
-    if json.detect_encoding(content).startswith("utf-8"):
-        left = [letter for letter in letters if letter not in " \n\t\r[],\ufeff" and letter not in joined]
-        assert left == []
+    found = Splitter().split(content)
+    assert all((record.text is None) != (record.raw is None) for record in found.records)
+    if not json.detect_encoding(content).startswith("utf-8") and any(record.raw is None for record in found.records):
+        return  # the text of another encoding has other bytes
+    at = 0
+    for record in found.records:
+        part = record.raw if record.text is None else record.text.encode()
+        start = content.find(part, at)
+        assert start >= at, f"{part!r} is not in {content[at:]!r}"
+        assert not content[at:start].strip(BETWEEN)
+        at = start + len(part)
+    assert not content[at:].strip(BETWEEN)
+
+
+BETWEEN = b" \t\r\n[],\xef\xbb\xbf"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pinlake.errors import LakeError
-from pinlake.lake.commit import ATTEMPTS, commit, explained
+from pinlake.lake.commit import ATTEMPTS, commit, explained, unreadable
 
 
 class Failing:
@@ -73,3 +73,15 @@ def test_a_delta_error_names_the_table_and_a_way_out() -> None:
     assert isinstance(error, LakeError)
     assert "table bronze can't be used (DELTA_LOG_FILE_NOT_FOUND: " in str(error)
     assert "RESTORE TABLE" in str(error)
+
+
+def test_a_file_that_cant_be_read_is_one_of_a_table_or_not_explained() -> None:
+    said = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file file:{}.  SQLSTATE: KD001"
+    for path, table in {
+        "/l/bronze/topic=pin/part-0.snappy.parquet": "bronze",
+        "/l/silver_pin/_delta_log/0.json": "silver_pin",
+        "/data/other/part-0.snappy.parquet": None,
+        "/silver_pin": None,
+    }.items():
+        found = unreadable(JavaError(said.format(path)))
+        assert (str(found).split()[1] if found else None) == table

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import TopicCount, check_sums
+from pinlake.lake.commit import unreadable
 from pinlake.lake.lake import LEFT_OVER, MARKER, Lake, check_folder, check_query
 from pinlake.lake.model import TABLES
 
@@ -37,6 +40,31 @@ def test_a_table_is_made_with_its_comments_and_an_append_counts_once(lake: Lake)
     assert described["field"] == TABLES["drift"].column("field").comment
     assert lake.info("drift").comment == TABLES["drift"].comment
     assert lake.highest("drift", "batch", "field = 'b'") == 1
+
+
+def test_a_catalog_that_is_not_there_is_told_with_the_way_out(spark) -> None:
+    with pytest.raises(
+        LakeError, match=r"schema `nowhere`\.`posts` isn't there and can't be made \(.*nowhere.*\); in a"
+    ):
+        Lake(spark, "posts", catalog="nowhere")
+
+
+def test_a_schema_of_a_catalog_is_made_only_where_it_is_not_there(spark) -> None:
+    database = f"t_{uuid4().hex[:12]}"
+    Lake(spark, database, catalog="spark_catalog")
+    assert spark.catalog.databaseExists(f"spark_catalog.{database}")
+
+    def no_right(statement: str) -> None:
+        raise PermissionError(f"no right to run {statement}")
+
+    # Who may use a schema but make none.
+    limited = SimpleNamespace(catalog=spark.catalog, sql=no_right)
+    assert not Lake(limited, database, catalog="spark_catalog").exists("bronze")
+    with pytest.raises(
+        LakeError, match=r"can't be made \(no right to run CREATE SCHEMA .* CREATE SCHEMA on the catalog"
+    ):
+        Lake(limited, "another", catalog="spark_catalog")
+    spark.sql(f"DROP SCHEMA {database}")
 
 
 def test_replaced_rows_keep_comments_and_say_what_they_were_made_from(lake: Lake) -> None:
@@ -98,6 +126,26 @@ def test_a_corrupt_log_is_named(spark, lake: Lake) -> None:
     (log / "00000000000000000007.json").write_text("{}")
     with pytest.raises(LakeError, match="table drift can't be used"):
         Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift").count()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "file"),
+    [
+        pytest.param(lambda path: path.unlink(), "part-*.parquet", id="a file that is gone"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), "part-*.parquet", id="a cut file"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), "_delta_log/*1.json", id="a cut commit"),
+    ],
+)
+def test_a_file_that_cant_be_read_names_its_table(spark, lake: Lake, spoil, file: str) -> None:
+    assert lake.root is not None
+    for number in range(2):
+        lake.append("drift", drift_rows(spark, "a"), (f"app {number}", 1))
+    for path in (lake.root / "drift").glob(file):
+        spoil(path)
+    with pytest.raises(Exception, match=r"FAILED_READ_FILE|table drift") as failed:
+        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift").collect()
+    known = failed.value if isinstance(failed.value, LakeError) else unreadable(failed.value)
+    assert re.match(r"table drift can't be used, its file \S+/drift/\S+ can't be read; .* RESTORE", str(known))
 
 
 def test_a_column_dropped_by_hand_is_named(spark, lake: Lake) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pinlake.lake.offsets import Hole, progress
 
-BRONZE = "topic string, partition int, object_offset bigint, object_records int, position int, problem string"
+BRONZE = "topic string, partition int, object_offset bigint, object_messages int, position int, problem string"
 
 
 def test_the_highest_start_and_the_holes_of_each_partition(spark):
     rows = [
-        # no hole: three records, then one, the first object read twice
+        # no hole: three messages, then one, the first object read twice
         ("pin", 0, 0, 3, 0, None),
         ("pin", 0, 0, 3, 1, None),
         ("pin", 0, 0, 3, 0, None),
         ("pin", 0, 3, 1, 0, None),
-        # the beginning is missing, an array brings more records than offsets, 15 to 18 are missing
+        # the beginning is missing, an object lies within the one before it, 15 to 18 are missing
         ("pin", 1, 10, 5, 0, None),
         ("pin", 1, 11, 1, 0, None),
         ("pin", 1, 19, 1, 0, None),

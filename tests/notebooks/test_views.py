@@ -56,8 +56,8 @@ def lake(spark: SparkSession) -> Any:
         "topic string, kind string, field string, records bigint, example_path string, batch bigint",
     )
     counts = spark.createDataFrame(
-        [("r1", "pin", 1, 7), ("r2", "user", 3, 8), ("r2", "pin", 2, 8)],
-        "run_id string, topic string, received bigint, cleaned_batch bigint",
+        [("r1", "pin", 1), ("r2", "user", 3), ("r2", "pin", 2)],
+        "run_id string, topic string, received bigint",
     )
     silver = {
         f"silver_{topic}": spark.createDataFrame(

@@ -20,8 +20,41 @@ from tests.pipeline.test_made_dump import SILVER
 
 pytestmark = pytest.mark.slow
 
-# What the program says when a stage has just been committed.
-NAMED_POINTS = ("objects in bronze", "in silver_pin", "silver_post")
+AT_RANDOM = random.randrange(1, 12)
+Until = Callable[["subprocess.Popen[str]", Path], None]
+
+
+def said(words: str) -> Until:
+    """What the program says when a stage has just been committed."""
+
+    def wait(process: subprocess.Popen[str], lake: Path) -> None:
+        assert process.stderr is not None
+        assert any(words in line for line in process.stderr), f"it never said {words!r}"
+
+    return wait
+
+
+def writing(table: str) -> Until:
+    """The first file of a table is there, and no commit that names it."""
+
+    def wait(process: subprocess.Popen[str], lake: Path) -> None:
+        while not list((lake / table).rglob("*.parquet")):
+            assert process.poll() is None, f"it ended before it wrote {table}"
+            time.sleep(0.002)
+
+    return wait
+
+
+def lines(number: int) -> Until:
+    """So many lines of progress, and a moment more."""
+
+    def wait(process: subprocess.Popen[str], lake: Path) -> None:
+        assert process.stderr is not None
+        for _ in range(number):
+            assert process.stderr.readline(), "it ended before"
+        time.sleep(random.Random(number).uniform(0, 1))
+
+    return wait
 
 
 def start(dump: Path, lake: Path, logs: Path) -> subprocess.Popen[str]:
@@ -39,29 +72,35 @@ def start(dump: Path, lake: Path, logs: Path) -> subprocess.Popen[str]:
 
 def kill(process: subprocess.Popen[str]) -> None:
     """The program and its Java: what a machine that loses power ends as well."""
+    assert process.poll() is None, "it had ended before it was killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def test_killed_at_named_and_random_points(place: Callable[..., Place], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(
+            [writing("bronze"), said("objects in bronze"), writing("silver_pin"), said("in silver_pin")], id="named"
+        ),
+        pytest.param([said("silver_post"), writing("users_joined_by_year")], id="late"),
+        pytest.param([lines(AT_RANDOM)], id=f"random: {AT_RANDOM} lines"),
+    ],
+)
+def test_killed_while_it_writes_and_after_a_commit(
+    points: list[Until], place: Callable[..., Place], tmp_path: Path
+) -> None:
     emulate(tmp_path / "dump", posts=100, seed=11, dirt=0.1, duplicates=0.2, flush_size=2)
     whole = place(tmp_path / "dump", tmp_path / "whole", max_bad_share=1.0)
     whole.run()
-    expected = whole.content(*SILVER, *GOLD)
     lake = tmp_path / "lake"
-    for point in NAMED_POINTS:
+    for until in points:
         process = start(tmp_path / "dump", lake, tmp_path / "logs")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if point in line:
-                break
+        until(process, lake)
         kill(process)
     process = start(tmp_path / "dump", lake, tmp_path / "logs")
-    time.sleep(random.Random().uniform(10, 40))
-    kill(process)
-    process = start(tmp_path / "dump", lake, tmp_path / "logs")
-    _, said = process.communicate()
-    assert process.returncode == 0, said
+    _, told = process.communicate()
+    assert process.returncode == 0, told
     killed = place(tmp_path / "dump", lake, max_bad_share=1.0)
-    assert killed.content(*SILVER, *GOLD) == expected
+    assert killed.content(*SILVER, *GOLD) == whole.content(*SILVER, *GOLD)
     assert killed.counts() == whole.counts()

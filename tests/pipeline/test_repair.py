@@ -88,3 +88,39 @@ def test_a_silver_table_that_is_gone_is_made_again(loaded: Place) -> None:
     loaded.run()
     assert loaded.counts()["geo"].silver == 4
     assert loaded.answers() == answers
+
+
+def test_mended_objects_pass_the_threshold_that_stopped_a_run(loaded: Place, tmp_path: Path) -> None:
+    write_dump_files(tmp_path / "dump", {"geo": {"0/0": "{cut", "0/1": "{cut"}})
+    with pytest.raises(QualityError, match=r"geo: 2 of 4 new records are bad .* run with --audit, .* --max-bad-share"):
+        loaded.run_to_silver()
+    counted = "SELECT bronze, silver, quarantined, backlog FROM row_count WHERE topic = 'geo'"
+    assert loaded.rows(counted) == [(4, 0, 2, 2)]
+    dump_of(tmp_path / "dump", 0, 1)
+    with pytest.raises(QualityError, match="2 of 4"):
+        loaded.run_to_silver()
+    loaded.run(audit=True)
+    counts = loaded.counts()["geo"]
+    assert (counts.received, counts.silver, counts.quarantined, counts.backlog) == (6, 4, 2, 0)
+
+
+def test_a_batch_of_bad_records_alone_stops_every_run_until_it_is_taken_in(loaded: Place, tmp_path: Path) -> None:
+    loaded.run()
+    write_dump_files(tmp_path / "dump", {"geo": {"0/4": "{cut"}})
+    for _ in range(2):
+        with pytest.raises(QualityError, match="1 of 1"):
+            loaded.run_to_silver()
+        pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "gold")
+    loaded.run_to_silver(max_bad_share=1.0)
+    version = loaded.lake.version("silver_geo")
+    loaded.run_to_silver()
+    counts = loaded.counts()["geo"]
+    assert (counts.silver, counts.quarantined, counts.backlog, loaded.lake.version("silver_geo")) == (4, 1, 0, version)
+
+
+def test_an_object_that_two_runs_read_at_once_counts_as_deduplicated(loaded: Place) -> None:
+    pipeline.run_ingest(loaded.lake, loaded.settings, pipeline.new_run())
+    again = loaded.lake.read("bronze").withColumn("run_id", F.lit("the other run"))
+    loaded.lake.append("bronze", again, ("the other run", 1))
+    loaded.run_to_silver()
+    assert [(count.bronze, count.silver, count.deduplicated) for count in loaded.counts().values()] == [(8, 4, 4)] * 3

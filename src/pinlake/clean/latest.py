@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# Offsets of two partitions tell little about time, but the order must be total, and the same on every run. The batch
-# comes last: it only differs where an object was read again with other content, and then the new version counts.
-POSITION = ("_offset", "_partition", "_position", "_batch")
+# Offsets of two partitions tell little about time, but the order must be total, and the same on every run. The path
+# tells apart an object and its compressed copy. The batch comes last: it only differs where an object was read again
+# with other content, and then the new version counts.
+POSITION = ("_offset", "_partition", "_position", "_path", "_batch")
 _SETS = ("_records", "_contents")
 
 
@@ -20,10 +21,10 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
     `_contents` one of each differing content, both sorted: so that deduplicated = records - contents and conflicts =
     contents - 1 hold for a post in whatever order and however often its records come.
     """
-    kept = [*columns, "_warnings", "_rescued", *POSITION, "_path"]
+    kept = [*columns, "_warnings", "_rescued", *POSITION]
     hashed = clean.select(
         *kept,
-        F.xxhash64("_path", "_position", "_batch").alias("_record"),
+        F.xxhash64("_path", "_position", "_batch", "_run_id").alias("_record"),
         _content_hash(clean.select(*columns)).alias("_content"),
     )
     winner = F.max_by(F.struct(*kept), F.struct(*POSITION))
@@ -46,7 +47,7 @@ def _content_hash(content: DataFrame) -> Column:
 def merged(columns: Sequence[str]) -> dict[str, str]:
     """How a silver row takes in a new row of the same post: SQL for each column, over `old` and `new`."""
     later = f"struct({_of('new')}) > struct({_of('old')})"
-    taken = [column for column in (*columns, "_warnings", "_rescued", *POSITION, "_path") if column != "ind"]
+    taken = [column for column in (*columns, "_warnings", "_rescued", *POSITION) if column != "ind"]
     return {
         **{column: f"CASE WHEN {later} THEN new.`{column}` ELSE old.`{column}` END" for column in taken},
         "_last_batch": "greatest(old._last_batch, new._last_batch)",

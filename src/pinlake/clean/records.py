@@ -17,6 +17,7 @@ from pinlake.topics import TOPICS, Topic
 # The record is put before a mark in an array: that the mark comes second shows that the parser read the record to its
 # end and found one value. On its own Spark's parser stops after the first value and passes over whatever follows it.
 _WRAPPED = "ARRAY<MAP<STRING, STRING>>"
+_TYPED = "MAP<STRING, VARIANT>"
 _END = "end of the record"
 _OPTIONS = {"allowUnquotedControlChars": "true", "allowSingleQuotes": "false"}
 
@@ -27,6 +28,7 @@ LINEAGE = {
     "position": "_position",
     "path": "_path",
     "batch": "_batch",
+    "run_id": "_run_id",
     "ingested_at": "_ingested_at",
     "text": "_text",
     "bytes": "_bytes",
@@ -38,7 +40,8 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
 
     `_errors` says what is wrong with the record as a whole: not text, not JSON, not an object, of another topic.
     `_drift` lists fields as `missing:`, `extra:` or `renamed:` and the name. `_rescued` holds the fields that the
-    topic doesn't have, as a JSON object.
+    topic doesn't have, as a JSON object. `_kinds` tells the JSON type of each field of a record in which one may be an
+    object or an array; it is null for all others.
     """
     parsed = bronze.select(
         *[F.col(column).alias(name) for column, name in LINEAGE.items()],
@@ -54,7 +57,7 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
     names = _array(topic.field_names)
     plain = (F.col("_keys") == names) | (F.size("_keys") == F.size(F.array_intersect("_keys", names)))
     named = mapped.withColumn("_plain", plain).withColumn(
-        "_fields", F.when(F.col("_plain"), F.col("_found")).otherwise(_by_name(topic))
+        "_fields", F.when(F.col("_plain"), F.col("_found")).otherwise(_by_name(topic, F.col("_found")))
     )
     return named.select(
         *LINEAGE.values(),
@@ -63,20 +66,32 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
         F.when(~F.col("_plain"), _duplicate_key(topic)).alias("_warnings"),
         _drift(topic).alias("_drift"),
         F.when(~F.col("_plain"), _rescued(topic)).alias("_rescued"),
+        F.when(F.exists(F.map_values("_fields"), looks_nested), _kinds(topic)).alias("_kinds"),
     )
 
 
-def _by_name(topic: Topic) -> Column:
+def looks_nested(value: Column) -> Column:
+    """True for the text of an object or an array, and for text that merely begins like one."""
+    return value.startswith("{") | value.startswith("[")
+
+
+def _kinds(topic: Topic) -> Column:
+    """A map from each field's name to the JSON type of its value; null where the parser for types reads less."""
+    typed = F.from_json("_text", F.lit(_TYPED), _OPTIONS)
+    return F.transform_values(_by_name(topic, typed), lambda _, value: F.schema_of_variant(value))
+
+
+def _by_name(topic: Topic, found: Column) -> Column:
     """A map from each field's name to its last value under that name, else under it in another case or padded."""
 
     def entry(name: Column) -> Column:
-        entries = F.map_entries("_found")
+        entries = F.map_entries(found)
         exact = F.filter(entries, lambda found: found["key"] == name)
         alike = F.filter(entries, lambda found: _canonical(found["key"]) == name)
         last = F.try_element_at(F.when(F.size(exact) > 0, exact).otherwise(alike), F.lit(-1))
         return F.struct(name, last["value"])
 
-    return F.when(F.col("_found").isNotNull(), F.map_from_entries(F.transform(_array(topic.field_names), entry)))
+    return F.when(found.isNotNull(), F.map_from_entries(F.transform(_array(topic.field_names), entry)))
 
 
 def _unreadable() -> Column:

@@ -7,21 +7,22 @@ checks turn "can't be read" into an error, so that no value becomes null silentl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pinlake.clean.issues import Issue, both, issues
-from pinlake.clean.records import LINEAGE
+from pinlake.clean.records import LINEAGE, looks_nested
 from pinlake.topics import Kind, Topic
 
 _WHOLE_NUMBER = r"^\s*[+-]?\d+\.0+\s*$"
+# How the parser writes a decimal number of eight digits and more before the point.
+_POWER_OF_TEN = r"^\s*[+-]?\d\.\d{1,17}E\d{1,2}\s*$"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _TIME = r"^\s*(?!0000)(\d{4})(?:-(\d{2})-(\d{2})[ T]|:(\d{2}):(\d{2}) )(\d{2}:\d{2}:\d{2})\s*$"
 _FOLLOWERS = r"^\s*(\d+(?:\.\d{1,9}0*)?)\s*([kKmMbB]?)\s*$"
-# A key and a number with more decimals than the parser keeps; in front of a key's closing quote there is no backslash.
-_LONG_DECIMAL = r'(?<!\\)"\s*:\s*-?\d*\.\d{17}'
+# What a number that is parsed may lose: digits after the fifteenth that counts, all where the exponent is large.
+_INEXACT = r"-?(?:[0.]*[1-9](?:\.?\d){14,}\.?[1-9]|\d[\d.]*[eE][+-]?\d{3})"
 _SAVED_IN = r"^\s*(?:Local save in\b)?\s*"
 
 # More than nine decimals never make whole followers, not even of a billion; the product fits 38 digits exactly.
@@ -38,7 +39,12 @@ def text(topic: Topic, name: str) -> Column:
 def integer(name: str) -> Column:
     """A whole number (bigint), also when it comes as text or as 14.0; null where anything would be lost."""
     whole = F.when(F.col(name).rlike(_WHOLE_NUMBER), F.substring_index(name, ".", 1))
-    return F.coalesce(F.col(name).try_cast("bigint"), whole.try_cast("bigint"))
+    large = F.when(F.col(name).rlike(_POWER_OF_TEN), F.col(name).try_cast("decimal(38,18)"))
+    return F.coalesce(
+        F.col(name).try_cast("bigint"),
+        whole.try_cast("bigint"),
+        F.when(large == F.floor(large), large.try_cast("bigint")),
+    )
 
 
 def number(name: str) -> Column:
@@ -97,7 +103,6 @@ def _field_errors(topic: Topic) -> list[Issue]:
             topic.own_names,
             F.coalesce(*[F.col(name) for name in topic.own_names]).isNull(),
         ),
-        Issue("not_exact", "a number has more decimals than can be kept", (), _has_long_decimal(topic)),
     ]
     for field in topic.fields:
         given = F.col(field.name).isNotNull()
@@ -106,28 +111,31 @@ def _field_errors(topic: Topic) -> list[Issue]:
         match field.kind:
             case Kind.INTEGER:
                 readable, what = integer(field.name).isNotNull(), "a whole number"
+                found.append(_not_exact(field.name))
             case Kind.NUMBER:
                 readable, what = number(field.name).isNotNull(), "a number"
             case Kind.TIME:
                 readable, what = utc(field.name).isNotNull(), "a time stamp"
             case Kind.TEXT:
                 readable, what = ~_is_nested(field.name), "text"
+                found.append(_not_exact(field.name))
         found.append(Issue(f"not_{field.kind}", f"{field.name} is not {what}", (field.name,), given & ~readable))
     return found
 
 
-def _has_long_decimal(topic: Topic) -> Column:
-    """True where a number has more decimals than the parser keeps: the text shows them, the parsed field doesn't."""
-    # The pattern on a whole text costs as much as all other rules, so only where a field may be a decimal number.
-    values = [F.col(name) for name in topic.field_names]
-    maybe = [value.between("-", ":") & (value.contains(".") | value.contains("E")) for value in values]
-    return reduce(Column.__or__, maybe) & F.col("_text").rlike(_LONG_DECIMAL)
+def _not_exact(name: str) -> Issue:
+    """A number where a text or a whole number belongs, with more digits than the parser keeps."""
+    # Only a decimal number is changed, and the pattern on a whole record is dear: it is asked where one may stand.
+    value = F.col(name)
+    maybe = value.isin('"Infinity"', '"-Infinity"') | (
+        value.between("-", ":") & (value.contains(".") | value.contains("E"))
+    )
+    # A quote inside a text has a backslash before it, so only a key can match.
+    written = F.col("_text").rlike(rf'(?i)"\s*{name}\s*"\s*:\s*{_INEXACT}')
+    return Issue("not_exact", f"{name} is a number with more digits than can be kept", (name,), maybe & written)
 
 
 def _is_nested(name: str) -> Column:
     """True where an object or an array stands in the field; text that merely looks like one is text."""
-    # The last entry under the name counts, in whatever case and padding: a quote inside a text has a backslash before
-    # it, so only a key can match.
-    key = rf'"\s*{name}\s*"\s*:\s*'
-    may_be_one = F.col(name).startswith("{") | F.col(name).startswith("[")
-    return may_be_one & F.col("_text").rlike(rf"(?is){key}[\[{{](?!.*{key})")
+    is_text = F.coalesce(F.col("_kinds")[name] == "STRING", F.lit(False))
+    return looks_nested(F.col(name)) & ~is_text

@@ -1,7 +1,7 @@
 """From bronze to silver, quarantine and drift: only the batches that are not in yet, each table in one commit.
 
-Progress is in the tables: the ingest batches in them. Quarantine and drift are written first, silver last, so a
-run that is stopped anywhere is finished by the next.
+Progress is in the silver tables: the last ingest batch in them. Quarantine and drift are written first, silver last,
+so a run that is stopped anywhere is finished by the next.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from pinlake.clean.geo import clean_geo
@@ -20,7 +20,7 @@ from pinlake.clean.posts import update_posts
 from pinlake.clean.records import parse
 from pinlake.clean.users import clean_user
 from pinlake.errors import QualityError
-from pinlake.lake.accounting import cleaned_batch
+from pinlake.lake.accounting import cleaned_batch, mark_cleaned
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import TABLES
 from pinlake.lake.parallel import side_by_side
@@ -35,16 +35,22 @@ CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo"
 
 @dataclass(frozen=True)
 class TopicClean:
-    """What cleaning found in one topic's new records, `pending`. `bad` went to quarantine."""
+    """What cleaning found in one topic's new records, `pending`, up to ingest batch `batch`. `bad` went to quarantine.
+
+    `judged` are those whose object was not read again since, with other content; the threshold looks at these alone.
+    """
 
     topic: str
     pending: DataFrame
+    batch: int = 0
     records: int = 0
     bad: int = 0
+    judged: int = 0
+    judged_bad: int = 0
 
     @property
     def bad_share(self) -> float:
-        return self.bad / self.records if self.records else 0.0
+        return self.judged_bad / self.judged if self.judged else 0.0
 
 
 def clean_records(bronze: DataFrame, topic: Topic) -> DataFrame:
@@ -67,9 +73,10 @@ def clean(lake: Lake, run: Run, max_bad_share: float, topics: Sequence[str] = tu
     for result in found:
         if result.bad_share > max_bad_share:
             raise QualityError(
-                f"topic {result.topic}: {result.bad:,} of {result.records:,} new records are bad "
+                f"topic {result.topic}: {result.judged_bad:,} of {result.judged:,} new records are bad "
                 f"({result.bad_share:.1%}, more than {max_bad_share:.1%}); stopped before silver. See `pinlake "
-                f"quarantine --topic {result.topic}`, then mend the source, or run again with --max-bad-share"
+                f"quarantine --topic {result.topic}`, then mend the objects and run with --audit, which reads changed "
+                "ones again, or take the rest in with a higher --max-bad-share"
             )
     side_by_side(*[lambda result=result: _upsert(lake, result, run) for result in found])
     return found
@@ -127,21 +134,34 @@ def _only(rows: DataFrame, condition: Column) -> DataFrame:
 def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     """Quarantine and drift of the pending records."""
     cleaned = cleaned_batch(lake, topic.name)
-    pending = clean_records(_bronze(lake, topic).where(F.col("batch") > cleaned), topic)
-    if lake.highest("bronze", "batch", f"topic = '{topic.name}'") <= cleaned:
+    waiting = lake.read("bronze").where((F.col("topic") == topic.name) & (F.col("batch") > cleaned))
+    batches = waiting.agg(F.min("batch").alias("first"), F.max("batch").alias("last")).first()
+    first, last = (batches["first"], batches["last"]) if batches and batches["last"] else (cleaned, cleaned)
+    # Nothing above the last one: what another run adds meanwhile is for the next.
+    pending = clean_records(_bronze(lake, topic).where(F.col("batch").between(cleaned + 1, last)), topic)
+    if last == cleaned:
         run.report("clean", f"{topic.name}: nothing new")
         return TopicClean(topic.name, pending)
     drifted = F.size("_drift") > 0
-    row = pending.agg(
-        F.count("*").alias("records"),
-        F.count_if(F.col("_errors").isNotNull()).alias("bad"),
-        F.count_if(drifted).alias("drifted"),
-        F.max("_batch").alias("batch"),
-    ).first()
+    is_bad = F.col("_errors").isNotNull()
+    # After a run that the threshold stopped, an object may be there twice: as it was, and mended.
+    last_of_object = F.max("_batch").over(Window.partitionBy("_path"))
+    judged = F.lit(True) if first == last else F.col("_batch") == last_of_object
+    row = (
+        pending.select(is_bad.alias("bad"), drifted.alias("drifted"), judged.alias("judged"))
+        .agg(
+            F.count("*").alias("records"),
+            F.count_if("bad").alias("bad"),
+            F.count_if("drifted").alias("drifted"),
+            F.count_if("judged").alias("judged"),
+            F.count_if(F.col("judged") & F.col("bad")).alias("judged_bad"),
+        )
+        .first()
+    )
     if not row or not row["records"]:
         # Objects came, and none of them gave a record.
         run.report("clean", f"{topic.name}: no records")
-        return TopicClean(topic.name, pending)
+        return TopicClean(topic.name, pending, last)
     run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id)}
     # A run that was stopped before silver has left these batches' records there; today's rules may say otherwise.
@@ -150,12 +170,12 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
         if lake.highest(table, "batch", left):
             lake.delete(table, left)
     if row["bad"]:
-        bad = _only(pending, F.col("_errors").isNotNull())
+        bad = _only(pending, is_bad)
         places = {
             name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")
         }
         quarantined = bad.withColumns({**stamp, **places, "quarantined_at": F.lit(run.started)})
-        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", row["batch"]))
+        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", last))
     if row["drifted"]:
         fields = pending.select(F.explode("_drift").alias("_drift"), "_path", "_batch")
         counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
@@ -170,8 +190,8 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
                 "found_at": F.lit(run.started),
             }
         )
-        lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", row["batch"]))
-    return TopicClean(topic.name, pending, row["records"], row["bad"])
+        lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", last))
+    return TopicClean(topic.name, pending, last, row["records"], row["bad"], row["judged"], row["judged_bad"])
 
 
 def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
@@ -179,6 +199,8 @@ def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
     if result.records == result.bad:
         # A topic may have no good record at all: what comes after finds an empty table then.
         lake.ensure(topic.silver_table)
+        if result.batch:
+            mark_cleaned(lake, topic.name, result.batch)
         return
     _merge(lake, topic, _only(result.pending, F.col("_errors").isNull()))
     run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip as gzip_format
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
-from pinlake.errors import MachineError, SourceError, UsageError
+from pinlake.errors import MachineError, UsageError
 from pinlake.objects import TOPICS_FOLDER, ObjectName, offset_of
 from pinlake.topics import TOPICS
 
 _NOT_IN_TOPIC_IDS = "/\\+ \t\r\n\0"
 _LINE_END = "\n"
+
+Begin = Callable[[str, int], int]
 
 
 @dataclass
@@ -35,6 +38,8 @@ class DumpSink:
     of which none parses get an object each. A reader can't tell how many records such an object held, so it would
     count one, and the offsets after it would look like loss.
 
+    The folder must be new or empty, unless `begin` gives the offset at which a topic's partition goes on.
+
     Raises UsageError for arguments that make no dump and for a folder in use, MachineError where writing fails.
     """
 
@@ -44,18 +49,18 @@ class DumpSink:
         topic_id: str,
         partitions: int = 1,
         flush_size: int = 1,
-        append: bool = False,
         gzip: bool = False,
+        begin: Begin | None = None,
     ) -> None:
         check_layout(topic_id, partitions, flush_size)
-        check_folder(folder, append)
+        check_folder(folder, append=begin is not None)
         self._folder = folder
         self._topic_id = topic_id
         self._flush_size = flush_size
         self._gzip = gzip
         self._unfinished = f"{folder}/.unfinished-{os.getpid()}"
         self._lanes = {
-            topic: [_Partition(topic, number, self._next_offset(topic, number)) for number in range(partitions)]
+            topic: [_Partition(topic, number, self._checked(topic, number, begin)) for number in range(partitions)]
             for topic in TOPICS
         }
         self._make_folders()
@@ -105,18 +110,19 @@ class DumpSink:
         except OSError as error:
             raise _cannot_write(self._folder, error) from error
 
-    def _next_offset(self, topic: str, number: int) -> int:
-        """The offset after the last record there is; by the names, and by the records of the last object."""
-        name = ObjectName(self._topic_id, topic, number, 0)
+    def _checked(self, topic: str, number: int, begin: Begin | None) -> int:
+        """The partition's first offset. Raises UsageError where an object is there that would be written over."""
+        offset = begin(topic, number) if begin else 0
+        name = ObjectName(self._topic_id, topic, number, offset)
         folder = self._folder / name.folder
-        if not folder.is_dir():
-            return 0
-        offsets = {entry: offset_of(entry, name.full_topic, number) for entry in os.listdir(folder)}
-        known = [(offset, entry) for entry, offset in offsets.items() if offset is not None]
-        if not known:
-            return 0
-        offset, entry = max(known)
-        return offset + _count_records(folder / entry)
+        for entry in os.listdir(folder) if folder.is_dir() else []:
+            found = offset_of(entry, name.full_topic, number)
+            if found is not None and found >= offset:
+                raise UsageError(
+                    f"{folder / entry}: is not of the runs before, which ended before offset {offset}. Remove it, or "
+                    "start a new dump."
+                )
+        return offset
 
 
 def _write_file(path: str, content: bytes) -> None:
@@ -167,27 +173,3 @@ def _parses(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _count_records(path: Path) -> int:
-    """Records of one object: JSON values one after another; a line that is not JSON is one too."""
-    try:
-        content = path.read_bytes()
-        text = (gzip_format.decompress(content) if path.suffix == ".gz" else content).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"{path}: can't be read ({error}), so the next offset is unknown. Repair or remove it."
-        ) from error
-    decode = json.JSONDecoder().raw_decode
-    records, at = 0, 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
-        try:
-            _, at = decode(text, at)
-        except ValueError:
-            line_end = text.find(_LINE_END, at)
-            at = len(text) if line_end < 0 else line_end
-        records += 1
-    return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from pinlake.emulate.dirt import Outcome, Speck, pick, plain, respelled
 from pinlake.emulate.dump import DumpSink, check_folder, check_layout
 from pinlake.emulate.rows import Post, Record, made_posts, read_posts
 from pinlake.emulate.sinks import Sink
-from pinlake.emulate.truth import TRUTH_FILE, Run, Truth, earlier_runs
+from pinlake.emulate.truth import TRUTH_FILE, Run, Truth, earlier_runs, next_offset
 from pinlake.errors import MachineError, UsageError
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS, Topic
 
@@ -32,7 +33,7 @@ def emulate(
     duplicates: float = 0.0,
     flush_size: int = 1,
     partitions: int = 1,
-    topic_id: str = DEFAULT_TOPIC_ID,
+    topic_id: str | None = None,
     append: bool = False,
     gzip: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -40,22 +41,24 @@ def emulate(
     """Write a dump of `posts` made posts, or of the rows in the folder `rows` (then `posts` is the most to take).
 
     `dirt` is the share of records, 0 … 1, that get dirt; `duplicates` the share of posts that are sent a second time,
-    half of them with time stamps in another spelling. The same arguments give the same bytes. `progress` is called with
-    the number of posts sent so far. The truth is returned and written to `truth.json`; it is absent from a dump whose
-    run didn't finish.
+    half of them with time stamps in another spelling. Without `topic_id` it is DEFAULT_TOPIC_ID. The same arguments
+    give the same bytes. `progress` is called with the number of posts sent so far. The truth is returned and written to
+    `truth.json`; it is absent from a dump whose run didn't finish.
 
     Raises UsageError for arguments that make no dump, SourceError for rows that can't be read, both before anything
     is written; MachineError where writing fails.
     """
+    topic_id = DEFAULT_TOPIC_ID if topic_id is None else topic_id
     _check_shares(dirt=dirt, duplicates=duplicates)
     _check_posts(posts, rows)
     check_layout(topic_id, partitions, flush_size)
     check_folder(to, append)
     earlier = _earlier_runs_of(to, topic_id) if append else []
     count = _count_rows(rows, posts) if rows else posts or 0
-    run = Run(topic_id, seed, count, str(rows) if rows else None, dirt, duplicates)
+    run = Run(topic_id, seed, count, str(rows) if rows else None, dirt, duplicates, partitions)
     source = islice(read_posts(rows), count) if rows else made_posts(count, seed)
-    sink = DumpSink(to, topic_id, partitions, flush_size, append, gzip)
+    begin = partial(next_offset, earlier) if append else None
+    sink = DumpSink(to, topic_id, partitions, flush_size, gzip, begin)
     _forget_truth(to)
     _send_all(_sendings(source, run), run, sink, progress)
     truth = Truth.of([*earlier, run])

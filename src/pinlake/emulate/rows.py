@@ -6,6 +6,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate, zip_longest
+from math import isinf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -242,13 +243,20 @@ def _read_records(file: Path) -> Iterator[Record]:
 
 def _parse(line: bytes, file: Path, number: int) -> Record:
     try:
-        record = json.loads(line, parse_constant=_refuse_constant)
+        record = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{file}: line {number} is not JSON ({error}). Write one JSON object per line.") from error
     if not isinstance(record, dict):
         found = type(record).__name__
         raise SourceError(f"{file}: line {number} holds a {found}, not an object. Write one JSON object per line.")
     return record
+
+
+def _finite(text: str) -> float:
+    """A number too large for a float would be written as Infinity, which is no JSON."""
+    if isinf(number := float(text)):
+        raise ValueError(f"{text} is too large a number")
+    return number
 
 
 def _refuse_constant(constant: str) -> None:

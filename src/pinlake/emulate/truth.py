@@ -40,6 +40,7 @@ class Run:
     rows: str | None
     dirt: float
     duplicates: float
+    partitions: int
     topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
     kinds: dict[str, dict[str, int]] = field(default_factory=lambda: {topic: {} for topic in TOPICS})
 
@@ -105,6 +106,13 @@ def _total(runs: list[Run], topic: str) -> Counts:
     # A run that sends the same contents again adds neither posts nor conflicts.
     deduplicated = sent - quarantined - last.silver - last.conflicts
     return Counts(sent, 0, last.silver, deduplicated, last.conflicts, quarantined)
+
+
+def next_offset(runs: list[Run], topic: str, partition: int) -> int:
+    """The offset after the last record of a partition: each run deals a topic's records to its partitions in turn."""
+    return sum(
+        len(range(partition, run.topics[topic].sent, run.partitions)) for run in runs if partition < run.partitions
+    )
 
 
 def earlier_runs(folder: Path) -> list[Run]:

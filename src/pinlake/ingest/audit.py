@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 
 from pinlake.ingest.listing import Listing, Stranger
 from pinlake.ingest.reader import Sized, group, read_objects
-from pinlake.ingest.store import FolderStore
+from pinlake.ingest.store import FolderStore, stat_all
 from pinlake.lake.lake import Lake
 from pinlake.objects import ObjectName
 
 
 @dataclass
 class Audit:
-    """What an audit of one topic found: objects to read (new, late, changed, unreadable before), and the report."""
+    """What an audit of one topic found: objects to read (new, late, changed), and the report."""
 
     to_read: list[ObjectName]
     reported: list[Stranger]
@@ -28,21 +28,22 @@ def audit_topic(lake: Lake, store: FolderStore, listing: Listing, is_new: Callab
     known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
     to_read: list[ObjectName] = []
     suspects: list[ObjectName] = []
+    batches: dict[ObjectName, int] = {}
     reported = list(listing.strangers)
-    for name in listing.objects:
+    stats = stat_all(store, [name.key for name in listing.objects])
+    for name, now in zip(listing.objects, stats, strict=True):
         before = known.pop(name.key, None)
         if before is None:
             to_read.append(name)
             if not is_new(name.partition, name.offset):
                 reported.append(Stranger(name.key, "late", "appeared after objects with a higher offset"))
-        elif before["problem"] is not None:
-            if _stat(store, name.key) != (before["size"], before["modified_us"]) or before["size"] is None:
-                to_read.append(name)
-        elif _stat(store, name.key) != (before["size"], before["modified_us"]):
+        elif now is None or now != (before["size"], before["modified_us"]):
             suspects.append(name)
+            batches[name] = before["batch"]
     for name in _changed(lake, store, listing.topic, suspects):
         to_read.append(name)
-        reported.append(Stranger(name.key, "changed", "has other content than when it was read; read again"))
+        message = f"has other content than in ingest batch {batches[name]}; read again"
+        reported.append(Stranger(name.key, "changed", message))
     reported += [Stranger(path, "lost", "was read before and is no longer in the dump") for path in sorted(known)]
     return Audit(sorted(to_read), reported)
 
@@ -56,19 +57,12 @@ def _known_objects(lake: Lake, topic: str) -> DataFrame:
     return (
         objects.withColumn("_age", F.row_number().over(last))
         .where(F.col("_age") == 1)
-        .select("path", "size", F.unix_micros("modified").alias("modified_us"), "problem")
+        .select("path", "size", F.unix_micros("modified").alias("modified_us"), "batch")
     )
 
 
-def _stat(store: FolderStore, key: str) -> tuple[int | None, int | None]:
-    try:
-        return store.stat(key)
-    except OSError:
-        return None, None
-
-
 def _changed(lake: Lake, store: FolderStore, topic: str, suspects: list[ObjectName]) -> list[ObjectName]:
-    """Of objects whose size or time differs, those whose records differ: a copy sent again is no change."""
+    """Of objects that may differ, those that do: a copy sent again is no change, nor is what still can't be read."""
     if not suspects:
         return []
     now = read_objects(lake.spark, store, group(Sized(name, 0) for name in suspects))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyspark.sql import functions as F
@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from pinlake.errors import UsageError
 from pinlake.ingest.audit import audit_topic
 from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
-from pinlake.ingest.reader import EMPTY, Sized, group, read_objects
-from pinlake.ingest.store import FolderStore
+from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.store import FolderStore, stat_all
 from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import Progress, progress
@@ -46,11 +46,10 @@ def ingest(
     _check_same_source(lake, chosen)
     first = not lake.exists("bronze")
     known = {} if first else progress(lake.read("bronze"))
-    empty = set() if first else _empty_objects(lake)
     lake.ensure("bronze")
     found = []
     for topic in topics:
-        is_new = _unread(known.get(topic, Progress()), {(p, o) for name, p, o in empty if name == topic})
+        is_new = known.get(topic, Progress()).is_new
         if audit:
             checked = audit_topic(lake, store, list_topic(store, chosen, topic, lambda _p, _o: True), is_new)
             found.append(TopicIngest(topic, checked.to_read, checked.reported))
@@ -61,17 +60,6 @@ def ingest(
     report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers)])
     _load(lake, store, run, topics, [name for topic in found for name in topic.objects])
     return found
-
-
-def _unread(progress: Progress, empty: set[tuple[int, int]]) -> Callable[[int, int], bool]:
-    """Which objects to read, by partition and start offset: those after the highest, and those in a hole."""
-
-    def unread(partition: int, offset: int) -> bool:
-        if (partition, offset) in empty:
-            return False
-        return offset > progress.highest.get(partition, -1) or progress.in_hole(partition, offset)
-
-    return unread
 
 
 def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -> None:
@@ -96,26 +84,15 @@ def _load(lake: Lake, store: FolderStore, run: Run, topics: Sequence[str], objec
         return
     # Above what silver has too: bronze may have been restored to an earlier version, or read anew.
     batch = 1 + max(lake.highest("bronze", "batch"), *[cleaned_batch(lake, topic) for topic in TOPICS])
-    rows = read_objects(lake.spark, store, group(_sized(store, objects))).withColumns(
+    # The reader says why an object without a size can't be read, and that is recorded.
+    stats = stat_all(store, [name.key for name in objects])
+    groups = group(Sized(name, found.size if found else 0) for name, found in zip(objects, stats, strict=True))
+    rows = read_objects(lake.spark, store, groups).withColumns(
         {"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)}
     )
     # An application of its own for each run: Delta remembers the versions of one that were taken back by a restore.
     lake.append("bronze", rows, (f"pinlake-bronze-{'-'.join(topics)}-{run.id}", batch))
     run.report("ingest", f"{len(objects):,} objects in bronze")
-
-
-def _sized(store: FolderStore, objects: Iterable[ObjectName]) -> Iterable[Sized]:
-    for name in objects:
-        try:
-            yield Sized(name, store.stat(name.key)[0])
-        except OSError:
-            # The reader says why it can't be read, and that is recorded.
-            yield Sized(name, 0)
-
-
-def _empty_objects(lake: Lake) -> set[tuple[str, int, int]]:
-    rows = lake.read("bronze").where(F.col("problem") == EMPTY).select("topic", "partition", "object_offset")
-    return {(row[0], row[1], row[2]) for row in rows.collect()}
 
 
 def _check_same_source(lake: Lake, topic_id: str) -> None:

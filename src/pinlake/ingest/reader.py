@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import pinlake
-from pinlake.ingest.split import Splitter
+from pinlake.ingest.split import Record, Splitter
 from pinlake.ingest.store import Content, FolderStore, Store, unpack
+from pinlake.lake.model import EMPTY, UNREADABLE
 from pinlake.objects import ObjectName, object_name
 
 if TYPE_CHECKING:
@@ -26,11 +27,9 @@ BATCH_ROWS = 10_000
 
 READ_SCHEMA = (
     "topic STRING, topic_id STRING, partition INT, offset BIGINT, position INT, path STRING, object_offset BIGINT, "
-    "object_records INT, size BIGINT, modified TIMESTAMP, text STRING, bytes BINARY, problem STRING"
+    "object_records INT, object_messages INT, size BIGINT, modified TIMESTAMP, text STRING, bytes BINARY, "
+    "problem STRING"
 )
-
-EMPTY = "empty"
-UNREADABLE = "unreadable"
 
 
 class Sized(NamedTuple):
@@ -58,7 +57,7 @@ def group(
 def read_objects(spark: SparkSession, store: FolderStore, groups: list[list[ObjectName]]) -> DataFrame:
     """One row per record, in READ_SCHEMA, and one for each object that gave none, with the reason in `problem`.
 
-    `offset` is the object's start offset plus the record's `position` in it.
+    `offset` is the object's start offset plus the number of Kafka messages before the record's own in the object.
     """
     import pyarrow
     from pyspark import cloudpickle
@@ -87,14 +86,14 @@ def _read_object(store: Store, splitter: Splitter, rows: _Rows, name: ObjectName
     found = None
     try:
         found = store.read(key)
-        records = splitter.split(unpack(key, found.content))
+        records, messages = splitter.split(unpack(key, found.content))
     except OSError as error:
         rows.add_problem(name, key, found, f"{UNREADABLE}: {error.strerror or error}")
         return
     if not records:
-        rows.add_problem(name, key, found, EMPTY)
-    for position, (text, raw) in enumerate(records):
-        rows.add(name, key, found, len(records), position, text, raw)
+        rows.add_problem(name, key, found, EMPTY, messages)
+    for position, record in enumerate(records):
+        rows.add(name, key, found, len(records), messages, position, record)
 
 
 class _Rows:
@@ -104,28 +103,22 @@ class _Rows:
         self._clear()
 
     def _clear(self) -> None:
-        self._columns: list[list[object]] = [[] for _ in range(13)]
+        self._columns: list[list[object]] = [[] for _ in READ_SCHEMA.split(",")]
         self._bytes = 0
 
     def add(
-        self,
-        name: ObjectName,
-        key: str,
-        found: Content,
-        records: int,
-        position: int,
-        text: str | None,
-        raw: bytes | None,
+        self, name: ObjectName, key: str, found: Content, records: int, messages: int, position: int, record: Record
     ) -> None:
+        message, text, raw = record
         self._bytes += len(text or "") + len(raw or b"")
         self._append(
-            *(name.topic, name.topic_id, name.partition, name.offset + position, position, key, name.offset, records),
-            *(found.size, found.modified, text, raw, None),
+            *(name.topic, name.topic_id, name.partition, name.offset + message, position, key, name.offset),
+            *(records, messages, found.size, found.modified, text, raw, None),
         )
 
-    def add_problem(self, name: ObjectName, key: str, found: Content | None, problem: str) -> None:
+    def add_problem(self, name: ObjectName, key: str, found: Content | None, problem: str, messages: int = 0) -> None:
         self._append(
-            *(name.topic, name.topic_id, name.partition, name.offset, None, key, name.offset, 0),
+            *(name.topic, name.topic_id, name.partition, name.offset, None, key, name.offset, 0, messages),
             *((found.size, found.modified) if found else (None, None)),
             *(None, None, problem),
         )
@@ -150,6 +143,7 @@ class _Rows:
                 ("path", pyarrow.string()),
                 ("object_offset", pyarrow.int64()),
                 ("object_records", pyarrow.int32()),
+                ("object_messages", pyarrow.int32()),
                 ("size", pyarrow.int64()),
                 ("modified", pyarrow.timestamp("us", tz="UTC")),
                 ("text", pyarrow.string()),

@@ -20,10 +20,21 @@ Decode = Callable[[str, int], tuple[Any, int]]
 
 
 class Record(NamedTuple):
-    """One record: its text, or its bytes where they are not text in any Unicode encoding."""
+    """One record: its text, or its bytes where they are not text in any Unicode encoding.
 
+    `message` counts the Kafka messages of the object, from 0: an array came as one, so its elements share it.
+    """
+
+    message: int
     text: str | None
     raw: bytes | None = None
+
+
+class Split(NamedTuple):
+    """The records of an object in their order, and how many Kafka messages it holds; an empty array is one too."""
+
+    records: list[Record]
+    messages: int
 
 
 class Splitter:
@@ -35,56 +46,58 @@ class Splitter:
         # A raw tab or another control character inside a string is read where the record keeps to one line.
         self._lenient = json.JSONDecoder(parse_int=str, parse_float=str, strict=False).raw_decode
 
-    def split(self, content: bytes) -> list[Record]:
-        """The records of an object in their order; an empty list for an object that is empty or blank."""
+    def split(self, content: bytes) -> Split:
+        """The records of an object; none for an object that is empty or blank."""
         try:
-            text = _to_text(content)
+            return self._split_text(_to_text(content))
         except UnicodeDecodeError:
-            return self._split_undecodable(content)
-        return [Record(part) for part in self.split_text(text)]
+            # Each byte that is no text becomes one character that stands for it, and only its own record turns back.
+            found = self._split_text(content.decode("utf-8-sig", "surrogateescape"))
+            return found._replace(records=[_with_bytes(record) for record in found.records])
 
-    def split_text(self, text: str) -> list[str]:
-        """The records in a text, each as it stands there without the blanks around it."""
-        records: list[str] = []
-        parsed = False
-        for part, good in self._parts(text):
-            records.append(part)
-            parsed = parsed or good
-        if records and not parsed:
-            return [text.strip(_BLANKS)]
-        return records
-
-    def _split_undecodable(self, content: bytes) -> list[Record]:
+    def _split_text(self, text: str) -> Split:
         records: list[Record] = []
-        for line in content.split(b"\n"):
-            try:
-                records.extend(Record(part) for part in self.split_text(line.decode("utf-8-sig")))
-            except UnicodeDecodeError:
-                records.append(Record(None, line))
-        return records
+        messages, parsed = 0, False
+        for parts, good in self._values(text):
+            records += [Record(messages, part) for part in parts]
+            messages += 1
+            parsed = parsed or good
+        if messages and not parsed:
+            return Split([Record(0, text.strip(_BLANKS))], 1)
+        return Split(records, messages)
 
-    def _parts(self, text: str) -> Iterator[tuple[str, bool]]:
-        """Each record's text and whether it was parsed."""
+    def _values(self, text: str) -> Iterator[tuple[list[str], bool]]:
+        """The texts that each value gives, and whether it was parsed: one text, but for an array those in it."""
         at = _skip_blanks(text, 0)
         while at < len(text):
             end = _value_end(self._strict, text, at)
             if end is None:
                 end = _line_end(text, at)
-                yield from self._line_parts(text[at:end])
+                yield from self._line_values(text[at:end])
             else:
-                yield from _elements(self._strict, text, at, end)
+                yield _elements(self._strict, text, at, end), True
             at = _skip_blanks(text, end)
 
-    def _line_parts(self, line: str) -> Iterator[tuple[str, bool]]:
-        """Records of a line at whose start no strict JSON value stands: lenient values, or one bad record."""
+    def _line_values(self, line: str) -> Iterator[tuple[list[str], bool]]:
+        """The same for a line at whose start no strict JSON value stands: lenient values, or one bad record."""
         at = 0
         while at < len(line):
             end = _value_end(self._lenient, line, at)
             if end is None:
-                yield line[at:].rstrip(_BLANKS), False
+                yield [line[at:].rstrip(_BLANKS)], False
                 return
-            yield from _elements(self._lenient, line, at, end)
+            yield _elements(self._lenient, line, at, end), True
             at = _skip_blanks(line, end)
+
+
+def _with_bytes(record: Record) -> Record:
+    """The record as bytes where a character in it stands for a byte."""
+    assert record.text is not None
+    try:
+        record.text.encode()
+    except UnicodeEncodeError:
+        return Record(record.message, None, record.text.encode("utf-8", "surrogateescape"))
+    return record
 
 
 def _to_text(content: bytes) -> str:
@@ -99,17 +112,18 @@ def _to_text(content: bytes) -> str:
         return content.decode("utf-8")
 
 
-def _elements(decode: Decode, text: str, at: int, end: int) -> Iterator[tuple[str, bool]]:
+def _elements(decode: Decode, text: str, at: int, end: int) -> list[str]:
     """The value at `at`, or the elements of it where it is an array."""
     if text[at] != "[":
-        yield text[at:end], True
-        return
+        return [text[at:end]]
+    elements = []
     at = _skip_blanks(text, at + 1)
     while text[at] != "]":
         element_end = decode(text, at)[1]
-        yield text[at:element_end], True
+        elements.append(text[at:element_end])
         comma = _COMMA.match(text, element_end)
         at = comma.end() if comma else _skip_blanks(text, element_end)
+    return elements
 
 
 def _value_end(decode: Decode, text: str, at: int) -> int | None:

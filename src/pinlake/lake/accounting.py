@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import reduce
@@ -12,10 +13,12 @@ from pyspark.sql import functions as F
 
 from pinlake.errors import AccountingError
 from pinlake.lake.lake import Lake
-from pinlake.lake.model import ROW_COUNT
+from pinlake.lake.model import EMPTY, ROW_COUNT, UNREADABLE
 from pinlake.lake.offsets import Hole, progress
 from pinlake.lake.run import Run
 from pinlake.topics import TOPICS
+
+_CLEANED = "cleaned_batch"
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,10 @@ class TopicCount:
 
 @dataclass(frozen=True)
 class Accounting:
-    """Counts of all topics, the holes in their offsets, and up to which ingest batch each was cleaned."""
+    """Counts of all topics, and the holes in their offsets."""
 
     topics: list[TopicCount]
     missing: list[Hole]
-    cleaned: dict[str, int]
 
     @property
     def backlog(self) -> int:
@@ -54,11 +56,15 @@ class Accounting:
 def cleaned_batch(lake: Lake, topic: str) -> int:
     """The ingest batch up to which the topic's records were cleaned, 0 for none.
 
-    The silver table says so, but for batches of which every record was bad: those are known from the last counts. An
-    empty silver table always means that nothing was cleaned, so that a rebuild which was stopped is finished.
+    The silver table says so by its rows, and by a note for batches of which every record was bad. An empty silver table
+    always means that nothing was cleaned, so that a rebuild which was stopped is finished.
     """
-    in_silver = lake.highest(TOPICS[topic].silver_table, "_last_batch")
-    return _cleaned(in_silver, lake.highest("row_count", "cleaned_batch", f"topic = '{topic}'"))
+    return _cleaned(lake, topic, lake.highest(TOPICS[topic].silver_table, "_last_batch"))
+
+
+def mark_cleaned(lake: Lake, topic: str, batch: int) -> None:
+    """Note with the silver table that this batch was cleaned, though no record of it came into the table."""
+    lake.note(TOPICS[topic].silver_table, _CLEANED, str(batch))
 
 
 def account(lake: Lake) -> Accounting:
@@ -66,18 +72,15 @@ def account(lake: Lake) -> Accounting:
     measured = _measured(lake)
     holes = [hole for topic in progress(lake.read("bronze")).values() for hole in topic.missing]
     counts = []
-    cleaned = {}
     for topic in TOPICS:
         found = measured[topic]
         last_batch, posts = found.pop("last_batch", 0), found.pop("posts", 0)
-        cleaned[topic] = _cleaned(found.pop("in_silver", 0), found.pop("counted", 0))
-        backlog = _waiting(lake, topic, cleaned[topic]) if last_batch > cleaned[topic] else 0
-        if not backlog:
-            cleaned[topic] = last_batch
+        cleaned = _cleaned(lake, topic, found.pop("in_silver", 0))
+        backlog = _waiting(lake, topic, cleaned) if last_batch > cleaned else 0
         missing = sum(hole.size for hole in holes if hole.topic == topic)
         orphans = found.get("silver", 0) - posts
         counts.append(TopicCount(topic, **found, missing_offsets=missing, orphans=orphans, backlog=backlog))
-    return Accounting(counts, holes, cleaned)
+    return Accounting(counts, holes)
 
 
 def check_sums(counts: list[TopicCount]) -> None:
@@ -95,11 +98,10 @@ def check_sums(counts: list[TopicCount]) -> None:
                 )
 
 
-def publish(lake: Lake, run: Run, counts: Accounting) -> None:
+def publish(lake: Lake, run: Run, counts: Sequence[TopicCount]) -> None:
     """Add the counts to table row_count."""
-    rows = [(*asdict(count).values(), counts.cleaned[count.topic]) for count in counts.topics]
-    names = [*(field.name for field in fields(TopicCount)), "cleaned_batch"]
-    schema = ", ".join(f"{name} {ROW_COUNT.column(name).type}" for name in names)
+    rows = [tuple(asdict(count).values()) for count in counts]
+    schema = ", ".join(f"{field.name} {ROW_COUNT.column(field.name).type}" for field in fields(TopicCount))
     stamped = lake.spark.createDataFrame(rows, schema).withColumns({"run_id": F.lit(run.id), "at": F.lit(run.started)})
     lake.append("row_count", stamped, (f"pinlake-row_count-{run.id}", 1))
 
@@ -112,8 +114,8 @@ def last_run(lake: Lake) -> dict[str, Any] | None:
     )
 
 
-def _cleaned(in_silver: int, counted: int) -> int:
-    return max(in_silver, counted) if in_silver else 0
+def _cleaned(lake: Lake, topic: str, in_silver: int) -> int:
+    return max(in_silver, int(lake.noted(TOPICS[topic].silver_table, _CLEANED) or 0)) if in_silver else 0
 
 
 def _measured(lake: Lake) -> dict[str, dict[str, int]]:
@@ -124,14 +126,12 @@ def _measured(lake: Lake) -> dict[str, dict[str, int]]:
         _by_name(
             bronze.agg(
                 F.sum(F.when(first_of_object, F.col("object_records")).otherwise(0)).alias("received"),
-                F.count_if(F.col("problem").startswith("unreadable")).alias("unreadable"),
-                F.count_if(F.col("problem") == "empty").alias("empty_objects"),
+                F.count_if(F.col("problem").isNotNull()).alias("problems"),
                 F.count_if(F.col("problem").isNull()).alias("bronze"),
                 F.max("batch").alias("last_batch"),
             )
         ),
         _by_name(lake.read("quarantine").groupBy("topic").agg(F.count("*").alias("quarantined"))),
-        _by_name(lake.read("row_count").groupBy("topic").agg(F.max("cleaned_batch").alias("counted"))),
         _by_name(_each_topic(lake.read("silver_post").agg(F.count("*").alias("posts")))),
         _by_name(_scattered_users(lake.read("silver_post"))),
     ]
@@ -151,10 +151,29 @@ def _measured(lake: Lake) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {topic: {} for topic in TOPICS}
     for topic_name, name, value in reduce(DataFrame.union, measures).collect():
         found[topic_name][name] = value or 0
+    # A query of its own, which most lakes don't need.
+    if sum([counts.pop("problems", 0) for counts in found.values()]):
+        for topic_name, name, value in _by_name(_problems(lake)).collect():
+            found[topic_name][name] = value
     for counts in found.values():
         # An object that can't be read was received too, as one: how many records it held nobody can tell.
         counts["received"] = counts.get("received", 0) + counts.get("unreadable", 0)
     return found
+
+
+def _problems(lake: Lake) -> DataFrame:
+    """How many objects are unreadable or empty by topic, as they were when they were read last."""
+    bronze = lake.read("bronze").where((F.col("position") == 0) | F.col("problem").isNotNull())
+    ever = bronze.where(F.col("problem").isNotNull()).select("path").distinct()
+    last = bronze.join(F.broadcast(ever), "path", "left_semi").groupBy("topic", "path")
+    return (
+        last.agg(F.max_by(F.struct("problem"), "batch").alias("at"))
+        .groupBy("topic")
+        .agg(
+            F.count_if(F.col("at.problem").startswith(UNREADABLE)).alias("unreadable"),
+            F.count_if(F.col("at.problem") == EMPTY).alias("empty_objects"),
+        )
+    )
 
 
 def _by_name(counts: DataFrame) -> DataFrame:

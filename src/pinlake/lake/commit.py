@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from pinlake.errors import LakeError
+from pinlake.errors import LakeError, first_line
+from pinlake.lake.model import TABLES
 
 T = TypeVar("T")
 
@@ -20,7 +21,13 @@ _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|Concurrent(?:Append|DeleteRead|DeleteDelete"
     r"|Transaction|Write)Exception|MetadataChangedException|ProtocolChangedException"
 )
+_UNREAD_FILE = re.compile(r"FAILED_READ_FILE\S* .*? file (\S+[^\s.])")
 _ERROR_CLASS = re.compile(r"\b(DELTA_[A-Z][A-Z_]+[A-Z])\b")
+
+_WAY_OUT = (
+    "nothing was written to it. Bring back an earlier version with RESTORE TABLE, or move its folder away and run "
+    "`pinlake rebuild silver`, for bronze `pinlake ingest` before it"
+)
 
 
 def commit(table: str, write: Callable[[], T], wait: float = 1.0) -> T:
@@ -50,17 +57,23 @@ def explained(table: str, error: Exception) -> Exception:
     """A LakeError that names the table and the way out, for an error that Delta gave a class; else the error itself."""
     if is_conflict(error):
         return LakeError(
-            f"table {table}: another writer was faster {ATTEMPTS} times ({_first_line(error)}); run again when it "
+            f"table {table}: another writer was faster {ATTEMPTS} times ({first_line(error)}); run again when it "
             "is done"
         )
-    found = _ERROR_CLASS.search(_said(error))
-    if not found:
-        return error
-    return LakeError(
-        f"table {table} can't be used ({found[1]}: {_first_line(error)}); nothing was written to it. Bring back an "
-        "earlier version with RESTORE TABLE, or move its folder away: a run makes every table but bronze again, and "
-        "bronze from the dump"
-    )
+    if found := _ERROR_CLASS.search(_said(error)):
+        return LakeError(f"table {table} can't be used ({found[1]}: {first_line(error)}); {_WAY_OUT}")
+    return unreadable(error) or error
+
+
+def unreadable(error: Exception) -> LakeError | None:
+    """A LakeError for an error that names a file which Spark can't read, if it is one of a table."""
+    found = _UNREAD_FILE.search(_said(error))
+    folders = found[1].split("/")[:-1] if found else []
+    # The table's folder is the last but for its log's, and for those of its partitions.
+    names = [name for name in folders if name != "_delta_log" and "=" not in name]
+    if not found or not names or names[-1] not in TABLES:
+        return None
+    return LakeError(f"table {names[-1]} can't be used, its file {found[1]} can't be read; {_WAY_OUT}")
 
 
 def _said(error: BaseException) -> str:
@@ -71,10 +84,3 @@ def _said(error: BaseException) -> str:
         parts.append(str(java.toString()))
         java = java.getCause()
     return "\n".join(parts)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Py4J begins with "An error occurred while calling …"; what occurred follows after a colon.
-    told = [line for line in lines if not line.startswith("An error occurred while calling")]
-    return (told or lines or [type(error).__name__])[0].lstrip(": ")[:300]

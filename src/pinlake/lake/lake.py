@@ -20,13 +20,14 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from pinlake.errors import LakeError, UsageError
+from pinlake.errors import LakeError, UsageError, first_line
 from pinlake.lake.commit import commit, explained
 from pinlake.lake.model import TABLES, Table
 
 MARKER = ".pinlake"
 LEFT_OVER = ".left-over"
-_MADE_FROM = "pinlake.made_from"
+_NOTE = "pinlake."
+_MADE_FROM = "made_from"
 _READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
 # WITH and FROM may begin a statement that writes.
 _WRITES = re.compile(r"\b(insert\s+(into|overwrite)|merge\s+into|delete\s+from|update\s+\S+\s+set)\b", re.I)
@@ -56,7 +57,7 @@ class Lake:
     def __init__(
         self, spark: SparkSession, database: str, root: Path | None = None, catalog: str | None = None
     ) -> None:
-        """Open or make a lake. Raises LakeError where the folder can't be one.
+        """Open or make a lake. Raises LakeError where the folder can't be one, or the catalog's schema can't be had.
 
         A session knows one lake by the name of a schema: opening another under the same name puts it in its place.
         """
@@ -66,7 +67,7 @@ class Lake:
         self._registered: set[str] = set()
         self._lock = RLock()
         if self.root is None:
-            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+            _ensure_schema(spark, self._schema)
             return
         _make_folder(self.root)
         spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(str(self.root))}")
@@ -99,7 +100,7 @@ class Lake:
         if lacking:
             raise LakeError(
                 f"table {table} has no column {', '.join(lacking)}: its schema was changed by hand; bring back an "
-                "earlier version with RESTORE TABLE, or move its folder away and run again"
+                "earlier version with RESTORE TABLE, or move its folder away and run `pinlake rebuild silver`"
             )
         return found.select(*[F.col(f"`{name}`") for name in model.column_names])
 
@@ -118,9 +119,8 @@ class Lake:
         try:
             return self.spark.sql(statement)
         except (AnalysisException, ParseException) as error:
-            said = next(line for line in str(error).splitlines() if line.strip())
             names = ", ".join(table for table in TABLES if self.exists(table))
-            raise UsageError(f"can't run the query: {said}; the tables are {names}") from error
+            raise UsageError(f"can't run the query: {first_line(error)}; the tables are {names}") from error
 
     def ensure(self, table: str) -> None:
         """Make the table, empty, where it isn't there."""
@@ -161,7 +161,7 @@ class Lake:
                 table,
                 lambda: self.spark.sql(
                     f"CREATE OR REPLACE TABLE {self._name(table)} USING DELTA COMMENT {_literal(model.comment)} "
-                    f"{_properties(model, {_MADE_FROM: made_from})} {self._location(table)} "
+                    f"{_properties(model, {_NOTE + _MADE_FROM: made_from})} {self._location(table)} "
                     f"AS SELECT * FROM {view}"
                 ),
             )
@@ -241,11 +241,20 @@ class Lake:
 
     def made_from(self, table: str) -> str | None:
         """What `replace` was told; None where the table isn't there."""
+        return self.noted(table, _MADE_FROM)
+
+    def note(self, table: str, name: str, value: str) -> None:
+        """Keep a text with the table, in a commit of its own; `replace` forgets it."""
+        properties = f"({_literal(_NOTE + name)} = {_literal(value)})"
+        commit(table, lambda: self.spark.sql(f"ALTER TABLE {self._name(table)} SET TBLPROPERTIES {properties}"))
+
+    def noted(self, table: str, name: str) -> str | None:
+        """What was noted last under the name; None where nothing was, or the table isn't there."""
         if not self.exists(table):
             return None
         with _explaining(table):
             properties = self.spark.sql(f"SHOW TBLPROPERTIES {self._name(table)}").collect()
-        return next((row["value"] for row in properties if row["key"] == _MADE_FROM), None)
+        return next((row["value"] for row in properties if row["key"] == _NOTE + name), None)
 
     def info(self, table: str) -> TableInfo:
         """The table at a glance."""
@@ -344,16 +353,36 @@ def check_folder(root: Path) -> None:
     nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not nearest.is_dir():
         raise LakeError(f"lake {root} can't be made: {nearest} is a file; give another folder with --lake")
+
+
+def check_writable(root: Path) -> None:
+    """Raise LakeError where the lake's folder, or the one that it would be made in, can't be written."""
+    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")
 
 
+def _ensure_schema(spark: SparkSession, schema: str) -> None:
+    """Make a catalog's schema only where it isn't there: the right to make one is more than a run needs."""
+    try:
+        if not spark.catalog.databaseExists(schema):
+            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
+        raise LakeError(
+            f"schema {schema} isn't there and can't be made ({first_line(error)}); in a workspace deploy the bundle, "
+            "which makes it, or get CREATE SCHEMA on the catalog; elsewhere leave the setting catalog empty, and give "
+            "a folder with --lake"
+        ) from error
+
+
 def _make_folder(root: Path) -> None:
     check_folder(root)
+    if (root / MARKER).is_file():
+        return
+    check_writable(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        if not (root / MARKER).exists():
-            (root / MARKER).write_text("The tables of a pinlake lake are in this folder.\n", encoding="utf-8")
+        (root / MARKER).write_text("The tables of a pinlake lake are in this folder.\n", encoding="utf-8")
     except OSError as error:
         raise LakeError(
             f"lake {root} can't be made: {error.strerror or error}; give another folder with --lake"

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What stands in column `problem` of bronze, for an unreadable object followed by a colon and the reason.
+EMPTY = "empty"
+UNREADABLE = "unreadable"
+
 ISSUES = "array<struct<name: string, message: string, columns: array<string>>>"
 
 
@@ -48,7 +52,7 @@ _RUN = Column("run_id", "string", "run that wrote the row")
 _TEXT = Column("text", "string", "the record as it was sent, without the blanks around it")
 _BYTES = Column("bytes", "binary", "the record where it is no text in any Unicode encoding, else null")
 _PARTITION = Column("partition", "int", "Kafka partition")
-_OFFSET = Column("offset", "bigint", "Kafka offset: that of the object plus the position in it")
+_OFFSET = Column("offset", "bigint", "Kafka offset: that of the object plus the messages before; an array is one")
 _POSITION = Column("position", "int", "place of the record in its object, from 0")
 _PATH = Column("path", "string", "path of the object in the dump")
 _BATCH = Column("batch", "bigint", "number of the ingest commit that brought the record")
@@ -65,6 +69,7 @@ BRONZE = Table(
         _PATH,
         Column("object_offset", "bigint", "Kafka offset of the object's first record, from its name"),
         Column("object_records", "int", "records in the object"),
+        Column("object_messages", "int", "Kafka messages in the object: as many as records, but an array is one"),
         Column("size", "bigint", "size of the object in bytes, as it lies in the dump"),
         Column("modified", "timestamp", "when the object was last changed"),
         _TEXT,
@@ -203,7 +208,6 @@ ROW_COUNT = Table(
         Column("orphans", "bigint", "posts in silver that one of the other two topics lacks"),
         Column("scattered_users", "bigint", "users whose posts come from more than one country or position"),
         Column("backlog", "bigint", "records in bronze that wait for cleaning"),
-        Column("cleaned_batch", "bigint", "ingest batch up to which records were cleaned"),
     ),
 )
 

@@ -31,6 +31,10 @@ class Progress:
     highest: dict[int, int] = field(default_factory=dict)
     missing: list[Hole] = field(default_factory=list)
 
+    def is_new(self, partition: int, offset: int) -> bool:
+        """True where an object that starts at this offset was not read: after the highest, or in a hole."""
+        return offset > self.highest.get(partition, -1) or self.in_hole(partition, offset)
+
     def in_hole(self, partition: int, offset: int) -> bool:
         """True where an object that starts at this offset was missed."""
         at = bisect_right(self.missing, (partition, offset), key=lambda hole: (hole.partition, hole.first)) - 1
@@ -38,12 +42,12 @@ class Progress:
 
 
 def progress(bronze: DataFrame) -> Mapping[str, Progress]:
-    """By topic. An object covers its start offset, and as many after it as it has records."""
-    end = F.col("object_offset") + F.greatest(F.col("object_records"), F.lit(1)) - 1
+    """By topic. An object covers its start offset, and one for each further Kafka message in it."""
+    end = F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
     objects = bronze.where((F.col("position") == 0) | F.col("problem").isNotNull()).select(
         "topic", "partition", "object_offset", end.alias("end")
     )
-    # An array may bring more records than its one offset, so the end that counts is the highest so far.
+    # Objects may overlap, where one was written again with another number of records: the highest end so far counts.
     before = (
         Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)
     )

@@ -52,7 +52,7 @@ def accounting(lake: Lake) -> DataFrame:
     """The counts of the last run that was counted, one row a topic."""
     counts = lake.require("row_count", "run")
     last = counts.agg(F.max("run_id").alias("run_id"))
-    return counts.join(last, on="run_id", how="leftsemi").drop("run_id", "at", "cleaned_batch").orderBy("topic")
+    return counts.join(last, on="run_id", how="leftsemi").drop("run_id", "at").orderBy("topic")
 
 
 def reasons(lake: Lake) -> DataFrame:
@@ -65,7 +65,7 @@ def quarantined(lake: Lake) -> DataFrame:
     """Every record in quarantine: topic, reasons, where it lies, and its beginning."""
     return (
         lake.read("quarantine")
-        .orderBy("topic", "partition", "offset", "position")
+        .orderBy("topic", "partition", "offset", "position", "path")
         .select(
             "topic",
             F.array_join("_errors.message", "; ").alias("reasons"),
