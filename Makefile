@@ -6,6 +6,12 @@ BIN := $(VENV)/bin
 POSTS ?= 1000
 WORK ?= work
 TARGET ?= dev
+# databricks-connect 17.3 takes no other Python than 3.12: the first that runs and is one. Looked for where it is needed.
+CONNECT := .venv-connect
+CONNECT_PYTHON ?= $(shell \
+	for python in $(PYTHON) python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12.*/bin/python; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && echo "$$python" && break; \
+	done)
 
 .DEFAULT_GOAL := help
 
@@ -37,6 +43,11 @@ bundle-check: $(VENV)/installed ## the bundle offline, then by the Databricks CL
 	else \
 		databricks bundle validate --target $(TARGET) && databricks bundle plan --target $(TARGET); \
 	fi
+
+.PHONY: test-connect
+test-connect: $(VENV)/installed $(CONNECT)/installed ## the suite's Spark tests through databricks-connect
+	@$(CONNECT)/bin/pytest --connect=$(BIN)/python tests/connect tests/clean tests/query tests/ingest tests/lake \
+		tests/pipeline/test_real_sample.py
 
 .PHONY: lint
 lint: $(VENV)/installed ## style and types
@@ -92,10 +103,26 @@ $(VENV)/installed: pyproject.toml
 	@$(BIN)/python -m pinlake.session
 	@touch $@
 
+# An environment of its own: databricks-connect and pyspark exclude each other. Spark itself, the server of the tests, is
+# that of $(VENV).
+$(CONNECT)/installed: pyproject.toml
+	@python="$(CONNECT_PYTHON)"; \
+	if test -z "$$python"; then \
+		echo "error: no Python 3.12 found, the only one that databricks-connect 17.3 takes; install it, or name it with make CONNECT_PYTHON=/path/to/python3.12 test-connect" >&2; \
+		exit 1; \
+	elif command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python "$$python" $(CONNECT) && \
+		uv pip install --quiet --python $(CONNECT)/bin/python --editable '.[databricks-connect,dev]'; \
+	else \
+		"$$python" -m venv $(CONNECT) && \
+		$(CONNECT)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[databricks-connect,dev]'; \
+	fi
+	@touch $@
+
 .PHONY: clean
-clean: ## remove what was made here, but for the environment
+clean: ## remove what was made here, but for the environments
 	@rm -rf $(WORK) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis lake
 
 .PHONY: clean-all
-clean-all: clean ## the environment too
-	@rm -rf $(VENV)
+clean-all: clean ## the environments too
+	@rm -rf $(VENV) $(CONNECT)

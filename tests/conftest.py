@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.session import spark_session
+from tests.connect.server import connect_server
 
 # The real records' folder, where there is one: those tests skip without it.
 REAL_SAMPLE = os.environ.get("PINLAKE_REAL_SAMPLE", "")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--connect",
+        metavar="PYTHON",
+        type=lambda python: Path(python).absolute(),
+        help="run on Spark Connect: a server that this Python starts, or the workspace that DATABRICKS_HOST names",
+    )
+
+
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    session = spark_session(log=tmp_path_factory.mktemp("log") / "spark.log")
-    yield session
-    session.stop()
+def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    log = tmp_path_factory.mktemp("log") / "spark.log"
+    python: Path | None = request.config.getoption("--connect")
+    with ExitStack() as stack:
+        if python and not in_workspace():
+            address = stack.enter_context(connect_server(python, log))
+            stack.enter_context(pytest.MonkeyPatch.context()).setenv("SPARK_REMOTE", address)
+        session = spark_session(log=log)
+        yield session
+        session.stop()
+
+
+def in_workspace() -> bool:
+    return bool(os.environ.get("DATABRICKS_HOST"))
+
+
+@pytest.fixture(scope="session")
+def shared_disk(request: pytest.FixtureRequest) -> None:
+    """For tests whose dump or lake is a folder: they skip where Spark is on another machine, in a workspace."""
+    if request.config.getoption("--connect") and in_workspace():
+        pytest.skip("the folders of this test are on this machine, where a workspace can't reach them")
 
 
 @pytest.fixture(scope="session")

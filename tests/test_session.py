@@ -1,7 +1,10 @@
-"""Delta's jars: fetched once for each version, and an error that says why not."""
+"""Delta's jars, fetched once for each version, and a Connect client: errors that say what is missing and why."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,16 @@ from pinlake.session import fetch_jars
 
 PACKAGE = "org.example:delta-spark_9"
 POM = "<project><groupId>org.example</groupId><artifactId>delta-spark_9</artifactId><version>{}</version></project>"
+WITHOUT_GRPC = """
+import sys
+sys.modules["grpc"] = None
+from pinlake.errors import MachineError
+from pinlake.session import spark_session
+try:
+    spark_session()
+except MachineError as error:
+    print(error)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +67,11 @@ def test_what_cant_be_fetched_is_told_with_the_reason(tmp_path: Path) -> None:
     ):
         fetch_jars(tmp_path / "ivy", f"{PACKAGE}:3")
     assert not (tmp_path / "ivy" / "complete").exists()
+
+
+def test_a_connect_session_without_its_packages_names_the_extra() -> None:
+    environment = {**os.environ, "SPARK_REMOTE": "sc://127.0.0.1:1"}
+    said = subprocess.run([sys.executable, "-c", WITHOUT_GRPC], capture_output=True, text=True, env=environment)
+    assert "SPARK_REMOTE names a Spark Connect server" in said.stdout, said.stderr
+    assert "grpcio" in said.stdout
+    assert "install the extra `connect` of pinlake" in said.stdout

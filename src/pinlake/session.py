@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pinlake.errors import MachineError
+from pinlake.errors import MachineError, first_line
 from pinlake.java import JavaError, java_version
 
 if TYPE_CHECKING:
@@ -40,15 +40,18 @@ LOCAL_CONFIG = {
 def spark_session(driver_memory: str = "2g", log: Path | None = None) -> SparkSession:
     """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
 
-    `log` takes what local Spark itself prints. Raises MachineError where Java or Delta's jars are missing.
+    `log` takes what local Spark itself prints. Raises MachineError where Java, Delta's jars or, for a Connect session,
+    the packages of its client are missing.
     """
     from pyspark.sql import SparkSession
 
     environment = os.environ
     if active := SparkSession.getActiveSession():
         return active
-    if environment.get("DATABRICKS_RUNTIME_VERSION") or environment.get("SPARK_REMOTE"):
+    if environment.get("DATABRICKS_RUNTIME_VERSION"):
         return SparkSession.builder.getOrCreate()
+    if environment.get("SPARK_REMOTE"):
+        return _connect_session()
     if environment.get("DATABRICKS_HOST") and _has_databricks_connect():
         from databricks.connect import DatabricksSession
 
@@ -93,6 +96,19 @@ def fetch_jars(folder: Path | None = None, package: str | None = None) -> list[P
     _resolve_jars(folder, package)
     done.write_text(f"{package}\n", encoding="utf-8")
     return sorted((folder / "jars").glob("*.jar"))
+
+
+def _connect_session() -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    try:
+        return SparkSession.builder.getOrCreate()
+    except ImportError as error:
+        raise MachineError(
+            f"SPARK_REMOTE names a Spark Connect server, but a package that its client needs is missing "
+            f"({first_line(error)}); install the extra `connect` of pinlake, or unset SPARK_REMOTE for Spark on this "
+            "machine"
+        ) from error
 
 
 def _has_databricks_connect() -> bool:

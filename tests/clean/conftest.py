@@ -110,9 +110,9 @@ def in_utc(frame: DataFrame) -> DataFrame:
     """Time stamps as text in UTC, computed without the session's or the machine's time zone."""
     times = [field.name for field in frame.schema if field.dataType.typeName() == "timestamp"]
     epoch = F.lit("1970-01-01 00:00:00").cast("timestamp_ntz")
-    return frame.withColumns(
-        {name: F.timestamp_add("SECOND", F.unix_seconds(name), epoch).cast("string") for name in times}
-    )
+    for name in times:
+        frame = frame.withColumn(name, F.timestamp_add("SECOND", F.unix_seconds(name), epoch).cast("string"))
+    return frame
 
 
 def brief(issues: list[dict[str, Any]] | None) -> list[str] | None:

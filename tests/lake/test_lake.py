@@ -20,7 +20,7 @@ DRIFT = "topic string, kind string, field string, records bigint, example_path s
 
 
 @pytest.fixture
-def lake(spark, tmp_path: Path) -> Lake:
+def lake(shared_disk, spark, tmp_path: Path) -> Lake:
     return Lake(spark, f"t_{uuid4().hex[:12]}", root=tmp_path / "lake it's")
 
 

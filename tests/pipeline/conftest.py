@@ -67,7 +67,7 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def place(spark: SparkSession) -> Callable[..., Place]:
+def place(shared_disk: None, spark: SparkSession) -> Callable[..., Place]:
     """Make a place: `place(dump, lake folder)`. Each has a schema of its own, so several can be open at once."""
 
     def make(source: Path, lake: Path, **settings: Any) -> Place:

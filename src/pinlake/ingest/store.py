@@ -56,7 +56,8 @@ class FolderStore:
     """A dump in a folder."""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = str(root)
+        # Workers behind a Connect session have a working folder of their own.
+        self.root = os.path.abspath(root)
 
     def entries(self, folder: str) -> list[Entry]:
         try:
