@@ -103,6 +103,10 @@ $(VENV)/installed: pyproject.toml
 	@$(BIN)/python -m pinlake.session
 	@touch $@
 
+.PHONY: connect-python
+connect-python:
+	@test -n "$(CONNECT_PYTHON)"
+
 # An environment of its own: databricks-connect and pyspark exclude each other. Spark itself, the server of the tests, is
 # that of $(VENV).
 $(CONNECT)/installed: pyproject.toml
