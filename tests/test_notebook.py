@@ -130,11 +130,11 @@ def test_too_many_bad_records_stop_a_topic(
 
 
 def test_a_clean_up_unmounts_the_bucket(spark, tmp_path: Path) -> None:
-    given = {"lake": str(tmp_path / "lake"), "database": f"t_{uuid4().hex[:12]}", "storage": "mount", "bucket": "b"}
-    dbutils = DbUtils({**given, "secret_scope": "s", "confirm": given["database"]})
-    mounts = {"/mnt/b": "s3a://b", "/mnt/other": "s3a://other"}
+    given = {"lake": str(tmp_path / "lake"), "database": f"t_{uuid4().hex[:12]}", "storage": "mount"}
+    dbutils = DbUtils({**given, "bucket": "dumps", "secret_scope": "s", "confirm": given["database"]})
+    mounts = {"/mnt/dumps": "s3a://dumps", "/mnt/other": "s3a://other"}
     listed = lambda: [SimpleNamespace(mountPoint=point, source=at) for point, at in mounts.items()]  # noqa: E731
     dbutils.fs = SimpleNamespace(mounts=listed, unmount=mounts.pop)  # type: ignore[assignment]
-    assert notebook.open(dbutils, spark).clean_up().collect() == [("mount of bucket b",)]
+    assert notebook.open(dbutils, spark).clean_up().collect() == [("mount of bucket dumps",)]
     assert mounts == {"/mnt/other": "s3a://other"}
     assert notebook.open(dbutils, spark).clean_up().collect() == []
