@@ -41,6 +41,7 @@ def names(jars: list[Path]) -> list[str]:
     return [jar.name for jar in jars]
 
 
+@pytest.mark.slow
 def test_jars_of_another_version_are_fetched_anew_and_the_old_ones_go(tmp_path: Path) -> None:
     assert names(fetch_jars(tmp_path / "ivy", f"{PACKAGE}:1")) == ["org.example_delta-spark_9-1.jar"]
     assert names(fetch_jars(tmp_path / "ivy", f"{PACKAGE}:2")) == ["org.example_delta-spark_9-2.jar"]
@@ -53,6 +54,7 @@ def test_jars_that_are_there_are_taken_without_asking_anybody(tmp_path: Path, mo
     assert fetch_jars(tmp_path / "ivy", f"{PACKAGE}:1") == first
 
 
+@pytest.mark.slow
 def test_an_unmarked_folder_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "ivy" / "jars").mkdir(parents=True)
     (tmp_path / "ivy" / "jars" / "org.example_delta-spark_9-1.jar").touch()
@@ -60,6 +62,7 @@ def test_an_unmarked_folder_is_not_trusted(tmp_path: Path) -> None:
     assert names(fetch_jars(tmp_path / "ivy", f"{PACKAGE}:1")) == ["org.example_delta-spark_9-1.jar"]
 
 
+@pytest.mark.slow
 def test_what_cant_be_fetched_is_told_with_the_reason(tmp_path: Path) -> None:
     fetch_jars(tmp_path / "ivy", f"{PACKAGE}:1")
     with pytest.raises(

@@ -242,6 +242,7 @@ def check_agreement(spark: SparkSession, topic: Topic, records: Sequence[Mapping
     assert len(set(map(digest_of, first.values()))) == len(first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=list(TOPICS))
 def test_odd_records_become_what_cleaning_makes_of_them(spark: SparkSession, topic: Topic) -> None:
     check_agreement(spark, topic, odd_records(topic))

@@ -75,6 +75,7 @@ def test_an_array_is_one_message_so_the_next_object_is_no_late_one(dump: Dump) -
     assert account(dump.lake).missing == []
 
 
+@pytest.mark.slow
 def test_what_was_read_is_not_read_again_and_a_hole_is_filled_without_an_audit(dump: Dump) -> None:
     dump.write(p0_0='{"index":0}\n{"index":1}', p0_5="", p1_3='{"index":2}')
     assert [dump.read(), dump.read()] == [3, 0]
@@ -84,6 +85,7 @@ def test_what_was_read_is_not_read_again_and_a_hole_is_filled_without_an_audit(d
     assert [row[1:] for row in dump.rows("object_report", "path", "kind")] == [("late",)]
 
 
+@pytest.mark.slow
 def test_an_audit_tells_what_changed_from_what_was_only_written_again(dump: Dump) -> None:
     dump.write(p0_0='{"index":0}', p0_1='{"index":1}', p0_2='{"index":2}')
     dump.read()
@@ -100,6 +102,7 @@ def test_an_audit_tells_what_changed_from_what_was_only_written_again(dump: Dump
     ]
 
 
+@pytest.mark.slow
 def test_an_unreadable_object_is_told_once_and_counts_until_it_can_be_read(dump: Dump) -> None:
     whole = gzip.compress(b'{"index":0}')
     dump.write(p0_0_gz=whole[:-4], p0_1="", p0_2='{"index":2}')

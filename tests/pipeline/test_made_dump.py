@@ -16,6 +16,8 @@ from pinlake.emulate.truth import Truth
 from pinlake.lake.model import GOLD
 from tests.pipeline.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 POSTS = 200
 SILVER = ("silver_pin", "silver_geo", "silver_user", "silver_post", "quarantine")
 
@@ -52,7 +54,6 @@ def test_quarantine_names_a_reason_for_every_record(at_once: Place) -> None:
     assert {"misrouted", "malformed", "not_an_object", "out_of_range"} <= reasons
 
 
-@pytest.mark.slow
 def test_three_slices_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
     sliced = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
     objects = _objects(dump[0])
@@ -62,7 +63,6 @@ def test_three_slices_equal_one_run(dump: tuple[Path, Truth], at_once: Place, pl
     assert sliced.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
 
 
-@pytest.mark.slow
 def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
     shuffled = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
     objects = _objects(dump[0])
@@ -74,14 +74,12 @@ def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: P
     assert shuffled.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
 
 
-@pytest.mark.slow
 def test_rebuild_equals_what_was_there(at_once: Place) -> None:
     before = at_once.content(*SILVER, "drift", *GOLD)
     pipeline.run_rebuild(at_once.lake, at_once.settings, pipeline.new_run(), "silver")
     assert at_once.content(*SILVER, "drift", *GOLD) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland"])
 def test_the_session_time_zone_changes_nothing(
     dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path, zone: str

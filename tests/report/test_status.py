@@ -15,7 +15,7 @@ def counts() -> Accounting:
         TopicCount("pin", received=5, bronze=5, silver=3, deduplicated=1, backlog=1),
         TopicCount("geo", received=4, unreadable=1, bronze=3, conflicts=2, backlog=2),
     ]
-    return Accounting(topics, [Hole("pin", 0, 7, 9)], {"pin": 1, "geo": 1})
+    return Accounting(topics, [Hole("pin", 0, 7, 9)])
 
 
 def test_the_document_has_topics_holes_last_run_and_backlog(counts: Accounting) -> None:
