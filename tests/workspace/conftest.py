@@ -155,7 +155,15 @@ def _deployed() -> dict[str, Reply | list[Reply]]:
         f"{UNITY}/volumes/{SCHEMA}.landing": Reply({"name": "landing", "owner": ME}),
         f"{UNITY}/external-locations/landing_dev": Reply({"name": "landing_dev", "owner": "keepers"}),
         "/api/2.0/secrets/list": Reply({"secrets": [{"key": "access-key-id"}]}),
-        "/api/2.2/jobs/list": Reply({"jobs": [{"job_id": 11}]}),
+        "/api/2.2/jobs/list": Reply(
+            {
+                "jobs": [
+                    {"job_id": 11, "settings": {"name": "[dev jane_doe] shop pipeline"}},
+                    {"job_id": 12, "settings": {"name": "[dev jane_doe] shop upkeep"}},
+                    {"job_id": 13, "settings": {"name": "[dev jane_doe] Shop Pipeline"}},
+                ]
+            }
+        ),
         "/api/2.2/jobs/runs/list": Reply({"runs": [run]}),
         "/api/2.0/lakeview/dashboards": Reply(
             {

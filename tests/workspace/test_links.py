@@ -23,8 +23,8 @@ def test_everything_is_deployed(server: Server) -> None:
     assert found() == [
         ["job", "[dev jane_doe] shop pipeline", "deployed", f"{at}/jobs/11?o=4711"],
         [run[0], "[dev jane_doe] shop pipeline", *run[1:]],
-        ["job", "[dev jane_doe] shop upkeep", "deployed", f"{at}/jobs/11?o=4711"],
-        [run[0], "[dev jane_doe] shop upkeep", *run[1:]],
+        ["job", "[dev jane_doe] shop upkeep", "deployed", f"{at}/jobs/12?o=4711"],
+        [run[0], "[dev jane_doe] shop upkeep", run[1], f"{at}/jobs/12/runs/7?o=4711"],
         ["tables", SCHEMA, "deployed", f"{at}/explore/data/{schema}?o=4711"],
         ["volume", f"{SCHEMA}.landing", "deployed", f"{at}/explore/data/volumes/{schema}/landing?o=4711"],
         ["dashboard", "[dev jane_doe] Answers", "deployed", f"{at}/dashboardsv3/abc/published?o=4711"],
@@ -63,8 +63,8 @@ def test_nothing_is_deployed(server: Server) -> None:
 
 def test_names_are_those_of_the_target(server: Server) -> None:
     assert [line[1] for line in found("--target", "shared")] == [
-        *["[shared] shop pipeline"] * 2,
-        *["[shared] shop upkeep"] * 2,
+        "[shared] shop pipeline",
+        "[shared] shop upkeep",
         "lakes.shared_shop",
         "lakes.shared_shop.landing",
         "[shared] Answers",

@@ -56,6 +56,8 @@ class _Pages:
         """The jobs of that name, each with its last run: a name may be there more than once."""
         found: list[Link] = []
         for job in self.client.jobs.list(name=name):
+            if not job.settings or job.settings.name != name:
+                continue  # the workspace's filter passes over case
             page = f"jobs/{job.job_id}"
             found.append(Link("job", name, "deployed", self._address(page)))
             last = next(iter(self.client.jobs.list_runs(job_id=job.job_id, limit=1)), None)
