@@ -47,7 +47,7 @@ bundle-check: $(VENV)/installed ## the bundle offline, then by the Databricks CL
 .PHONY: test-connect
 test-connect: $(VENV)/installed $(CONNECT)/installed ## the suite's Spark tests through databricks-connect
 	@$(CONNECT)/bin/pytest --connect=$(BIN)/python tests/connect tests/clean tests/query tests/ingest tests/lake \
-		tests/pipeline/test_real_sample.py -k 'not bundles_job'
+		tests/pipeline/test_real_sample.py
 
 .PHONY: lint
 lint: $(VENV)/installed ## style and types

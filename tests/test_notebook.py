@@ -117,6 +117,7 @@ def test_what_is_not_there_is_told(spark, passed: dict[str, str], tmp_path: Path
         opened(spark, values, **passed).answer("users_joined")
 
 
+@pytest.mark.slow
 def test_too_many_bad_records_stop_a_topic(
     spark, passed: dict[str, str], dump: Path, tmp_path: Path, write_dump
 ) -> None:

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from pinlake.emulate.emulator import emulate
-from pinlake.job.runner import run_job
 from pinlake.lake.model import GOLD
-from tests.bundle.reading import bundle
 from tests.pipeline.conftest import Place, as_numbers, read_csv
 
 
@@ -44,16 +42,3 @@ def test_second_run_finds_nothing_new(loaded: Place) -> None:
     before = {table: loaded.lake.version(table) for table in tables}
     loaded.run()
     assert {table: loaded.lake.version(table) for table in tables} == before
-
-
-@pytest.mark.slow
-def test_the_bundles_job_gives_the_same_answers(loaded: Place, place, tmp_path: Path) -> None:
-    """By way of the job that files start: all notebooks, in a kernel with a session of its own."""
-    source, lake = loaded.settings.source, tmp_path / "lake"
-    result = run_job(bundle("dev"), "arrival", source=source, lake=lake, out=tmp_path / "out")
-    (pipeline,) = result.tasks
-    assert result.succeeded, pipeline.said
-    assert {run.key: str(run.state) for run in pipeline.job.tasks} == dict.fromkeys(
-        ("check", "connect", "ingest", "clean", "quality", "has_posts", "query", "report"), "success"
-    )
-    assert place(source, lake).answers() == loaded.answers()

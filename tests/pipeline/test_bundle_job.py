@@ -1,0 +1,33 @@
+"""The whole way with real records as the bundle's job goes it: the same right answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pinlake.emulate.emulator import emulate
+from pinlake.job.runner import run_job
+from pinlake.lake.model import GOLD
+from tests.bundle.reading import bundle
+from tests.pipeline.conftest import Place, as_numbers, read_csv
+
+
+@pytest.mark.slow
+def test_the_bundles_job_gives_the_right_answers(
+    real_sample: Path, place: Callable[..., Place], tmp_path: Path
+) -> None:
+    """By way of the job that files start: all notebooks, in a kernel with a session of its own."""
+    source, lake = tmp_path / "dump", tmp_path / "lake"
+    emulate(source, posts=None, rows=real_sample)
+    result = run_job(bundle("dev"), "arrival", source=source, lake=lake, out=tmp_path / "out")
+    (pipeline,) = result.tasks
+    assert result.succeeded, pipeline.said
+    assert {run.key: str(run.state) for run in pipeline.job.tasks} == dict.fromkeys(
+        ("check", "connect", "ingest", "clean", "quality", "has_posts", "query", "report"), "success"
+    )
+    answers = place(source, lake).answers()
+    for name in GOLD:
+        _, expected = read_csv(real_sample / "answers" / f"{name}.csv")
+        assert [as_numbers(row) for row in answers[name]] == expected
