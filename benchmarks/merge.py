@@ -46,7 +46,7 @@ def _clean_pins(bench: Bench) -> DataFrame:
     rows = clean_records(bronze_rows(bench.spark, dump, objects_of(dump, PIN.name)), PIN)
     file = str(bench.fresh_folder("clean-pins"))
     good = rows.where(F.col("_errors").isNull())
-    good.select(*_COLUMNS, "_warnings", "_rescued", *POSITION, "_path").write.parquet(file)
+    good.select(*_COLUMNS, "_warnings", "_rescued", *POSITION, "_run_id").write.parquet(file)
     return bench.spark.read.parquet(file)
 
 
