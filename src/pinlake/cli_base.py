@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ import typer
 from rich.console import Console
 
 from pinlake import __version__, logs
-from pinlake.errors import LakeError, PinlakeError, first_line
+from pinlake.errors import LakeError, MachineError, PinlakeError, first_line
 from pinlake.report.formats import Format
 from pinlake.settings import Resolved, Settings, resolve
 
@@ -164,3 +165,17 @@ def waiting(settings: Settings, doing: str) -> Iterator[None]:
             yield
     else:
         yield
+
+
+def need(extra: str, *modules: str) -> None:
+    """Raise MachineError that names the extra which brings the modules, where one of them is not installed."""
+    if missing := [name for name in modules if not _is_installed(name)]:
+        are = "is" if len(missing) == 1 else "are"
+        raise MachineError(f"{', '.join(missing)} {are} not installed; run `make install`, or install pinlake[{extra}]")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False

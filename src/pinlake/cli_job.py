@@ -18,16 +18,18 @@ from pinlake.cli_base import (
     SourceFlag,
     command,
     err,
+    need,
     out,
     reporter,
 )
-from pinlake.errors import MachineError, UsageError
+from pinlake.errors import UsageError
 from pinlake.report.formats import Format
 
 if TYPE_CHECKING:
     from pinlake.job.bundle import Bundle
 
 # YAML, Jupyter and what is built on them belong to the extra `local`: what needs them is imported inside the commands.
+_JUPYTER = ("yaml", "nbclient", "ipykernel")
 
 job_app = typer.Typer(no_args_is_help=True, help="The bundle's jobs, run here as a workspace would run them.")
 
@@ -62,7 +64,7 @@ def run(
 ) -> None:
     """Run a job's tasks on this machine, notebooks in a real kernel; a timeline at the end."""
     with command(file, source=source, lake=lake, log_format=log_format, log_level=log_level) as call:
-        _need_jupyter()
+        need("local", *_JUPYTER)
         from pinlake.job.check import parameters_taken
         from pinlake.job.runner import run_job
         from pinlake.report.output import to_json
@@ -103,7 +105,7 @@ def list_jobs(
 ) -> None:
     """The bundle's jobs with their tasks in order, and their parameters."""
     with command(None, log_format=log_format, log_level=log_level):
-        _need_jupyter()
+        need("local", *_JUPYTER)
         from pinlake.job.graph import Graph
         from pinlake.report.output import Result, write
 
@@ -158,10 +160,3 @@ def _settings_file(file: Path | None) -> dict[str, str]:
 
     named = file or Path(os.environ.get("PINLAKE_SETTINGS") or FILE_NAME)
     return {"PINLAKE_SETTINGS": str(named.absolute())} if named.is_file() else {}
-
-
-def _need_jupyter() -> None:
-    from importlib.util import find_spec
-
-    if missing := [name for name in ("yaml", "nbclient", "ipykernel") if find_spec(name) is None]:
-        raise MachineError(f"{', '.join(missing)} not installed; run `make install`, or install pinlake[local]")

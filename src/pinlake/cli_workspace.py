@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +16,12 @@ from pinlake.cli_base import (
     LogLevelFlag,
     command,
     err,
+    need,
     out,
     waiting,
 )
 from pinlake.cli_job import BundleFlag, TargetFlag, VarFlag, load_bundle
-from pinlake.errors import MachineError, PinlakeError
+from pinlake.errors import PinlakeError
 from pinlake.report.formats import Format
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def doctor(
 ) -> None:
     """Is all there that a run needs? This machine, and the workspace where one is configured."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
-        _need("pyspark", "local")
+        need("local", "pyspark")
         from pinlake.checks import check_machine
         from pinlake.report.output import Result, write
 
@@ -68,9 +68,8 @@ def links(
 ) -> None:
     """Addresses in the workspace: the bundle's jobs, their last runs, tables, volumes and dashboards."""
     with command(None, log_format=log_format, log_level=log_level) as call:
-        _need("pyspark", "local")
-        _need("yaml", "local")
-        _need("databricks.sdk", "workspace")
+        need("local", "pyspark", "yaml")
+        need("workspace", "databricks.sdk")
         from pinlake.report.output import Result, write
         from pinlake.workspace import links as pages
         from pinlake.workspace.client import bundle_user, connect, who_am_i
@@ -93,8 +92,8 @@ def links(
 def _workspace(folder: Path | None, target: str | None, variables: Sequence[str] | None) -> tuple[list[Check], str]:
     """Lines about the bundle and the workspace, and why there are no more of them."""
     try:
-        _need("databricks.sdk", "workspace")
-        _need("yaml", "local")
+        need("workspace", "databricks.sdk")
+        need("local", "yaml")
         if not (folder or target or variables):
             from pinlake.job.bundle import find_root
 
@@ -104,12 +103,3 @@ def _workspace(folder: Path | None, target: str | None, variables: Sequence[str]
     from pinlake.workspace.doctor import check_all
 
     return check_all(lambda user: load_bundle(folder, target, variables, user))
-
-
-def _need(module: str, extra: str) -> None:
-    try:
-        found = find_spec(module)
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
-        raise MachineError(f"{module} is not installed; run `make install`, or install pinlake[{extra}]")
