@@ -95,12 +95,12 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) src/pinlake/java.py
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python --editable '.[local,workspace,dev]'; \
+		uv pip install --quiet --python $(BIN)/python --editable '.[local,workspace,transports,dev]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,workspace,dev]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,workspace,transports,dev]'; \
 	fi
-	@$(BIN)/python -m pinlake.session
+	@$(BIN)/python -m pinlake.jars
 	@touch $@
 
 .PHONY: connect-python
@@ -116,10 +116,10 @@ $(CONNECT)/installed: pyproject.toml
 		exit 1; \
 	elif command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python "$$python" $(CONNECT) && \
-		uv pip install --quiet --python $(CONNECT)/bin/python --editable '.[databricks-connect,dev]'; \
+		uv pip install --quiet --python $(CONNECT)/bin/python --editable '.[databricks-connect,transports,dev]'; \
 	else \
 		"$$python" -m venv $(CONNECT) && \
-		$(CONNECT)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[databricks-connect,dev]'; \
+		$(CONNECT)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[databricks-connect,transports,dev]'; \
 	fi
 	@touch $@
 

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from benchmarks.data import objects_of, topic_folder
 from pinlake.ingest.reader import Sized, group, read_objects
-from pinlake.ingest.store import FolderStore
 from pinlake.lake.lake import Lake
+from pinlake.store.folder import FolderStore
 from pinlake.topics import DEFAULT_TOPIC_ID, PIN, Kind
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ from pathlib import Path
 from benchmarks.measure import Say
 from pinlake.emulate import emulator
 from pinlake.emulate.dirt import plain
-from pinlake.emulate.dump import DumpSink
 from pinlake.emulate.rows import made_posts
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
+from pinlake.emulate.sinks.dump import DumpSink, make_folders
 from pinlake.ingest.listing import list_topic
 from pinlake.ingest.reader import Sized
-from pinlake.ingest.store import FolderStore
 from pinlake.objects import TOPICS_FOLDER
+from pinlake.store.folder import FolderStore
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
 _REPORT_EVERY = 50_000
@@ -35,9 +36,10 @@ class DataSets:
         """A dump of one-record objects in topic pin; the other two topics are there and empty."""
 
         def make(to: Path) -> None:
-            sink = DumpSink(to, DEFAULT_TOPIC_ID)
+            make_folders(to, DEFAULT_TOPIC_ID, 1)
+            sink = DumpSink(FolderStore(to), DEFAULT_TOPIC_ID, Deliveries(str(to), FailedFile(to / "failed.jsonl")))
             for number, post in enumerate(made_posts(objects, seed=0)):
-                sink.send("pin", plain(post.pin))
+                sink.send(Message("pin", str(number), plain(post.pin)))
                 self._progress(number, objects)
             sink.close()
 
@@ -91,7 +93,7 @@ class DataSets:
 
 def emulator_version() -> str:
     """A hash of the emulator's source: the same parameters give the same data only as long as it stays."""
-    files = sorted(Path(emulator.__file__).parent.glob("*.py"))
+    files = sorted(Path(emulator.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
@@ -108,7 +110,7 @@ def linked_copy(dump: Path, to: Path) -> Path:
 def objects_of(dump: Path, topic: str) -> list[Sized]:
     """Listing and sizes of a topic, as the ingest stage takes them."""
     store = FolderStore(dump)
-    names = list_topic(store, DEFAULT_TOPIC_ID, topic, lambda _partition, _offset: True).objects
+    names = list_topic(store, DEFAULT_TOPIC_ID, topic, None).objects
     return [Sized(name, store.stat(name.key)[0]) for name in names]
 
 

@@ -11,7 +11,7 @@ from benchmarks.measure import Case, Work, ready
 from benchmarks.results import Row, at_most, faster
 from pinlake import pipeline
 from pinlake.ingest.bronze import ingest
-from pinlake.ingest.store import FolderStore
+from pinlake.store.folder import FolderStore
 from pinlake.topics import PIN
 
 OBJECTS = 20_000

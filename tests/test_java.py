@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pinlake.errors import MachineError
+from pinlake.jars import check_java
 from pinlake.java import JavaError, java_version, main
-from pinlake.session import check_java
 
 FakeJava = Callable[..., Path]
 

@@ -72,7 +72,7 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
     dbutils.widgets.text = lambda *given: made.append(given)  # type: ignore[method-assign]
     notebook.widgets(dbutils, "source", "topic")
     assert made == [
-        ("source", "", "source: folder of the dump, the one that holds topics/"),
+        ("source", "", "source: folder of the dump, or s3://bucket/prefix: it holds topics/"),
         ("topic", "", "topic: pin, geo or user; empty for all three"),
     ]
     with pytest.raises(UsageError, match="no widget is called sauce; there are source, "):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pinlake import __version__, pipeline
 from pinlake.errors import MachineError, PinlakeError, first_line
+from pinlake.jars import jars_folder
 from pinlake.java import JAVA_REMEDY, JavaError, java_version
-from pinlake.session import jars_folder
+from pinlake.lake.lake import nearest_folder
 from pinlake.settings import Settings
 from pinlake.storage import folder_of
 
@@ -74,14 +75,13 @@ def _jars() -> Check:
     folder = jars_folder()
     count = len(list((folder / "jars").glob("*.jar"))) if (folder / "complete").exists() else 0
     found = f"{count} in {folder}" if count else f"none in {folder}"
-    return Check("Delta's jars", count > 0, found, "" if count else "run `make install`, which fetches them")
+    return Check("Spark's jars", count > 0, found, "" if count else "run `make install`, which fetches them")
 
 
 def _disk(what: str, folder: Path, remedy: str) -> Check:
     """Free space where the folder is, or will be made."""
     try:
-        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-        free = shutil.disk_usage(there).free
+        free = shutil.disk_usage(nearest_folder(folder)).free
     except OSError as error:
         return Check(what, False, first_line(error), remedy)
     ok = free >= DISK_AT_LEAST

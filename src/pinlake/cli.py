@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,15 +21,15 @@ from pinlake.cli_base import (
     command,
     err,
     out,
-    reporter,
     waiting,
 )
+from pinlake.cli_emulate import emulate_app
 from pinlake.cli_job import job_app
 from pinlake.cli_workspace import doctor, links
 from pinlake.errors import UsageError
 from pinlake.report.formats import Format
 from pinlake.settings import Settings
-from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
+from pinlake.topics import TOPICS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,63 +42,7 @@ quarantine_app = typer.Typer(
 )
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(job_app, name="job")
-
-
-@app.command()
-def emulate(
-    to: Annotated[Path, typer.Option("--to", help="Folder to write the dump into.")],
-    posts: Annotated[int | None, typer.Option("--posts", min=0, help="How many posts.", show_default="1000")] = None,
-    rows: Annotated[
-        Path | None, typer.Option("--rows", help="Take rows from raw_pin.jsonl, raw_geo.jsonl, raw_user.jsonl here.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same dump.")] = 0,
-    dirt: Annotated[float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt.")] = 0.0,
-    duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent again.")] = 0.0,
-    flush_size: Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object.")] = 1,
-    partitions: Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each topic.")] = 1,
-    topic_id: Annotated[
-        str | None, typer.Option("--topic-id", help="Id of the pipeline.", show_default=DEFAULT_TOPIC_ID)
-    ] = None,
-    append: Annotated[bool, typer.Option("--append", help="Add to a dump that is there.")] = False,
-    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the objects.")] = False,
-    form: FormatFlag = Format.TABLE,
-    file: FileFlag = None,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
-) -> None:
-    """Make posts, or take them from files, and write a dump as the S3 sink does; print what was sent."""
-    with command(file, topic_id=topic_id, log_format=log_format, log_level=log_level) as call:
-        from pinlake.emulate.emulator import emulate as run_emulator
-        from pinlake.report.output import Result, to_json, write
-
-        report = reporter(call.settings)
-        count = posts if posts is not None or rows is not None else 1000
-        with waiting(call.settings, "making posts"):
-            truth = run_emulator(
-                to,
-                posts=count,
-                rows=rows,
-                seed=seed,
-                dirt=dirt,
-                duplicates=duplicates,
-                flush_size=flush_size,
-                partitions=partitions,
-                topic_id=call.settings.topic_id,
-                append=append,
-                gzip=gzip,
-                progress=lambda done: report("emulate", f"{done:,} posts"),
-            )
-        document = asdict(truth)
-        if form is Format.JSON:
-            out.file.write(to_json(document) + "\n")
-        else:
-            topics = document["topics"]
-            columns = ["topic", *next(iter(topics.values()))]
-            write(
-                Result(columns, [[name, *counts.values()] for name, counts in topics.items()], f"Sent to {to}"),
-                form,
-                out,
-            )
+app.add_typer(emulate_app, name="emulate")
 
 
 @app.command()

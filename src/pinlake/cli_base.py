@@ -34,7 +34,9 @@ out = Console(soft_wrap=False)
 err = Console(stderr=True, highlight=False)
 
 LakeFlag = Annotated[Path | None, typer.Option("--lake", help="Folder of the tables.", show_default="lake")]
-SourceFlag = Annotated[Path | None, typer.Option("--source", help="Folder of the dump, the one that holds topics/.")]
+SourceFlag = Annotated[
+    str | None, typer.Option("--source", help="Folder of the dump, or s3://bucket/prefix: it holds topics/.")
+]
 TopicIdFlag = Annotated[str | None, typer.Option("--topic-id", help="Which pipeline id, where a dump holds several.")]
 BadShareFlag = Annotated[
     float | None, typer.Option("--max-bad-share", help="Share of bad records that stops a run.", show_default="0.2")

@@ -140,7 +140,7 @@ def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _check_taken(key: str, parameters: Set[str], flags: Mapping[str, Path | None]) -> None:
+def _check_taken(key: str, parameters: Set[str], flags: Mapping[str, object]) -> None:
     """A flag that the job has no use for would be dropped without a word."""
     for flag, value in flags.items():
         if value is not None and flag not in parameters:

@@ -21,14 +21,20 @@ class JavaError(Exception):
     """No Java, or one that is too old; the message says which was found where, and how to get one."""
 
 
-def java_version(environment: Mapping[str, str] | None = None) -> int:
-    """The major version of the Java that Spark will start. Raises JavaError below 17 or where there is none."""
+def java_program(environment: Mapping[str, str] | None = None) -> str:
+    """The path of that Java. Raises JavaError where there is none."""
     environment = os.environ if environment is None else environment
     home = environment.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environment.get("PATH", ""))
     if not java or not Path(java).exists():
         where = f"in JAVA_HOME ({home})" if home else "on the PATH"
         raise JavaError(f"Java was not found {where}, and Spark needs it; {JAVA_REMEDY}")
+    return java
+
+
+def java_version(environment: Mapping[str, str] | None = None) -> int:
+    """The major version of the Java that Spark will start. Raises JavaError below 17 or where there is none."""
+    java = java_program(environment)
     try:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     except OSError as error:

@@ -21,10 +21,12 @@ from pinlake.lake.commit import unreadable
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
+from pinlake.objects import TOPICS_FOLDER
 from pinlake.query.gold import ordered
 from pinlake.session import spark_session
 from pinlake.settings import Settings, resolve
 from pinlake.storage import DbUtils, connect, disconnect, folder_of
+from pinlake.store.open import open_store
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class Work:
         """Make the dump reachable; task value `source` is its folder. Returns the topics in it."""
         folder = connect(self.settings, self.spark, self.dbutils)
         self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
-        topics = sorted(path.name for path in (folder / "topics").glob("*"))
+        topics = [entry.name for entry in open_store(folder, role=self.settings.s3_role).entries(TOPICS_FOLDER)]
         return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
 
     def ingest(self) -> DataFrame:

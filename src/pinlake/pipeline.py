@@ -13,24 +13,32 @@ from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
 from pinlake.errors import QualityError, SourceError
 from pinlake.ingest.bronze import TopicIngest, ingest
 from pinlake.ingest.listing import choose_topic_id
-from pinlake.ingest.store import FolderStore
 from pinlake.lake.accounting import Accounting, account, check_sums, publish
 from pinlake.lake.lake import Lake, check_folder, check_writable
 from pinlake.lake.lease import lease
 from pinlake.lake.run import Run
 from pinlake.query.gold import Years, update_gold
 from pinlake.settings import Settings
+from pinlake.store.base import Store
+from pinlake.store.folder import FolderStore
+from pinlake.store.open import open_store
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def check_source(settings: Settings) -> FolderStore:
+def check_source(settings: Settings) -> Store:
     """The dump to read, looked at before anything is started. Raises SourceError or UsageError."""
     source = settings.source
     if source is None:
-        raise SourceError("no source given; name the folder of a dump with --source, or PINLAKE_SOURCE")
+        raise SourceError(
+            "no source given; name the folder of a dump, or s3://bucket/prefix, with --source or PINLAKE_SOURCE"
+        )
+    if isinstance(source, str):
+        store = open_store(source, role=settings.s3_role)
+        choose_topic_id(store, settings.topic_id, source)
+        return store
     if not source.exists():
         raise SourceError(
             f"source {source} is not there; give the folder of a dump, or make one with `pinlake emulate --posts 1000 "
@@ -38,9 +46,9 @@ def check_source(settings: Settings) -> FolderStore:
         )
     if not source.is_dir():
         raise SourceError(f"source {source} is a file; give the folder of a dump, the one that holds topics/")
-    store = FolderStore(source)
-    choose_topic_id(store, settings.topic_id, str(source))
-    return store
+    folder = FolderStore(source)
+    choose_topic_id(folder, settings.topic_id, str(source))
+    return folder
 
 
 def check_lake(settings: Settings, write: bool = True) -> None:

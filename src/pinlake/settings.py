@@ -11,17 +11,21 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
 
 from pinlake.errors import SettingsError
 
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
 # Names under the prefix that are not settings: where the file is, where tests find real records, what a job passes on.
-NOT_SETTINGS = frozenset({"PINLAKE_SETTINGS", "PINLAKE_REAL_SAMPLE", "PINLAKE_TASK"})
+NOT_SETTINGS = frozenset({"PINLAKE_SETTINGS", "PINLAKE_SECRETS", "PINLAKE_REAL_SAMPLE", "PINLAKE_TASK"})
+
+
+# A place in a bucket; as a path it would lose one of its slashes.
+Bucket = Annotated[str, StringConstraints(pattern=r"^s3://")]
 
 
 class Settings(BaseModel):
@@ -29,7 +33,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
 
-    source: Path | None = Field(None, description="folder of the dump, the one that holds topics/")
+    source: Bucket | Path | None = Field(
+        None, union_mode="left_to_right", description="folder of the dump, or s3://bucket/prefix: it holds topics/"
+    )
     lake: Path = Field(Path("lake"), description="folder of the tables, outside a workspace")
     catalog: str | None = Field(None, pattern=r"^[\w-]+$", description="catalog of the tables, in a workspace only")
     database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema that holds the tables")
@@ -41,6 +47,15 @@ class Settings(BaseModel):
         description="S3 bucket of the dump, for storage mount and s3",
     )
     secret_scope: str | None = Field(None, description="secret scope with the bucket's keys, for storage mount")
+    s3_role: str | None = Field(
+        None, pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$", description="ARN of a role to assume for a bucket"
+    )
+    kafka_config: Path | None = Field(None, description="file of a Kafka client's settings, lines name=value")
+    sql_url: str | None = Field(
+        None, description="database of source rows, mysql+pymysql://user@host/name, no password"
+    )
+    sql_password: SecretStr | None = Field(None, description="its password, from the environment or the secrets file")
+    give_up_after: float = Field(60, gt=0, description="seconds to wait for a server that doesn't answer")
     max_bad_share: float = Field(0.2, ge=0, le=1, description="share of quarantined records that stops a run")
     first_post_year: int = Field(2018, description="first year of top_category_by_year")
     last_post_year: int = Field(2022, description="last year of top_category_by_year")
@@ -101,6 +116,7 @@ def resolve(
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, found in (
         *_from_file(file, environment),
+        *_from_secrets(environment),
         *_from_environment(environment),
         *((place(name), {name: value}) for name, value in flags.items() if value is not None),
     ):
@@ -125,16 +141,25 @@ def resolve(
 
 def _from_file(file: Path | None, environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
     named = file or (Path(environment["PINLAKE_SETTINGS"]) if environment.get("PINLAKE_SETTINGS") else None)
-    path = named or Path(FILE_NAME)
-    if not path.is_file():
-        if named:
-            raise SettingsError(f"settings file {named} is not there; give the path of a TOML file, or leave it out")
+    if named is None and not Path(FILE_NAME).is_file():
         return []
+    return _read(named or Path(FILE_NAME), "settings file")
+
+
+def _read(path: Path, what: str) -> list[tuple[str, dict[str, Any]]]:
+    if not path.is_file():
+        raise SettingsError(f"{what} {path} is not there; give the path of a TOML file, or leave it out")
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"settings file {path} can't be read: {error}; it must be TOML, `name = value`") from error
+        raise SettingsError(f"{what} {path} can't be read: {error}; it must be TOML, `name = value`") from error
     return [(f"file {path}", found)]
+
+
+def _from_secrets(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """A file of its own for what must not be in a repository, nor in a variable that every process inherits."""
+    name = environment.get("PINLAKE_SECRETS")
+    return _read(Path(name), "secrets file") if name else []
 
 
 def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:

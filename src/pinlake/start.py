@@ -7,6 +7,7 @@ from pinlake.errors import SourceError
 from pinlake.objects import TOPICS_FOLDER
 from pinlake.settings import Settings
 from pinlake.storage import folder_of
+from pinlake.store.open import open_store
 
 
 def ensure_dump(settings: Settings, posts: int = 300) -> str:
@@ -15,9 +16,9 @@ def ensure_dump(settings: Settings, posts: int = 300) -> str:
     Raises SourceError where no folder is named, and for a bucket: made-up posts don't belong in it.
     """
     folder = folder_of(settings)
-    if (folder / TOPICS_FOLDER).is_dir():
+    if open_store(folder, role=settings.s3_role).entries(TOPICS_FOLDER):
         return f"a dump is in {folder}; nothing was made"
-    if settings.storage in ("mount", "s3"):
+    if isinstance(folder, str) or settings.storage in ("mount", "s3"):
         raise SourceError(
             f"no dump in {folder}, and posts are not made up in a bucket; check the bucket's name, or use storage "
             "volume for a try"

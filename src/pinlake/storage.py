@@ -29,8 +29,10 @@ class DbUtils(Protocol):
     notebook: Any
 
 
-def folder_of(settings: Settings, root: Path = Path("/")) -> Path:
-    """The folder in which the dump is, or will be once it is connected. `root` is where /Volumes and /dbfs are.
+def folder_of(settings: Settings, root: Path = Path("/")) -> Path | str:
+    """The folder in which the dump is, or will be once it is connected; the address of a bucket that is read as it is.
+
+    `root` is where /Volumes and /dbfs are.
 
     Raises SourceError where storage `local` has no source.
     """
@@ -47,7 +49,7 @@ def folder_of(settings: Settings, root: Path = Path("/")) -> Path:
             raise SourceError("storage is local and no source is given; name the folder of the dump as source")
 
 
-def connect(settings: Settings, spark: SparkSession, dbutils: DbUtils, root: Path = Path("/")) -> Path:
+def connect(settings: Settings, spark: SparkSession, dbutils: DbUtils, root: Path = Path("/")) -> Path | str:
     """Make the dump reachable and return its folder. What is connected already stays as it is.
 
     Raises SourceError where the place can't be reached, SettingsError where a secret is missing.
@@ -58,7 +60,7 @@ def connect(settings: Settings, spark: SparkSession, dbutils: DbUtils, root: Pat
         case "mount":
             _mount(settings, dbutils)
     folder = folder_of(settings, root)
-    if not folder.is_dir():
+    if isinstance(folder, Path) and not folder.is_dir():
         raise SourceError(f"folder {folder} is not there (storage {settings.storage}); {_REMEDIES[settings.storage]}")
     return folder
 

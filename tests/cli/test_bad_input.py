@@ -33,7 +33,7 @@ def dump(write_dump: DumpWriter, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", ["run", "ingest"])
 def test_a_source_must_be_given(command: str) -> None:
-    assert "no source given; name the folder of a dump with --source" in refused(1, command)
+    assert "no source given; name the folder of a dump, or s3://bucket/prefix, with --source" in refused(1, command)
 
 
 def test_a_source_that_is_missing() -> None:
@@ -238,7 +238,6 @@ def test_a_query_with_a_name_twice_is_refused_as_json() -> None:
         ("answer", "users_joined_by_year", "--format", "xml"),
         ("emulate", "--to", "dump", "--posts", "-1"),
         ("emulate", "--to", "dump", "--dirt", "2"),
-        ("emulate",),
         ("nonsense",),
         ("status", "--nonsense"),
     ],

@@ -14,18 +14,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinlake.emulate import dump
-from pinlake.emulate.dump import DumpSink
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
+from pinlake.emulate.sinks.dump import DumpSink, check_folder, make_folders
 from pinlake.errors import MachineError, UsageError
+from pinlake.store import folder as folder_store
+from pinlake.store.folder import FolderStore
 
 Reread = Callable[[Path], dict[str, list[Any]]]
 
 
+def open_sink(folder: Path, topic_id: str = "a1", **options: Any) -> DumpSink:
+    return DumpSink(FolderStore(folder), topic_id, Deliveries("dump", FailedFile(folder / "failed.jsonl")), **options)
+
+
+def message(text: str, topic: str = "pin") -> Message:
+    return Message(topic, None, text)
+
+
 def send(folder: Path, texts: list[str], topic: str = "pin", **options: Any) -> list[str]:
     """Send the texts and return the objects that are there then, relative to the folder of the topic."""
-    sink = DumpSink(folder, "a1", **options)
+    sink = open_sink(folder, **options)
     for text in texts:
-        sink.send(topic, text)
+        sink.send(message(text, topic))
     sink.close()
     return objects(folder, topic)
 
@@ -53,9 +63,9 @@ def test_several_records_per_object_are_lines_and_the_rest_comes_at_the_end(tmp_
 
 
 def test_partitions_take_turns_within_a_topic(tmp_path: Path) -> None:
-    sink = DumpSink(tmp_path, "a1", partitions=2)
+    sink = open_sink(tmp_path, partitions=2)
     for topic, text in [("pin", "1"), ("user", "2"), ("pin", "3"), ("pin", "4")]:
-        sink.send(topic, text)
+        sink.send(message(text, topic))
     sink.close()
     assert objects(tmp_path) == [
         "partition=0/a1.pin+0+0000000000.json",
@@ -132,12 +142,12 @@ def test_no_object_is_written_over(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"pin\+0\+0000000001.json: is not of the runs before, which ended before offset 1"
     ):
-        DumpSink(tmp_path, "a1", begin=lambda topic, number: 1)
+        open_sink(tmp_path, begin=lambda topic, number: 1)
     assert objects(tmp_path) == before
 
 
 def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = DumpSink(tmp_path, "a1")
+    sink = open_sink(tmp_path)
     seen = []
 
     def write_in_pieces(path: str, content: bytes) -> None:
@@ -145,8 +155,8 @@ def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         seen.extend(objects(tmp_path))
         Path(path).write_bytes(content)
 
-    monkeypatch.setattr(dump, "_write_file", write_in_pieces)
-    sink.send("pin", '{"a":1}')
+    monkeypatch.setattr(folder_store, "_write_file", write_in_pieces)
+    sink.send(message('{"a":1}'))
     assert seen == []
     assert [path.name for path in tmp_path.iterdir()] == ["topics"], "nothing is left beside topics"
     assert objects(tmp_path) == ["partition=0/a1.pin+0+0000000000.json"]
@@ -165,28 +175,47 @@ def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 )
 def test_bad_arguments_write_nothing(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message.replace("+", r"\+")):
-        DumpSink(tmp_path / "new", **{"topic_id": "a1", **options})
+        open_sink(tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     send(tmp_path / "dump", ["1"])
     with pytest.raises(UsageError, match="already holds a dump"):
-        DumpSink(tmp_path / "dump", "a1")
+        check_folder(tmp_path / "dump", append=False)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(UsageError, match=r"already holds 'notes.txt'"):
-        DumpSink(tmp_path / "other", "a1")
+        check_folder(tmp_path / "other", append=False)
     with pytest.raises(UsageError, match="is a file"):
-        DumpSink(tmp_path / "other" / "notes.txt", "a1", begin=lambda topic, number: 0)
+        check_folder(tmp_path / "other" / "notes.txt", append=True)
     assert os.listdir(tmp_path / "other") == ["notes.txt"]
 
 
 def test_a_folder_that_cant_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(MachineError, match=r"file/dump: can't be written .* another folder"):
-        DumpSink(tmp_path / "file" / "dump", "a1")
-    sink = DumpSink(tmp_path / "dump", "a1")
+        make_folders(tmp_path / "file" / "dump", "a1", 1)
+    sink = open_sink(tmp_path / "dump")
+    make_folders(tmp_path / "dump", "a1", 1)
     (tmp_path / "dump/topics/a1.pin/partition=0").rmdir()
+    (tmp_path / "dump/topics/a1.pin/partition=0").touch()
     with pytest.raises(MachineError, match=r"a1.pin\+0\+0000000000.json: can't be written"):
-        sink.send("pin", "1")
+        sink.send(message("1"))
+
+
+def test_a_stopped_run_sends_again_what_is_there_and_it_stays_as_it_is(tmp_path: Path) -> None:
+    texts = [f'{{"a":{i}}}' for i in range(7)]
+    whole = send(tmp_path / "once", texts, partitions=2, flush_size=2)
+    send(tmp_path / "twice", texts[:5], partitions=2, flush_size=1)
+
+    def begin(topic: str, partition: int) -> int:
+        return [3, 2][partition] if topic == "pin" else 0
+
+    sink = open_sink(tmp_path / "twice", partitions=2, flush_size=1, begin=begin, again=True)
+    for text in texts:
+        sink.send(message(text))
+    sink.close()
+    assert sink.deliveries.acknowledged["pin"] == 7
+    assert len(objects(tmp_path / "twice")) == 7
+    assert len(whole) == 4

@@ -16,10 +16,10 @@ from pinlake import pipeline
 from pinlake.errors import SourceError
 from pinlake.ingest.bronze import ingest
 from pinlake.ingest.reader import Sized, group
-from pinlake.ingest.store import FolderStore
 from pinlake.lake.accounting import account
 from pinlake.lake.lake import Lake
 from pinlake.objects import ObjectName
+from pinlake.store.folder import FolderStore
 from tests.conftest import write_dump_files
 
 

@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.ingest.reader import read_objects
-from pinlake.ingest.store import FolderStore
 from pinlake.objects import object_name
+from pinlake.store.folder import FolderStore
 from tests.conftest import DumpWriter
 
 

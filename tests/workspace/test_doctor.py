@@ -27,7 +27,7 @@ from tests.workspace.conftest import (
 
 Doctor = Callable[..., tuple[int, Lines]]
 
-MACHINE = ["pinlake", "Java", "Delta's jars", "lake", "disk of the lake", "disk of temporary files"]
+MACHINE = ["pinlake", "Java", "Spark's jars", "lake", "disk of the lake", "disk of temporary files"]
 WORKSPACE = [
     "bundle",
     "Databricks CLI",
@@ -97,7 +97,7 @@ def test_what_is_wrong_with_the_machine(doctor: Doctor, tmp_path: Path, monkeypa
     assert (code, failed(lines)) == (1, MACHINE[1:])
     assert lines["Java"]["found"].startswith("Java was not found in JAVA_HOME")
     assert lines["Java"]["remedy"].startswith("install a JDK 17 or newer")
-    assert lines["Delta's jars"]["remedy"] == "run `make install`, which fetches them"
+    assert lines["Spark's jars"]["remedy"] == "run `make install`, which fetches them"
     assert lines["lake"]["remedy"] == "give a folder with --lake"
     assert lines["disk of the lake"]["remedy"] == "free some, or give a folder elsewhere with --lake"
 

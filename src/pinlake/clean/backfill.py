@@ -12,11 +12,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.latest import latest, record_hash
-from pinlake.clean.silver import PLACE, clean_records, content_columns, drift_rows, only, quarantine_rows
+from pinlake.clean.silver import PLACE, clean_records, content_columns, drift_rows, good, only, quarantine_rows
 from pinlake.errors import UsageError
 from pinlake.lake.accounting import cleaned_batch, mark_cleaned
 from pinlake.lake.lake import Lake
-from pinlake.lake.model import TABLES
 from pinlake.lake.parallel import side_by_side
 from pinlake.lake.run import Run
 from pinlake.topics import TOPICS, Topic
@@ -97,13 +96,13 @@ def _part(lake: Lake, topic: Topic, run: Run, days: Days) -> _Part | None:
     # A post is touched by a record that is in it now, and by one that comes into it by today's rules.
     members = _members(lake, topic)
     before = members.join(of_days, "_record", "left_semi").select("ind")
-    touched = _kept(before.union(_good(clean_records(of_days, topic)).select("ind")))
+    touched = _kept(before.union(good(clean_records(of_days, topic)).select("ind")))
     # So all its other records are cleaned again too: those it has, and those that quarantine keeps from it.
     has = members.join(touched, "ind", "left_semi").select("_record")
-    kept_back = _good(clean_records(_in_quarantine(lake, topic, records), topic)).join(touched, "ind", "left_semi")
+    kept_back = good(clean_records(_in_quarantine(lake, topic, records), topic)).join(touched, "ind", "left_semi")
     again = of_days.select("_record").union(has).union(kept_back.select(record_hash("_").alias("_record")))
     cleaned = clean_records(records.join(_kept(again), "_record", "left_semi"), topic)
-    if not _good(cleaned).join(touched, "ind", "left_anti").isEmpty():
+    if not good(cleaned).join(touched, "ind", "left_anti").isEmpty():
         raise UsageError(
             f"topic {topic.name}: by today's rules a record of another day has another post id than before, so a range "
             "can't be right; run `pinlake rebuild silver` for all days"
@@ -120,13 +119,12 @@ def _write(lake: Lake, part: _Part, run: Run) -> None:
     topic = part.topic
     bad = quarantine_rows(only(part.cleaned, F.col("_errors").isNotNull()), topic, run)
     same = " AND ".join(f"old.`{name}` = new.`{name}`" for name in ("topic", *PLACE))
-    lake.merge("quarantine", bad, same, {name: f"new.`{name}`" for name in TABLES["quarantine"].column_names})
+    lake.merge("quarantine", bad, same)
     # The last batch may lose its last row in silver, and is no new one by that.
     mark_cleaned(lake, topic.name, part.last_batch)
 
-    rows = latest(_good(part.cleaned), content_columns(topic))
-    whole = {name: f"new.`{name}`" for name in TABLES[topic.silver_table].column_names}
-    lake.merge(topic.silver_table, rows, "old.ind = new.ind", whole)
+    rows = latest(good(part.cleaned), content_columns(topic))
+    lake.merge(topic.silver_table, rows, "old.ind = new.ind")
     lake.remove(topic.silver_table, part.touched.join(rows, "ind", "left_anti"))
     taken_in = _in_quarantine(lake, topic, part.records).join(_members(lake, topic), "_record", "left_semi")
     lake.remove("quarantine", taken_in.select("topic", *PLACE))
@@ -154,10 +152,6 @@ def _kept(numbers: DataFrame) -> DataFrame:
     Not cached: serverless compute has no cache.
     """
     return numbers.sparkSession.createDataFrame(numbers.distinct().toArrow())
-
-
-def _good(cleaned: DataFrame) -> DataFrame:
-    return only(cleaned, F.col("_errors").isNull())
 
 
 def _day(text: str | None, name: str) -> date | None:

@@ -63,5 +63,5 @@ def update_posts(lake: Lake, run: Run, also: DataFrame | None = None) -> None:
     if written:
         # An orphan's batch shows nowhere in silver_post, so it is looked at again until its other half comes.
         on = f"old.ind = new.ind AND old.ind BETWEEN {bounds['first']} AND {bounds['last']}"
-        lake.merge("silver_post", joined, on, {name: f"new.`{name}`" for name in SILVER_POST.column_names})
+        lake.merge("silver_post", joined, on)
     run.report("clean", f"{written:,} posts written to silver_post")

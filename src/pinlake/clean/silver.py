@@ -104,17 +104,17 @@ def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
         settled = (F.col("topic") == topic.name) & (F.col("batch") <= cleaned_batch(lake, topic.name))
         quarantined = lake.read("quarantine").where(settled)
         again = _bronze(lake, topic).join(quarantined.select(*PLACE), list(PLACE), "left_semi")
-        good = only(clean_records(again, topic), F.col("_errors").isNull())
-        count = good.count()
+        passing = good(clean_records(again, topic))
+        count = passing.count()
         run.report("replay", f"{topic.name}: {count:,} of {quarantined.count():,} records pass")
         if count:
-            _merge(lake, topic, good)
-            passed[topic] = good
+            _merge(lake, topic, passing)
+            passed[topic] = passing
             moved += count
     if passed:
-        update_posts(lake, run, reduce(DataFrame.union, [good.select("ind") for good in passed.values()]))
-    for topic, good in passed.items():
-        places = good.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in PLACE])
+        update_posts(lake, run, reduce(DataFrame.union, [rows.select("ind") for rows in passed.values()]))
+    for topic, rows in passed.items():
+        places = rows.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in PLACE])
         lake.remove("quarantine", places)
     return moved
 
@@ -129,6 +129,11 @@ def only(rows: DataFrame, condition: Column) -> DataFrame:
     Spark pushes a filter below the projections that clean, and so cleans every row twice; it leaves a generator alone.
     """
     return rows.select(F.inline(F.when(condition, F.array(F.struct(*rows.columns)))))
+
+
+def good(cleaned: DataFrame) -> DataFrame:
+    """The cleaned rows without an error."""
+    return only(cleaned, F.col("_errors").isNull())
 
 
 def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
@@ -209,7 +214,7 @@ def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
         if result.batch:
             mark_cleaned(lake, topic.name, result.batch)
         return
-    _merge(lake, topic, only(result.pending, F.col("_errors").isNull()))
+    _merge(lake, topic, good(result.pending))
     run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
 
 

@@ -1,183 +1,240 @@
-"""The posting emulator: rows in, a dump out, and the truth about what is in it."""
+"""The posting emulator: rows in, a dump or any other sinks out, and the truth about what was sent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from random import Random
-from typing import NamedTuple
 
-from pinlake.emulate.content import content_of, digest_of
-from pinlake.emulate.dirt import Outcome, Speck, pick, plain, respelled
-from pinlake.emulate.dump import DumpSink, check_folder, check_layout
-from pinlake.emulate.rows import Post, Record, made_posts, read_posts
-from pinlake.emulate.sinks import Sink
-from pinlake.emulate.truth import TRUTH_FILE, Run, Truth, earlier_runs, next_offset
-from pinlake.errors import MachineError, UsageError
-from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS, Topic
+from pinlake.emulate.files import FileRows
+from pinlake.emulate.rows import MadeRows, Rows
+from pinlake.emulate.sendings import Judge, Sending, numbers_of, sendings
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink
+from pinlake.emulate.sinks.dump import DumpSink, check_folder, check_layout, make_folders
+from pinlake.emulate.state import State, read_state, write_state
+from pinlake.emulate.truth import RANDOM, SEQUENTIAL, TRUTH_FILE, Run, Truth, earlier_runs, next_offset
+from pinlake.errors import MachineError, PinlakeError, UsageError
+from pinlake.store.folder import FolderStore
+from pinlake.topics import DEFAULT_TOPIC_ID
 
-# A post that is sent again comes within so many posts, which bounds what has to be kept.
-WINDOW = 1_000
+# Rows to take from where neither rows nor a number of posts is given: as many as the real tables have.
+POOL = 11_000
+FAILED_FILE = "failed.jsonl"
+# Posts, and seconds where they come slowly, between two reports.
 _REPORT_EVERY = 1_000
+_REPORT_AFTER = 5.0
+# Seconds between two saves of how far it came, and the longest before a stop is noticed.
+_SAVE_EVERY = 5.0
+_STOP_WITHIN = 0.2
+
+
+def never() -> bool:
+    """A run that nobody stops."""
+    return False
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a run goes along: at most `rate` posts a second, until `stop`, told to `progress` with the posts so far."""
+
+    rate: float | None = None
+    stop: Callable[[], bool] = never
+    progress: Callable[[int], None] | None = None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
 
 def emulate(
-    to: Path,
+    to: Path | None,
     *,
     posts: int | None,
-    rows: Path | None = None,
+    rows: Path | Rows | None = None,
+    name: str | None = None,
     seed: int = 0,
     dirt: float = 0.0,
     duplicates: float = 0.0,
+    order: str = SEQUENTIAL,
+    endless: bool = False,
     flush_size: int = 1,
     partitions: int = 1,
     topic_id: str | None = None,
     append: bool = False,
     gzip: bool = False,
+    sinks: Sequence[Sink] = (),
+    state: Path | None = None,
+    pace: Pace | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Truth:
-    """Write a dump of `posts` made posts, or of the rows in the folder `rows` (then `posts` is the most to take).
+    """Send `posts` made posts, or rows from elsewhere, to the folder of a dump `to` and to other `sinks`.
 
-    `dirt` is the share of records, 0 … 1, that get dirt; `duplicates` the share of posts that are sent a second time,
-    half of them with time stamps in another spelling. Without `topic_id` it is DEFAULT_TOPIC_ID. The same arguments
-    give the same bytes. `progress` is called with the number of posts sent so far. The truth is returned and written to
-    `truth.json`; it is absent from a dump whose run didn't finish.
+    `rows` are a folder of files, or rows that are called `name`; then `posts` is the most to take, in sequence, and the
+    number to take in random order. An endless run goes on until `pace` stops it. `dirt` is the share of records,
+    0 … 1, that get dirt; `duplicates` the share of posts that are sent a second time, half of them with time stamps in
+    another spelling. Without `topic_id` it is DEFAULT_TOPIC_ID. The same arguments send the same bytes. The file
+    `state` keeps how far the run came: one that finds it goes on there. The truth is returned, and written to
+    `truth.json` in the dump's folder; it is absent where the run didn't finish.
 
-    Raises UsageError for arguments that make no dump, SourceError for rows that can't be read, both before anything
-    is written; MachineError where writing fails.
+    Raises UsageError for arguments that can't be, SourceError for rows that can't be read, both before anything is
+    sent; MachineError where sending fails.
     """
+    pace = pace or Pace(progress=progress)
     topic_id = DEFAULT_TOPIC_ID if topic_id is None else topic_id
-    _check_shares(dirt=dirt, duplicates=duplicates)
-    _check_posts(posts, rows)
+    _check(posts, rows, endless, order, dirt=dirt, duplicates=duplicates)
     check_layout(topic_id, partitions, flush_size)
-    check_folder(to, append)
-    earlier = _earlier_runs_of(to, topic_id) if append else []
-    count = _count_rows(rows, posts) if rows else posts or 0
-    run = Run(topic_id, seed, count, str(rows) if rows else None, dirt, duplicates, partitions)
-    source = islice(read_posts(rows), count) if rows else made_posts(count, seed)
-    begin = partial(next_offset, earlier) if append else None
-    sink = DumpSink(to, topic_id, partitions, flush_size, gzip, begin)
-    _forget_truth(to)
-    _send_all(_sendings(source, run), run, sink, progress)
+    source, name = _rows_of(rows, name, posts, seed)
+    count = None if endless else _count(source, posts, order, made=rows is None)
+    run = Run(topic_id, seed, count or 0, name, dirt, duplicates, partitions, order)
+    before = read_state(state, run)
+    earlier = before.earlier if before else []
+    if to is not None:
+        check_folder(to, append or before is not None)
+        earlier = earlier or (_earlier_runs_of(to, topic_id) if append and not before else [])
+        begin = partial(next_offset, earlier) if append else None
+        sinks = [_dump_sink(to, run, flush_size, gzip, begin, again=before is not None), *sinks]
+        _forget_truth(to)
+    numbers = numbers_of(order, len(source), count, seed)
+    _send_all(sendings(source.posts(numbers), run), run, sinks, pace, _Saving(state, earlier, before, endless))
     truth = Truth.of([*earlier, run])
-    truth.write(to)
+    if to is not None:
+        truth.write(to)
     return truth
 
 
-class _Sending(NamedTuple):
-    """One record on its way. `expected` holds for made posts; `kind` is its dirt, if any."""
-
-    topic: Topic
-    record: Record
-    text: str
-    expected: Outcome
-    kind: str | None = None
+def _rows_of(rows: Path | Rows | None, name: str | None, posts: int | None, seed: int) -> tuple[Rows, str | None]:
+    if rows is None:
+        return MadeRows(POOL if posts is None else posts, seed), None
+    if isinstance(rows, Path):
+        return FileRows(rows), str(rows)
+    return rows, name
 
 
-def _sendings(source: Iterable[Post], run: Run) -> Iterator[list[_Sending]]:
-    """What to send for each post, together with what earlier posts left for this moment; the rest comes last."""
-    dirt_random, again_random = Random(f"dirt {run.seed}"), Random(f"again {run.seed}")
-    later: dict[int, list[_Sending]] = {}
-    for number, post in enumerate(source):
-        now = later.pop(number, [])
-        own = []
-        for topic, record in zip(TOPICS.values(), post, strict=True):
-            speck = pick(topic, run.dirt, dirt_random) if run.dirt else None
-            if speck and run.rows and content_of(topic, record) is None:
-                speck = None  # rows that came dirty stay as they are
-            sending = _first(topic, record, speck)
-            own.append(sending)
-            now.append(sending)
-            if speck and speck.kind.outcome is Outcome.QUARANTINED:
-                now.append(_dirty(topic, record, speck))
-            elif speck and speck.kind.outcome is Outcome.CONFLICTS:
-                later.setdefault(_moment(number, speck.delay), []).append(_dirty(topic, record, speck))
-        if run.duplicates and again_random.random() < run.duplicates:
-            moment, is_respelled = _moment(number, again_random.random()), again_random.random() < 0.5
-            later.setdefault(moment, []).extend(_again(sending, is_respelled) for sending in own)
-        yield now
-    for moment in sorted(later):
-        yield later[moment]
+def _count(source: Rows, posts: int | None, order: str, made: bool) -> int:
+    if posts is None:
+        return len(source)
+    return posts if made or order == RANDOM else min(posts, len(source))
 
 
-def _moment(number: int, share: float) -> int:
-    return number + 1 + int(share * WINDOW)
+def _dump_sink(
+    to: Path, run: Run, flush_size: int, gzip: bool, begin: Callable[[str, int], int] | None, again: bool
+) -> DumpSink:
+    store = FolderStore(to)
+    make_folders(to, run.topic_id, run.partitions)
+    if again:
+        from pinlake.landing import end_of
+
+        begin = partial(end_of, store, run.topic_id)
+    deliveries = Deliveries(str(to), FailedFile(to / FAILED_FILE))
+    return DumpSink(store, run.topic_id, deliveries, run.partitions, flush_size, gzip, begin, again)
 
 
-def _first(topic: Topic, record: Record, speck: Speck | None) -> _Sending:
-    if speck and speck.kind.outcome is Outcome.SILVER:
-        return _dirty(topic, record, speck)
-    return _Sending(topic, record, plain(record), Outcome.SILVER)
+@dataclass
+class _Saving:
+    """The file that keeps how far a run came, and what it said at the start."""
+
+    path: Path | None
+    earlier: Sequence[Run]
+    before: State | None
+    endless: bool
+    is_done: bool = False
+
+    def save(self, run: Run, sent: int) -> None:
+        write_state(self.path, run, sent, self.earlier, self.is_done)
 
 
-def _dirty(topic: Topic, record: Record, speck: Speck) -> _Sending:
-    changed, text = speck.applied(topic, record)
-    return _Sending(speck.kind.sent_to or topic, changed, text, speck.kind.outcome, speck.kind.name)
+def _send_all(groups: Iterable[list[Sending]], run: Run, sinks: Sequence[Sink], pace: Pace, saving: _Saving) -> None:
+    judge = Judge() if run.rows or run.order == RANDOM else None
+    before = saving.before.sent if saving.before else 0
+    number = 0
+    try:
+        clock = _Clock(pace, before)
+        for number, group in enumerate(groups, start=1):
+            # What a stopped run sent is counted anew; a dump tells by itself what it has of it.
+            chosen = [sink for sink in sinks if number > before or isinstance(sink, DumpSink)]
+            _send(group, run, chosen, judge)
+            clock.tick(number, run.posts)
+            if saving.path and clock.is_time_to_save():
+                for sink in sinks:
+                    sink.flush()
+                saving.save(run, max(number, before))
+            if pace.stop():
+                break
+        else:
+            saving.is_done = True
+        for sink in sinks:
+            sink.close()
+    except BaseException:
+        _settle(sinks)
+        raise
+    saving.save(run, max(number, before))
+    run.posts = number if saving.endless else min(number, run.posts)
+    if pace.progress:
+        pace.progress(run.posts)
 
 
-def _again(sending: _Sending, is_respelled: bool) -> _Sending:
-    """The same record once more. What dirt took from its content is missing again, so the two stay equal."""
-    record = respelled(sending.topic, sending.record) if is_respelled else sending.record
-    if record == sending.record:
-        return sending._replace(expected=Outcome.DEDUPLICATED, kind="duplicate")
-    return _Sending(sending.topic, record, plain(record), Outcome.DEDUPLICATED, "respelled")
+def _send(group: list[Sending], run: Run, sinks: Sequence[Sink], judge: Judge | None) -> None:
+    for sending in group:
+        message = sending.message
+        for sink in sinks:
+            sink.send(message)
+        outcome = judge.outcome(sending) if judge else sending.expected
+        run.count(message.topic, outcome, sending.kind)
 
 
-def _send_all(sendings: Iterable[list[_Sending]], run: Run, sink: Sink, progress: Callable[[int], None] | None) -> None:
-    judge = _Judge() if run.rows else None
-    for number, together in enumerate(sendings, start=1):
-        for sending in together:
-            sink.send(sending.topic.name, sending.text)
-            outcome = judge.outcome(sending) if judge else sending.expected
-            run.count(sending.topic.name, outcome, sending.kind)
-        if progress and number % _REPORT_EVERY == 0 and number < run.posts:
-            progress(number)
-    sink.close()
-    if progress:
-        progress(run.posts)
+def _settle(sinks: Sequence[Sink]) -> None:
+    """One sink has failed: what the others hold is still delivered, or told as failed."""
+    for sink in sinks:
+        with suppress(PinlakeError):
+            sink.flush()
 
 
-class _Judge:
-    """Finds out what becomes of rows that came from elsewhere, where the same post may occur anywhere again."""
+class _Clock:
+    """Keeps a run at its rate, and knows when to report and to save."""
 
-    def __init__(self) -> None:
-        self._posts: dict[str, set[object]] = {topic: set() for topic in TOPICS}
-        self._contents: dict[str, set[bytes]] = {topic: set() for topic in TOPICS}
+    def __init__(self, pace: Pace, before: int) -> None:
+        self._pace = pace
+        self._before = before
+        self._began = self._reported = self._saved = pace.clock()
 
-    def outcome(self, sending: _Sending) -> Outcome:
-        content = content_of(sending.topic, sending.record)
-        if sending.expected is Outcome.QUARANTINED or content is None:
-            return Outcome.QUARANTINED
-        posts, contents = self._posts[sending.topic.name], self._contents[sending.topic.name]
-        digest = digest_of(content)
-        is_new_post, is_new_content = content[0] not in posts, digest not in contents
-        posts.add(content[0])
-        contents.add(digest)
-        if is_new_post:
-            return Outcome.SILVER
-        return Outcome.CONFLICTS if is_new_content else Outcome.DEDUPLICATED
+    def tick(self, number: int, posts: int) -> None:
+        """A post was sent: wait until the next is due."""
+        self._report(number, posts)
+        if self._pace.rate is None or number <= self._before:
+            return
+        due = self._began + (number - self._before) / self._pace.rate
+        while (left := due - self._pace.clock()) > 0 and not self._pace.stop():
+            self._pace.sleep(min(left, _STOP_WITHIN))
+
+    def is_time_to_save(self) -> bool:
+        now = self._pace.clock()
+        if now - self._saved < _SAVE_EVERY:
+            return False
+        self._saved = now
+        return True
+
+    def _report(self, number: int, posts: int) -> None:
+        if self._pace.progress is None or (posts and number >= posts):
+            return
+        now = self._pace.clock()
+        if number % _REPORT_EVERY == 0 or now - self._reported >= _REPORT_AFTER:
+            self._reported = now
+            self._pace.progress(number)
 
 
-def _check_shares(**shares: float) -> None:
+def _check(posts: int | None, rows: object, endless: bool, order: str, **shares: float) -> None:
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise UsageError(f"{name} is {share}; it is a share. Give a number from 0 to 1.")
-
-
-def _check_posts(posts: int | None, rows: Path | None) -> None:
-    if posts is None and rows is None:
+    if posts is None and rows is None and not endless:
         raise UsageError(
             "neither posts nor rows is given. Give a number of posts to make, or a folder of rows to send."
         )
     if posts is not None and posts < 0:
         raise UsageError(f"posts is {posts}. Give 0 or more.")
-
-
-def _count_rows(rows: Path, most: int | None) -> int:
-    """How many posts there are to send; reads them all, so that bad rows are found before anything is written."""
-    return sum(1 for _ in islice(read_posts(rows), most))
+    if order not in (SEQUENTIAL, RANDOM):
+        raise UsageError(f"order is {order!r}. Give {SEQUENTIAL} or {RANDOM}.")
 
 
 def _earlier_runs_of(to: Path, topic_id: str) -> list[Run]:

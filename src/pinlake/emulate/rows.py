@@ -1,14 +1,12 @@
-"""Source rows of the emulator: made up from a seed, or read from three files of JSON lines."""
+"""Source rows of the emulator, and those that are made up from a seed."""
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
-from collections.abc import Iterator
-from itertools import accumulate, zip_longest
-from math import isinf
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import accumulate
+from typing import Any, NamedTuple, Protocol
 
 from pinlake.emulate.draws import below, draw, seconds_of, skewed, spelled_time
 from pinlake.emulate.texts import (
@@ -22,8 +20,7 @@ from pinlake.emulate.texts import (
     WORDS,
 )
 from pinlake.emulate.users import User, made_user, spelling
-from pinlake.errors import SourceError
-from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, PIN, SAVE_PREFIX, STORY_TYPE, TOPICS
+from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, PIN, SAVE_PREFIX, STORY_TYPE
 
 Record = dict[str, Any]
 
@@ -34,6 +31,16 @@ class Post(NamedTuple):
     pin: Record
     geo: Record
     user: Record
+
+
+class Rows(Protocol):
+    """Source rows of posts, numbered from 0."""
+
+    def __len__(self) -> int:
+        """How many posts there are."""
+
+    def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
+        """The posts of these numbers, in this order; a number may come again. Raises SourceError, MachineError."""
 
 
 # No post is older than the newest user, so none comes before its user joined.
@@ -69,22 +76,32 @@ _ELLIPSIS = "…\u00a0"
 _THOUSANDS, _PLAIN = 737, 180
 
 
-def made_posts(posts: int, seed: int) -> Iterator[Post]:
-    """Posts 0 … posts - 1, the same for the same numbers everywhere, made one at a time.
+class MadeRows:
+    """Made-up posts, the same for the same count and seed everywhere, each made when it is asked for.
 
     Each category holds one contiguous range of post ids, as in the real data.
     """
-    pool = _users_of(posts)
-    for category_number, category in enumerate(CATEGORIES):
-        category_texts = _CategoryTexts(category)
-        for post in range(_start_of(category_number, posts), _start_of(category_number + 1, posts)):
-            drawn = draw(seed, "post", post)
-            user = made_user(seed, skewed(pool, drawn[0]))
-            yield Post(_made_pin(post, drawn, category_texts), _made_geo(post, drawn, user), _made_user(post, user))
+
+    def __init__(self, posts: int, seed: int) -> None:
+        self._posts = posts
+        self._seed = seed
+        self._starts = [number * posts // len(CATEGORIES) for number in range(len(CATEGORIES))]
+
+    def __len__(self) -> int:
+        return self._posts
+
+    def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
+        pool = _users_of(self._posts)
+        for post in numbers:
+            texts = _texts_of(CATEGORIES[bisect_right(self._starts, post) - 1])
+            drawn = draw(self._seed, "post", post)
+            user = made_user(self._seed, skewed(pool, drawn[0]))
+            yield Post(_made_pin(post, drawn, texts), _made_geo(post, drawn, user), _made_user(post, user))
 
 
-def _start_of(category_number: int, posts: int) -> int:
-    return category_number * posts // len(CATEGORIES)
+def made_posts(posts: int, seed: int) -> Iterator[Post]:
+    """Made-up posts 0 … posts - 1."""
+    return MadeRows(posts, seed).posts(range(posts))
 
 
 def _users_of(posts: int) -> int:
@@ -118,6 +135,11 @@ class _CategoryTexts:
     def tag_list(self, drawn: tuple[int, ...]) -> str:
         first = below(len(self.tags) // 2, drawn[8])
         return ",".join(self.tags[first : first + 9])
+
+
+@cache
+def _texts_of(category: str) -> _CategoryTexts:
+    return _CategoryTexts(category)
 
 
 def _made_pin(post: int, drawn: tuple[int, ...], texts: _CategoryTexts) -> Record:
@@ -206,58 +228,3 @@ def _made_user(post: int, user: User) -> Record:
         "age": user.age,
         "date_joined": user.date_joined,
     }
-
-
-def read_posts(folder: Path) -> Iterator[Post]:
-    """Row i of `raw_pin.jsonl`, `raw_geo.jsonl` and `raw_user.jsonl` in `folder`, for every i.
-
-    Rows are passed on as they are: their post ids need not agree and may repeat.
-    Raises SourceError, naming file and line, where a file is missing, a line is no JSON object or the counts differ.
-    """
-    files = [folder / f"raw_{topic}.jsonl" for topic in TOPICS]
-    for file in files:
-        if not file.is_file():
-            raise SourceError(
-                f"{file}: no such file. Rows are read from {', '.join(f.name for f in files)} in one folder."
-            )
-    for line, records in enumerate(zip_longest(*(_read_records(file) for file in files)), start=1):
-        pin, geo, user = records
-        if pin is None or geo is None or user is None:
-            short = files[records.index(None)]
-            raise SourceError(
-                f"{short}: line {line} is missing, but other topics have it. Give all three files equally many rows."
-            )
-        yield Post(pin, geo, user)
-
-
-def _read_records(file: Path) -> Iterator[Record]:
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                yield _parse(line, file, number)
-    except OSError as error:
-        raise SourceError(
-            f"{file}: can't be read ({error.strerror}). Allow reading it or give another folder."
-        ) from error
-
-
-def _parse(line: bytes, file: Path, number: int) -> Record:
-    try:
-        record = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"{file}: line {number} is not JSON ({error}). Write one JSON object per line.") from error
-    if not isinstance(record, dict):
-        found = type(record).__name__
-        raise SourceError(f"{file}: line {number} holds a {found}, not an object. Write one JSON object per line.")
-    return record
-
-
-def _finite(text: str) -> float:
-    """A number too large for a float would be written as Infinity, which is no JSON."""
-    if isinf(number := float(text)):
-        raise ValueError(f"{text} is too large a number")
-    return number
-
-
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")

@@ -12,6 +12,7 @@ from pinlake.errors import MachineError, UsageError
 from pinlake.topics import TOPICS
 
 TRUTH_FILE = "truth.json"
+SEQUENTIAL, RANDOM = "sequential", "random"
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Run:
     dirt: float
     duplicates: float
     partitions: int
+    order: str = SEQUENTIAL
     topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
     kinds: dict[str, dict[str, int]] = field(default_factory=lambda: {topic: {} for topic in TOPICS})
 
@@ -57,7 +59,7 @@ class Run:
         return self.rows is None and self._made_from() == other._made_from()
 
     def _made_from(self) -> tuple[object, ...]:
-        return (self.seed, self.posts, self.rows, self.dirt)
+        return (self.seed, self.posts, self.rows, self.dirt, self.order)
 
 
 @dataclass
@@ -129,12 +131,13 @@ def earlier_runs(folder: Path) -> list[Run]:
             )
         return []
     try:
-        return [_run_of(run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
+        return [run_of(run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: can't be read as a truth ({error!r}). Restore it or start a new dump.") from error
 
 
-def _run_of(found: dict[str, object]) -> Run:
+def run_of(found: dict[str, object]) -> Run:
+    """A run as `asdict` made it. Raises ValueError and TypeError for anything else."""
     topics = found["topics"]
     if not isinstance(topics, dict) or topics.keys() != TOPICS.keys():
         raise ValueError(f"topics are {topics!r}")

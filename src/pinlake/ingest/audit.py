@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 
 from pinlake.ingest.listing import Listing, Stranger
 from pinlake.ingest.reader import Sized, group, read_objects
-from pinlake.ingest.store import FolderStore, stat_all
 from pinlake.lake.lake import Lake
+from pinlake.lake.offsets import one_per_object
 from pinlake.objects import ObjectName
+from pinlake.store.base import Store, stat_all
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Audit:
     reported: list[Stranger]
 
 
-def audit_topic(lake: Lake, store: FolderStore, listing: Listing, is_new: Callable[[int, int], bool]) -> Audit:
+def audit_topic(lake: Lake, store: Store, listing: Listing, is_new: Callable[[int, int], bool]) -> Audit:
     """Compare one topic's whole listing with bronze. `is_new` tells what a listing without audit would read."""
     known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
     to_read: list[ObjectName] = []
@@ -50,9 +51,7 @@ def audit_topic(lake: Lake, store: FolderStore, listing: Listing, is_new: Callab
 
 def _known_objects(lake: Lake, topic: str) -> DataFrame:
     """Every object in bronze as it was when it was read last."""
-    objects = lake.read("bronze").where(
-        (F.col("topic") == topic) & ((F.col("position") == 0) | F.col("problem").isNotNull())
-    )
+    objects = one_per_object(lake.read("bronze").where(F.col("topic") == topic))
     last = Window.partitionBy("path").orderBy(F.col("batch").desc())
     return (
         objects.withColumn("_age", F.row_number().over(last))
@@ -61,7 +60,7 @@ def _known_objects(lake: Lake, topic: str) -> DataFrame:
     )
 
 
-def _changed(lake: Lake, store: FolderStore, topic: str, suspects: list[ObjectName]) -> list[ObjectName]:
+def _changed(lake: Lake, store: Store, topic: str, suspects: list[ObjectName]) -> list[ObjectName]:
     """Of objects that may differ, those that do: a copy sent again is no change, nor is what still can't be read."""
     if not suspects:
         return []

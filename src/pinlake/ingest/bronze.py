@@ -11,12 +11,12 @@ from pinlake.errors import UsageError
 from pinlake.ingest.audit import audit_topic
 from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
 from pinlake.ingest.reader import Sized, group, read_objects
-from pinlake.ingest.store import FolderStore, stat_all
 from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import Progress, progress
 from pinlake.lake.run import Run
 from pinlake.objects import ObjectName
+from pinlake.store.base import Store, stat_all
 from pinlake.topics import TOPICS
 
 
@@ -31,7 +31,7 @@ class TopicIngest:
 
 def ingest(
     lake: Lake,
-    store: FolderStore,
+    store: Store,
     topic_id: str | None,
     run: Run,
     audit: bool = False,
@@ -49,12 +49,12 @@ def ingest(
     lake.ensure("bronze")
     found = []
     for topic in topics:
-        is_new = known.get(topic, Progress()).is_new
+        before = known.get(topic, Progress())
         if audit:
-            checked = audit_topic(lake, store, list_topic(store, chosen, topic, lambda _p, _o: True), is_new)
+            checked = audit_topic(lake, store, list_topic(store, chosen, topic, None), before.is_new)
             found.append(TopicIngest(topic, checked.to_read, checked.reported))
         else:
-            listing = list_topic(store, chosen, topic, is_new)
+            listing = list_topic(store, chosen, topic, before)
             found.append(TopicIngest(topic, listing.objects, listing.strangers))
         run.report("ingest", f"{topic}: {len(found[-1].objects):,} new objects")
     report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers)])
@@ -79,7 +79,7 @@ def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -
         lake.append("object_report", stamped, (f"pinlake-object_report-{run.id}", 1))
 
 
-def _load(lake: Lake, store: FolderStore, run: Run, topics: Sequence[str], objects: list[ObjectName]) -> None:
+def _load(lake: Lake, store: Store, run: Run, topics: Sequence[str], objects: list[ObjectName]) -> None:
     if not objects:
         return
     # Above what silver has too: bronze may have been restored to an earlier version, or read anew.

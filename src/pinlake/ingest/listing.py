@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pinlake.errors import SourceError, UsageError
-from pinlake.ingest.store import Store
+from pinlake.lake.offsets import Progress
 from pinlake.objects import TOPICS_FOLDER, ObjectName, offset_of, partition_of, split_topic
+from pinlake.store.base import Store
 from pinlake.topics import TOPICS
 
 
@@ -71,8 +71,11 @@ def choose_topic_id(store: Store, wanted: str | None, where: str) -> tuple[str, 
     return topic_id, strangers
 
 
-def list_topic(store: Store, topic_id: str, topic: str, wanted: Callable[[int, int], bool]) -> Listing:
-    """Objects of one topic for which `wanted(partition, start offset)` holds, and all strangers in its folders."""
+def list_topic(store: Store, topic_id: str, topic: str, known: Progress | None) -> Listing:
+    """Objects of one topic that are new, all of them for None, and the strangers in its folders.
+
+    A store that lists from a name on tells only the strangers after it; an audit hears of all.
+    """
     listing = Listing(topic_id, topic)
     full_topic = f"{topic_id}.{topic}"
     folder = f"{TOPICS_FOLDER}/{full_topic}"
@@ -85,22 +88,29 @@ def list_topic(store: Store, topic_id: str, topic: str, wanted: Callable[[int, i
             kind = "hidden file" if _is_hidden(entry.name) else "foreign file"
             listing.strangers.append(Stranger(f"{folder}/{entry.name}", kind))
     for partition, name in sorted(partitions):
-        _list_partition(store, listing, partition, f"{folder}/{name}", wanted)
+        _list_partition(store, listing, partition, f"{folder}/{name}", known)
     return listing
 
 
-def _list_partition(
-    store: Store, listing: Listing, partition: int, folder: str, wanted: Callable[[int, int], bool]
-) -> None:
+def _list_partition(store: Store, listing: Listing, partition: int, folder: str, known: Progress | None) -> None:
     full_topic = f"{listing.topic_id}.{listing.topic}"
-    for entry in store.entries(folder):
+    for entry in store.entries(folder, _after(listing, partition, known) if known else ""):
         offset = None if entry.is_folder else offset_of(entry.name, full_topic, partition)
         if offset is None:
             kind = "hidden file" if _is_hidden(entry.name) else "foreign file"
             listing.strangers.append(Stranger(f"{folder}/{entry.name}", kind))
-        elif wanted(partition, offset):
+        elif known is None or known.is_new(partition, offset):
             name = ObjectName(listing.topic_id, listing.topic, partition, offset, entry.name.endswith(".gz"))
             listing.objects.append(name)
+
+
+def _after(listing: Listing, partition: int, known: Progress) -> str:
+    """A name before all that are new."""
+    first = known.first_new(partition)
+    # Longer numbers than the usual ten digits sort before them: near the end of these nothing may be left out.
+    if first >= 9 * 10**9:
+        return ""
+    return f"{listing.topic_id}.{listing.topic}+{partition}+{first:010d}" if first else ""
 
 
 def _is_hidden(name: str) -> bool:

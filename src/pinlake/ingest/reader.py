@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import pinlake
-from pinlake.ingest.split import Record, Splitter
-from pinlake.ingest.store import Content, FolderStore, Store, unpack
 from pinlake.lake.model import EMPTY, UNREADABLE
 from pinlake.objects import ObjectName, object_name
+from pinlake.split import Record, Splitter
+from pinlake.store.base import Content, Store, unpack
 
 if TYPE_CHECKING:
     import pyarrow
@@ -54,7 +54,7 @@ def group(
     return groups
 
 
-def read_objects(spark: SparkSession, store: FolderStore, groups: list[list[ObjectName]]) -> DataFrame:
+def read_objects(spark: SparkSession, store: Store, groups: list[list[ObjectName]]) -> DataFrame:
     """One row per record, in READ_SCHEMA, and one for each object that gave none, with the reason in `problem`.
 
     `offset` is the object's start offset plus the number of Kafka messages before the record's own in the object.
@@ -73,8 +73,8 @@ def _group_reader(store: Store) -> Callable[[Iterable[pyarrow.RecordBatch]], Ite
         rows, splitter = _Rows(), Splitter()
         for batch in batches:
             for keys in batch.column("keys").to_pylist():
-                for key in keys:
-                    _read_object(store, splitter, rows, object_name(key), key)
+                for key, found in zip(keys, store.read_all(keys), strict=True):
+                    _add_object(splitter, rows, object_name(key), key, found)
                     if rows.full():
                         yield rows.take()
         yield rows.take()
@@ -82,13 +82,14 @@ def _group_reader(store: Store) -> Callable[[Iterable[pyarrow.RecordBatch]], Ite
     return read_groups
 
 
-def _read_object(store: Store, splitter: Splitter, rows: _Rows, name: ObjectName, key: str) -> None:
-    found = None
+def _add_object(splitter: Splitter, rows: _Rows, name: ObjectName, key: str, found: Content | OSError) -> None:
     try:
-        found = store.read(key)
+        if isinstance(found, OSError):
+            raise found
         records, messages = splitter.split(unpack(key, found.content))
     except OSError as error:
-        rows.add_problem(name, key, found, f"{UNREADABLE}: {error.strerror or error}")
+        content = None if isinstance(found, OSError) else found
+        rows.add_problem(name, key, content, f"{UNREADABLE}: {error.strerror or error}")
         return
     if not records:
         rows.add_problem(name, key, found, EMPTY, messages)

@@ -36,7 +36,7 @@ def run_job(
     name: str | None = None,
     parameters: Mapping[str, str] | None = None,
     *,
-    source: Path | None = None,
+    source: Path | str | None = None,
     lake: Path | None = None,
     out: Path | None = None,
     report: Report = lambda stage, message: None,
@@ -63,9 +63,9 @@ def run_job(
     return begun.result
 
 
-def _for_here(source: Path | None, lake: Path | None) -> dict[str, str]:
+def _for_here(source: Path | str | None, lake: Path | None) -> dict[str, str]:
     """Parameters that are other ones on this machine than in a workspace."""
-    here = {} if source is None else {"source": str(source.absolute())}
+    here = {} if source is None else {"source": str(source.absolute() if isinstance(source, Path) else source)}
     here |= {} if lake is None else {"lake": str(lake.absolute())}
     return here | {"catalog": "", "storage": "local"} if here else {}
 

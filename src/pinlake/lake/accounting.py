@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pinlake.errors import AccountingError
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import EMPTY, ROW_COUNT, UNREADABLE
-from pinlake.lake.offsets import Hole, progress
+from pinlake.lake.offsets import Hole, one_per_object, progress
 from pinlake.lake.run import Run
 from pinlake.topics import TOPICS
 
@@ -163,7 +163,7 @@ def _measured(lake: Lake) -> dict[str, dict[str, int]]:
 
 def _problems(lake: Lake) -> DataFrame:
     """How many objects are unreadable or empty by topic, as they were when they were read last."""
-    bronze = lake.read("bronze").where((F.col("position") == 0) | F.col("problem").isNotNull())
+    bronze = one_per_object(lake.read("bronze"))
     ever = bronze.where(F.col("problem").isNotNull()).select("path").distinct()
     last = bronze.join(F.broadcast(ever), "path", "left_semi").groupBy("topic", "path")
     return (

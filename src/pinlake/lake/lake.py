@@ -168,15 +168,18 @@ class Lake:
         with self._lock:
             self._registered.add(table)
 
-    def merge(self, table: str, rows: DataFrame, on: str, update: Mapping[str, str]) -> None:
+    def merge(self, table: str, rows: DataFrame, on: str, update: Mapping[str, str] | None = None) -> None:
         """Take rows in: those that match `on`, SQL over `old` and `new`, update the columns, others are added.
+
+        Without `update` they take the old rows' places.
 
         A table without rows is written as a whole, which reads nothing and may be repeated as well.
         """
         if not self.exists(table) or self.read(table).isEmpty():
             self.replace(table, rows)
             return
-        assignments = ", ".join(f"old.`{name}` = {value}" for name, value in update.items())
+        whole = {name: f"new.`{name}`" for name in TABLES[table].column_names}
+        assignments = ", ".join(f"old.`{name}` = {value}" for name, value in (update or whole).items())
         with self._view(table, self._shaped(table, rows)) as view:
             commit(
                 table,
@@ -340,6 +343,11 @@ def check_query(statement: str) -> None:
         )
 
 
+def nearest_folder(path: Path) -> Path:
+    """The path itself where it is there, else the folder above that is: where it would be made."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+
+
 def check_folder(root: Path) -> None:
     """Raise LakeError where the folder neither is a lake nor can become one. Writes nothing."""
     if root.exists() and not root.is_dir():
@@ -350,14 +358,14 @@ def check_folder(root: Path) -> None:
             raise LakeError(
                 f"{root} holds something else ({other}) and no lake; give an empty or a new folder with --lake"
             )
-    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    nearest = nearest_folder(root)
     if not nearest.is_dir():
         raise LakeError(f"lake {root} can't be made: {nearest} is a file; give another folder with --lake")
 
 
 def check_writable(root: Path) -> None:
     """Raise LakeError where the lake's folder, or the one that it would be made in, can't be written."""
-    nearest = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    nearest = nearest_folder(root)
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")
 

@@ -35,18 +35,26 @@ class Progress:
         """True where an object that starts at this offset was not read: after the highest, or in a hole."""
         return offset > self.highest.get(partition, -1) or self.in_hole(partition, offset)
 
+    def first_new(self, partition: int) -> int:
+        """No object that starts before this offset is new."""
+        holes = [hole.first for hole in self.missing if hole.partition == partition]
+        return min([*holes, self.highest.get(partition, -1) + 1])
+
     def in_hole(self, partition: int, offset: int) -> bool:
         """True where an object that starts at this offset was missed."""
         at = bisect_right(self.missing, (partition, offset), key=lambda hole: (hole.partition, hole.first)) - 1
         return at >= 0 and self.missing[at].partition == partition and offset <= self.missing[at].last
 
 
+def one_per_object(bronze: DataFrame) -> DataFrame:
+    """One row of bronze for each object and each time it was read: its first record, or why it gave none."""
+    return bronze.where((F.col("position") == 0) | F.col("problem").isNotNull())
+
+
 def progress(bronze: DataFrame) -> Mapping[str, Progress]:
     """By topic. An object covers its start offset, and one for each further Kafka message in it."""
     end = F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
-    objects = bronze.where((F.col("position") == 0) | F.col("problem").isNotNull()).select(
-        "topic", "partition", "object_offset", end.alias("end")
-    )
+    objects = one_per_object(bronze).select("topic", "partition", "object_offset", end.alias("end"))
     # Objects may overlap, where one was written again with another number of records: the highest end so far counts.
     before = (
         Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)

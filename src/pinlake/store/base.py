@@ -1,16 +1,12 @@
-"""Where dump objects lie: a folder on this machine, a volume or a mount. Object storage speaks the same three calls."""
+"""What every place of dump objects can do."""
 
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple, Protocol
-
-from pinlake.errors import SourceError
 
 
 class Entry(NamedTuple):
@@ -40,46 +36,30 @@ class Stat(NamedTuple):
 
 
 class Store(Protocol):
-    """Keys are relative to the dump's root, with slashes."""
+    """Keys are relative to the dump's root, with slashes. A store travels to Spark's workers, so it can be pickled."""
 
-    def entries(self, folder: str) -> list[Entry]:
-        """Names in a folder, sorted; an empty list where the folder isn't there. Raises SourceError."""
+    root: str
+    """The place as messages name it."""
+    at_once: int
+    """How many objects are worth being written or read side by side."""
+
+    def entries(self, folder: str, after: str = "") -> list[Entry]:
+        """Names in a folder, sorted; none where the folder isn't there. Raises SourceError.
+
+        Those that don't sort after `after` may be left out, where that saves work.
+        """
 
     def stat(self, key: str) -> Stat:
         """What the store says of an object. Raises OSError."""
 
     def read(self, key: str) -> Content:
-        """The object's bytes. Raises OSError."""
+        """The object's bytes. Raises OSError where just this object can't be had, SourceError where none can."""
 
+    def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
+        """What `read` gives or raises for each key in turn. Raises SourceError."""
 
-class FolderStore:
-    """A dump in a folder."""
-
-    def __init__(self, root: str | Path) -> None:
-        # Workers behind a Connect session have a working folder of their own.
-        self.root = os.path.abspath(root)
-
-    def entries(self, folder: str) -> list[Entry]:
-        try:
-            with os.scandir(self._path(folder)) as found:
-                return sorted(Entry(entry.name, entry.is_dir()) for entry in found)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise SourceError(
-                f"folder {self._path(folder)} can't be listed ({error.strerror}); allow reading it, or move it away"
-            ) from error
-
-    def stat(self, key: str) -> Stat:
-        return _size_and_time(os.stat(self._path(key)))
-
-    def read(self, key: str) -> Content:
-        with open(self._path(key), "rb", buffering=0) as file:
-            size, modified = _size_and_time(os.fstat(file.fileno()))
-            return Content(file.readall(), size, modified)
-
-    def _path(self, key: str) -> str:
-        return f"{self.root}/{key}" if key else self.root
+    def write(self, key: str, content: bytes) -> None:
+        """Make an object, whole or not at all. Raises FileExistsError where one is there, MachineError otherwise."""
 
 
 def unpack(key: str, content: bytes) -> bytes:
@@ -106,7 +86,3 @@ def _stat(store: Store, key: str) -> Stat | None:
         return store.stat(key)
     except OSError:
         return None
-
-
-def _size_and_time(found: os.stat_result) -> Stat:
-    return Stat(found.st_size, found.st_mtime_ns // 1000)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinlake.ingest.split import Record, Splitter
-from pinlake.ingest.store import unpack
+from pinlake.split import Record, Splitter
+from pinlake.store.base import unpack
 
 
 def texts(content: str | bytes) -> list[str | None]:

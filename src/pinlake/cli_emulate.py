@@ -1,0 +1,370 @@
+"""`pinlake emulate`: posts made, or taken from files or a database, and sent to a dump, Kafka, Kinesis, a bucket."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pinlake.cli_base import (
+    Command,
+    FileFlag,
+    FormatFlag,
+    LogFormatFlag,
+    LogLevelFlag,
+    command,
+    err,
+    need,
+    out,
+    reporter,
+    waiting,
+)
+from pinlake.errors import MachineError, UsageError
+from pinlake.report.formats import Format
+from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
+
+if TYPE_CHECKING:
+    from pinlake.emulate.rows import Rows
+    from pinlake.emulate.sinks.base import FailedFile, Sink
+    from pinlake.emulate.truth import Truth
+
+emulate_app = typer.Typer(invoke_without_command=True, help="Make posts, or take them from elsewhere, and send them.")
+
+FAILED_FILE = "failed.jsonl"
+
+ToFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--to",
+        help="Where to send: the folder of a dump, console, s3://bucket/prefix, kafka://host:port, "
+        "kafka-rest+https://host/path, kinesis://prefix, kinesis+https://gateway/stage/prefix. May be repeated.",
+    ),
+]
+RowsFlag = Annotated[
+    Path | None, typer.Option("--rows", help="Take rows from raw_pin.jsonl, raw_geo.jsonl, raw_user.jsonl here.")
+]
+SqlFlag = Annotated[
+    str | None,
+    typer.Option("--sql", help="Take rows from a database: mysql+pymysql://user@host/name, postgresql+pg8000://…"),
+]
+PostsFlag = Annotated[int | None, typer.Option("--posts", min=0, help="How many posts.", show_default="1000")]
+SeedFlag = Annotated[int, typer.Option("--seed", help="The same seed makes the same posts, in the same order.")]
+TopicIdFlag = Annotated[
+    str | None, typer.Option("--topic-id", help="Id of the pipeline.", show_default=DEFAULT_TOPIC_ID)
+]
+FailedFlag = Annotated[Path | None, typer.Option("--failed", help="File of messages that could not be delivered.")]
+GiveUpFlag = Annotated[
+    float | None, typer.Option("--give-up-after", help="Seconds to wait for a server.", show_default="60")
+]
+KafkaConfigFlag = Annotated[
+    Path | None, typer.Option("--kafka-config", help="File of the Kafka client's settings, lines name=value.")
+]
+FlushFlag = Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object of a dump.")]
+PartitionsFlag = Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each topic that is made.")]
+CreateFlag = Annotated[bool, typer.Option("--create-topics", help="Make the topics in Kafka that aren't there.")]
+
+
+@emulate_app.callback()
+def emulate(
+    context: typer.Context,
+    to: ToFlag = None,
+    posts: PostsFlag = None,
+    rows: RowsFlag = None,
+    sql: SqlFlag = None,
+    order: Annotated[
+        str, typer.Option("--order", help="sequential, or random: any row any number of times.")
+    ] = "sequential",
+    endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C.")] = False,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="Posts a second, at most.")] = None,
+    seed: SeedFlag = 0,
+    dirt: Annotated[float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt.")] = 0.0,
+    duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent again.")] = 0.0,
+    flush_size: FlushFlag = 1,
+    partitions: PartitionsFlag = 1,
+    topic_id: TopicIdFlag = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to a dump that is there.")] = False,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the objects of a dump.")] = False,
+    create_topics: CreateFlag = False,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="File that keeps how far it came; a run that finds it goes on there.")
+    ] = None,
+    failed: FailedFlag = None,
+    give_up_after: GiveUpFlag = None,
+    kafka_config: KafkaConfigFlag = None,
+    form: FormatFlag = Format.TABLE,
+    file: FileFlag = None,
+    log_format: LogFormatFlag = None,
+    log_level: LogLevelFlag = None,
+) -> None:
+    """Make posts, or take them from files or a database, and send them; print what was sent."""
+    if context.invoked_subcommand:
+        _refuse_options(context)
+        return
+    flags = {"topic_id": topic_id, "sql_url": sql, "give_up_after": give_up_after, "kafka_config": kafka_config}
+    with command(file, **flags, log_format=log_format, log_level=log_level) as call:
+        from pinlake.emulate.emulator import Pace
+        from pinlake.emulate.emulator import emulate as run_emulator
+        from pinlake.emulate.sinks.base import FailedFile
+
+        folders, others = _places(to)
+        if append and not folders:
+            raise UsageError("--append adds to the dump in a folder; name it with --to, or leave --append out")
+        source, name = _source(call, rows, sql is not None)
+        failures = FailedFile(failed or Path(FAILED_FILE))
+        sinks = _open(call, others, failures, partitions, flush_size, gzip, create_topics)
+        with waiting(call.settings, "sending posts"), stopping() as stop:
+            truth = run_emulator(
+                folders[0] if folders else None,
+                posts=posts if posts is not None or source is not None or endless else 1000,
+                rows=source,
+                name=name,
+                seed=seed,
+                dirt=dirt,
+                duplicates=duplicates,
+                order=order,
+                endless=endless,
+                flush_size=flush_size,
+                partitions=partitions,
+                topic_id=call.settings.topic_id,
+                append=append,
+                gzip=gzip,
+                sinks=sinks,
+                state=state,
+                pace=Pace(rate, stop, _progress(call, sinks)),
+            )
+        _show(truth, sinks, ", ".join(to or []), form)
+        _complain(sinks, failures)
+
+
+@emulate_app.command("seed-database")
+def seed_database(
+    sql: SqlFlag = None,
+    posts: PostsFlag = None,
+    rows: RowsFlag = None,
+    seed: SeedFlag = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="Put the rows in place of those that are there.")] = False,
+    give_up_after: GiveUpFlag = None,
+    file: FileFlag = None,
+    log_format: LogFormatFlag = None,
+    log_level: LogLevelFlag = None,
+) -> None:
+    """Fill a database with the three source tables: made-up rows, or those of files."""
+    with command(file, sql_url=sql, give_up_after=give_up_after, log_format=log_format, log_level=log_level) as call:
+        need("transports", "sqlalchemy")
+        from pinlake.emulate import database
+        from pinlake.emulate.files import FileRows
+        from pinlake.emulate.rows import MadeRows
+
+        source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
+        count = len(source) if posts is None else min(posts, len(source))
+        report = reporter(call.settings)
+        with waiting(call.settings, "filling the database"):
+            done = database.seed_database(
+                _sql_url(call),
+                _password(call),
+                source.posts(range(count)),
+                call.settings.give_up_after,
+                replace=replace,
+                progress=lambda number: report("emulate", f"{number:,} posts"),
+            )
+        err.print(f"{done:,} posts in the database", markup=False)
+
+
+@emulate_app.command("resend")
+def resend(
+    messages: Annotated[Path, typer.Argument(help="File of failed messages, as a run with failures named it.")],
+    to: ToFlag = None,
+    failed: FailedFlag = None,
+    topic_id: TopicIdFlag = None,
+    give_up_after: GiveUpFlag = None,
+    kafka_config: KafkaConfigFlag = None,
+    form: FormatFlag = Format.TABLE,
+    file: FileFlag = None,
+    log_format: LogFormatFlag = None,
+    log_level: LogLevelFlag = None,
+) -> None:
+    """Send failed messages again, each where it was to go, or all to another place."""
+    flags = {"topic_id": topic_id, "give_up_after": give_up_after, "kafka_config": kafka_config}
+    with command(file, **flags, log_format=log_format, log_level=log_level) as call:
+        from pinlake.emulate.sinks.base import FailedFile, read_failed
+
+        lines = read_failed(messages)
+        again = failed or messages.with_name(f"{messages.stem}-again{messages.suffix}")
+        if again.resolve() == messages.resolve():
+            raise UsageError(f"--failed is {messages} itself; name another file for what fails again")
+        folders, others = _places(to or sorted({sink for sink, _ in lines}))
+        if folders:
+            raise UsageError(f"{folders[0]} is the folder of a dump, whose messages don't fail one by one")
+        failures = FailedFile(again)
+        sinks = _open(call, others, failures)
+        with waiting(call.settings, "sending again"):
+            for name, message in lines:
+                for sink in sinks:
+                    if to or sink.name == name:
+                        sink.send(message)
+            for sink in sinks:
+                sink.close()
+        _show_deliveries(sinks, form)
+        _complain(sinks, failures)
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Whether somebody asked to stop: the first Ctrl-C, or SIGTERM, ends the work in good order, the second at once."""
+    asked = False
+
+    def ask(number: int, _: Any) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _refuse_options(context: typer.Context) -> None:
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if given:
+        with command():
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(f"{flags} stands before {context.invoked_subcommand}; give it after")
+
+
+def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
+    from pinlake.emulate.sinks.open import FORMS, is_folder
+
+    if not to:
+        raise UsageError(f"no place to send to; give --to, one of {FORMS}")
+    if repeated := next((place for place in to if list(to).count(place) > 1), None):
+        raise UsageError(f"--to {repeated} is given twice; give each place once")
+    folders = [Path(place) for place in to if is_folder(place)]
+    if len(folders) > 1:
+        raise UsageError(f"{folders[0]} and {folders[1]} are both folders; give one dump at a time")
+    return folders, [place for place in to if not is_folder(place)]
+
+
+def _source(call: Command, rows: Path | None, from_sql: bool) -> tuple[Path | Rows | None, str | None]:
+    if rows is not None and from_sql:
+        raise UsageError("--rows and --sql both name rows; give one of them")
+    if not from_sql:
+        return rows, None
+    need("transports", "sqlalchemy")
+    from pinlake.emulate.database import DatabaseRows
+
+    url = _sql_url(call)
+    report = reporter(call.settings)
+    say = lambda message: report("emulate", message)  # noqa: E731
+    return DatabaseRows(url, _password(call), call.settings.give_up_after, say), url
+
+
+def _sql_url(call: Command) -> str:
+    if call.settings.sql_url is None:
+        raise UsageError("no database is named; give --sql, for example sqlite:///posts.db, or PINLAKE_SQL_URL")
+    return call.settings.sql_url
+
+
+def _password(call: Command) -> str | None:
+    password = call.settings.sql_password
+    return password.get_secret_value() if password else None
+
+
+def _open(
+    call: Command,
+    places: Sequence[str],
+    failures: FailedFile,
+    partitions: int = 1,
+    flush_size: int = 1,
+    gzip: bool = False,
+    create_topics: bool = False,
+) -> list[Sink]:
+    from pinlake.emulate.sinks.open import SinkOptions, open_sink
+
+    report = reporter(call.settings)
+    options = SinkOptions(
+        call.settings,
+        call.settings.topic_id or DEFAULT_TOPIC_ID,
+        failures,
+        lambda message: report("emulate", message),
+        partitions,
+        flush_size,
+        gzip,
+        create_topics,
+    )
+    return [open_sink(place, options) for place in places]
+
+
+def _progress(call: Command, sinks: Sequence[Sink]) -> Callable[[int], None]:
+    report, began = reporter(call.settings), time.monotonic()
+
+    def progress(posts: int) -> None:
+        parts = [f"{posts:,} posts"]
+        if sinks:
+            parts.append(f"{posts / max(time.monotonic() - began, 0.001):,.0f} a second")
+        for sink in sinks:
+            done, failed = sink.deliveries.acknowledged.total(), sink.deliveries.failed.total()
+            parts.append(f"{sink.name}: {done:,} acknowledged, {failed:,} failed")
+        report("emulate", "; ".join(parts))
+
+    return progress
+
+
+def _show(truth: Truth, sinks: Sequence[Sink], to: str, form: Format) -> None:
+    from pinlake.report.output import Result, to_json, write
+
+    document = asdict(truth)
+    if form is Format.JSON:
+        deliveries = {"deliveries": _delivered(sinks)} if sinks else {}
+        out.file.write(to_json({**document, **deliveries}) + "\n")
+        return
+    topics = document["topics"]
+    columns = ["topic", *next(iter(topics.values()))]
+    write(Result(columns, [[name, *counts.values()] for name, counts in topics.items()], f"Sent to {to}"), form, out)
+    if sinks and form is Format.TABLE:
+        _show_deliveries(sinks, form)
+
+
+def _show_deliveries(sinks: Sequence[Sink], form: Format) -> None:
+    from pinlake.report.output import Result, to_json, write
+
+    rows = _delivered(sinks)
+    if form is Format.JSON:
+        out.file.write(to_json({"deliveries": rows}) + "\n")
+        return
+    columns = ["sink", "topic", "acknowledged", "failed"]
+    write(Result(columns, [list(row.values()) for row in rows], "Delivered"), form, out)
+
+
+def _delivered(sinks: Sequence[Sink]) -> list[dict[str, Any]]:
+    return [
+        {
+            "sink": sink.name,
+            "topic": topic,
+            "acknowledged": sink.deliveries.acknowledged[topic],
+            "failed": sink.deliveries.failed[topic],
+        }
+        for sink in sinks
+        for topic in TOPICS
+    ]
+
+
+def _complain(sinks: Sequence[Sink], failures: FailedFile) -> None:
+    """Raise MachineError where messages have failed."""
+    reasons: Counter[str] = sum((sink.deliveries.reasons for sink in sinks), start=Counter())
+    if reasons:
+        told = ", ".join(f"{count:,} times {reason}" for reason, count in reasons.most_common(3))
+        raise MachineError(
+            f"{reasons.total():,} messages failed ({told}); they are in {failures.path}: send them again with `pinlake "
+            f"emulate resend {failures.path}`"
+        )

@@ -1,0 +1,94 @@
+"""Source rows of the emulator from three files of JSON lines."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import zip_longest
+from math import isinf
+from pathlib import Path
+
+from pinlake.emulate.rows import Post, Record
+from pinlake.errors import SourceError
+from pinlake.topics import TOPICS
+
+
+class FileRows:
+    """Row i of `raw_pin.jsonl`, `raw_geo.jsonl` and `raw_user.jsonl` in a folder, for every i.
+
+    Rows are passed on as they are: their post ids need not agree and may repeat.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read every row once. Raises SourceError, naming file and line, where one is missing or no JSON object."""
+        self._files = [folder / f"raw_{topic}.jsonl" for topic in TOPICS]
+        for file in self._files:
+            if not file.is_file():
+                raise SourceError(
+                    f"{file}: no such file. Rows are read from {', '.join(f.name for f in self._files)} in one folder."
+                )
+        self._starts = [array("q") for _ in self._files]
+        self._index()
+
+    def __len__(self) -> int:
+        return len(self._starts[0])
+
+    def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
+        with ExitStack() as stack:
+            opened = [stack.enter_context(file.open("rb")) for file in self._files]
+            for number in numbers:
+                for lines, starts in zip(opened, self._starts, strict=True):
+                    lines.seek(starts[number])
+                pairs = zip(opened, self._files, strict=True)
+                yield Post(*(_parse(lines.readline(), file, number + 1) for lines, file in pairs))
+
+    def _index(self) -> None:
+        """Where each line starts. The files are read side by side, so that the first bad line is the one named."""
+        readers = (_starts_of(file) for file in self._files)
+        for line, found in enumerate(zip_longest(*readers), start=1):
+            if None in found:
+                short = self._files[found.index(None)]
+                raise SourceError(
+                    f"{short}: line {line} is missing, but other topics have it. Give all three files equally many "
+                    "rows."
+                )
+            for starts, start in zip(self._starts, found, strict=True):
+                starts.append(start)
+
+
+def _starts_of(file: Path) -> Iterator[int]:
+    start = 0
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                _parse(line, file, number)
+                yield start
+                start += len(line)
+    except OSError as error:
+        raise SourceError(
+            f"{file}: can't be read ({error.strerror}). Allow reading it or give another folder."
+        ) from error
+
+
+def _parse(line: bytes, file: Path, number: int) -> Record:
+    try:
+        record = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{file}: line {number} is not JSON ({error}). Write one JSON object per line.") from error
+    if not isinstance(record, dict):
+        found = type(record).__name__
+        raise SourceError(f"{file}: line {number} holds a {found}, not an object. Write one JSON object per line.")
+    return record
+
+
+def _finite(text: str) -> float:
+    """A number too large for a float would be written as Infinity, which is no JSON."""
+    if isinf(number := float(text)):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,0 +1,116 @@
+"""What the emulator sends: for each post its records, dirt and copies, and what becomes of them in a right pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from random import Random
+from typing import NamedTuple
+
+from pinlake.emulate.content import content_of, digest_of
+from pinlake.emulate.dirt import Outcome, Speck, pick, plain, respelled
+from pinlake.emulate.rows import Post, Record
+from pinlake.emulate.sinks.base import Message
+from pinlake.emulate.truth import RANDOM, Run
+from pinlake.topics import TOPICS, Topic
+
+# A post that is sent again comes within so many posts, which bounds what has to be kept.
+WINDOW = 1_000
+
+
+class Sending(NamedTuple):
+    """One record on its way. `expected` holds for made posts in sequence; `kind` is its dirt, if any."""
+
+    topic: Topic
+    record: Record
+    text: str
+    expected: Outcome
+    kind: str | None = None
+
+    @property
+    def message(self) -> Message:
+        key = self.record.get(self.topic.key)
+        return Message(self.topic.name, None if key is None else str(key), self.text)
+
+
+def numbers_of(order: str, rows: int, posts: int | None, seed: int) -> Iterator[int]:
+    """The rows to send, by number: `posts` of them, without end for None.
+
+    Random order takes any row any number of times, as public emulators do; the same seed takes the same ones.
+    """
+    turns: Iterable[int] = count() if posts is None else range(posts)
+    if order == RANDOM:
+        random = Random(f"order {seed}")
+        return (random.randrange(rows) for _ in turns)
+    return (turn % rows for turn in turns)
+
+
+def sendings(posts: Iterable[Post], run: Run) -> Iterator[list[Sending]]:
+    """What to send for each post, together with what earlier posts left for this moment; the rest comes last."""
+    dirt_random, again_random = Random(f"dirt {run.seed}"), Random(f"again {run.seed}")
+    later: dict[int, list[Sending]] = {}
+    for number, post in enumerate(posts):
+        now = later.pop(number, [])
+        own = []
+        for topic, record in zip(TOPICS.values(), post, strict=True):
+            speck = pick(topic, run.dirt, dirt_random) if run.dirt else None
+            if speck and run.rows and content_of(topic, record) is None:
+                speck = None  # rows that came dirty stay as they are
+            sending = _first(topic, record, speck)
+            own.append(sending)
+            now.append(sending)
+            if speck and speck.kind.outcome is Outcome.QUARANTINED:
+                now.append(_dirty(topic, record, speck))
+            elif speck and speck.kind.outcome is Outcome.CONFLICTS:
+                later.setdefault(_moment(number, speck.delay), []).append(_dirty(topic, record, speck))
+        if run.duplicates and again_random.random() < run.duplicates:
+            moment, is_respelled = _moment(number, again_random.random()), again_random.random() < 0.5
+            later.setdefault(moment, []).extend(_again(sending, is_respelled) for sending in own)
+        yield now
+    for moment in sorted(later):
+        yield later[moment]
+
+
+class Judge:
+    """Finds out what becomes of records where the same post may occur anywhere again."""
+
+    def __init__(self) -> None:
+        self._posts: dict[str, set[object]] = {topic: set() for topic in TOPICS}
+        self._contents: dict[str, set[bytes]] = {topic: set() for topic in TOPICS}
+
+    def outcome(self, sending: Sending) -> Outcome:
+        """What becomes of the next record."""
+        content = content_of(sending.topic, sending.record)
+        if sending.expected is Outcome.QUARANTINED or content is None:
+            return Outcome.QUARANTINED
+        posts, contents = self._posts[sending.topic.name], self._contents[sending.topic.name]
+        digest = digest_of(content)
+        is_new_post, is_new_content = content[0] not in posts, digest not in contents
+        posts.add(content[0])
+        contents.add(digest)
+        if is_new_post:
+            return Outcome.SILVER
+        return Outcome.CONFLICTS if is_new_content else Outcome.DEDUPLICATED
+
+
+def _moment(number: int, share: float) -> int:
+    return number + 1 + int(share * WINDOW)
+
+
+def _first(topic: Topic, record: Record, speck: Speck | None) -> Sending:
+    if speck and speck.kind.outcome is Outcome.SILVER:
+        return _dirty(topic, record, speck)
+    return Sending(topic, record, plain(record), Outcome.SILVER)
+
+
+def _dirty(topic: Topic, record: Record, speck: Speck) -> Sending:
+    changed, text = speck.applied(topic, record)
+    return Sending(speck.kind.sent_to or topic, changed, text, speck.kind.outcome, speck.kind.name)
+
+
+def _again(sending: Sending, is_respelled: bool) -> Sending:
+    """The same record once more. What dirt took from its content is missing again, so the two stay equal."""
+    record = respelled(sending.topic, sending.record) if is_respelled else sending.record
+    if record == sending.record:
+        return sending._replace(expected=Outcome.DEDUPLICATED, kind="duplicate")
+    return Sending(sending.topic, record, plain(record), Outcome.DEDUPLICATED, "respelled")

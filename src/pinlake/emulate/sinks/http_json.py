@@ -1,0 +1,122 @@
+"""Calls of a service that takes JSON and answers JSON, with what can go wrong in words that help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from pinlake.emulate.sinks.batches import CallError, FinalError, PassingError, TooLargeError
+
+_TOO_LARGE = 413
+# Timed out, and too many requests: of all answers below 500 those that a later call needn't get.
+_PASSING = {408, 429}
+
+ADDRESS = "check the address: its host, stage and path"
+OUT_OF_REACH = "start it, or check its address and the network"
+BUSY = "look into its log and limits"
+_REMEDIES = {
+    401: "it wants credentials: put those for this host into ~/.netrc, or check them there",
+    403: f"get the right to call this, or {ADDRESS}",
+    404: ADDRESS,
+}
+
+
+class HttpJson:
+    """One service at `url`, over one connection that is kept open. `headers` go with every call.
+
+    `remedies` are by HTTP status, or by the `error_code` in an answer.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str], remedies: Mapping[int, str]) -> None:
+        self._url = url.rstrip("/")
+        self._remedies = {**_REMEDIES, **remedies}
+        self._secrets = _secrets(url, headers)
+        self._session = requests.Session()
+        self._session.headers.update(headers)
+
+    def call(self, method: str, path: str, body: bytes, seconds: float) -> dict[str, Any]:
+        """The JSON object that is answered within about `seconds`. Raises CallError for everything else."""
+        response = self._answer(method, path, body, seconds)
+        status = response.status_code
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not 200 <= status < 300:
+            raise self.error(f"{method} {path}", status, answer, _retry_after(response))
+        if not isinstance(answer, dict):
+            kind = response.headers.get("Content-Type", "something").partition(";")[0]
+            raise FinalError(f"answered {method} {path} with {kind} that is no JSON object", ADDRESS)
+        return answer
+
+    def error(self, call: str, status: int, answer: Any, after: float = 0.0) -> CallError:
+        """What an answer with an error means. `answer` is its JSON, `after` the seconds that it asks to wait."""
+        body = answer if isinstance(answer, dict) else {}
+        code = body.get("error_code")
+        said = [f"error code {code}"] if code is not None else []
+        said += [str(body[name]) for name in ("message", "Message") if body.get(name)]
+        found = self._without_secrets(f"answered {call} with {status}" + (f" ({': '.join(said)})" if said else ""))
+        if status == _TOO_LARGE:
+            return TooLargeError(found, BUSY)
+        if status in _PASSING or status >= 500:
+            return PassingError(found, BUSY, after)
+        known = self._remedies.get(code) if isinstance(code, int) else None
+        return FinalError(found, known or self._remedies.get(status, ADDRESS))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def _answer(self, method: str, path: str, body: bytes, seconds: float) -> requests.Response:
+        try:
+            # A redirect would be followed with GET, often to a page for logging in.
+            return self._session.request(method, self._url + path, data=body, timeout=seconds, allow_redirects=False)
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            # Not what it says: that is the header, credentials and all.
+            raise FinalError("a header or the address holds a character that can't be sent", "mend it") from None
+        except requests.exceptions.SSLError as error:
+            raise FinalError(f"no trusted connection: {_cause(error)}", "check its certificate, and yours") from None
+        except requests.Timeout:
+            raise PassingError(f"no answer to {method} {path} within {seconds:.1f} s", OUT_OF_REACH) from None
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            raise PassingError(f"no connection: {self._without_secrets(_cause(error))}", OUT_OF_REACH) from None
+        except requests.RequestException as error:
+            raise FinalError(f"can't be called: {type(error).__name__}", ADDRESS) from None
+
+    def _without_secrets(self, text: str) -> str:
+        """At most 300 characters of one line; an answer may repeat what was sent."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return " ".join(text.split())[:300]
+
+
+def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
+    parts = urlsplit(url)
+    words = [word for value in headers.values() for word in (value, value.rpartition(" ")[2])]
+    words += [unquote(parts.password or "")]
+    # Names of formats are no secrets.
+    return sorted({word for word in words if len(word) > 3 and "/" not in word}, key=len, reverse=True)
+
+
+def _retry_after(response: requests.Response) -> float:
+    seconds = response.headers.get("Retry-After", "")
+    return float(seconds) if seconds.isdecimal() else 0.0
+
+
+def _cause(error: requests.RequestException) -> str:
+    """The innermost reason; what is around it repeats address and path."""
+    cause: Any = error
+    while True:
+        inner = getattr(cause, "reason", None) or (cause.args[-1] if getattr(cause, "args", ()) else None)
+        if not isinstance(inner, Exception):
+            return str(cause).rpartition(": ")[2]
+        cause = inner
+
+
+def to_json(value: object) -> bytes:
+    """The value in UTF-8; half of a surrogate pair, which has no bytes there, as its escape."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

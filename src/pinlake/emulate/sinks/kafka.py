@@ -1,0 +1,120 @@
+"""A sink that posts to Kafka: idempotent, every message acknowledged by all in-sync replicas, or failed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from pinlake.emulate.sinks.base import SAY_EVERY, Deliveries, Message, Say, silent
+from pinlake.errors import MachineError
+from pinlake.kafka import Config, Watch, final_error, find_topics, quiet
+from pinlake.topics import TOPICS
+
+# Errors of one message, which the next need not have.
+_OF_ONE_MESSAGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD}
+
+
+class KafkaSink:
+    """Messages as they are, with the post id as key, to the topics `<topic id>.<topic>`.
+
+    The client keeps messages while a broker is away and sends them when it is back, in their order and once. A message
+    that no broker took within `give_up_after` seconds has failed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        topic_id: str,
+        deliveries: Deliveries,
+        give_up_after: float = 60.0,
+        say: Say = silent,
+        create_topics: int | None = None,
+    ) -> None:
+        """`create_topics` is how many partitions a missing topic gets. Raises MachineError as `find_topics`."""
+        self.deliveries = deliveries
+        self.name = deliveries.sink
+        self._servers = config["bootstrap.servers"]
+        self._say = say
+        self._names = {topic: f"{topic_id}.{topic}" for topic in TOPICS}
+        self._watch = Watch()
+        self._lost: KafkaError | None = None
+        find_topics(config, self._names.values(), give_up_after, say, create_topics)
+        self._producer = Producer(
+            {
+                "linger.ms": 20,
+                "compression.type": "lz4",
+                **config,
+                "enable.idempotence": True,
+                "acks": "all",
+                "message.timeout.ms": max(int(give_up_after * 1000), 1),
+                "error_cb": self._watch.told,
+            },
+            logger=quiet(),
+        )
+
+    def send(self, message: Message) -> None:
+        self._check()
+        while True:
+            try:
+                self._producer.produce(
+                    self._names[message.topic],
+                    message.value,
+                    message.key,
+                    on_delivery=partial(self._delivered, message),
+                )
+            except BufferError:
+                # The client's queue is full: wait until a part of it was taken, or has failed.
+                self._producer.poll(SAY_EVERY) or self._say(self._waiting())
+                self._check()
+            except KafkaException as error:
+                self.deliveries.fail(message, error.args[0].str())
+                return
+            else:
+                self._producer.poll(0)
+                return
+
+    def flush(self) -> None:
+        while self._producer.flush(SAY_EVERY):
+            self._say(self._waiting())
+            self._check()
+        self._check()
+
+    def close(self) -> None:
+        self.flush()
+
+    def _delivered(self, message: Message, error: KafkaError | None, _: Any) -> None:
+        if error is None:
+            self.deliveries.acknowledge(message)
+            return
+        self.deliveries.fail(message, error.str())
+        if error.code() not in _OF_ONE_MESSAGE:
+            self._lost = error
+
+    def _check(self) -> None:
+        """Raise MachineError where nothing more can be delivered; what the client still holds has failed then."""
+        if self._lost is None and self._watch_is_fine():
+            return
+        self._producer.purge()
+        self._producer.flush(SAY_EVERY)
+        self._watch.check(self._servers)
+        assert self._lost is not None
+        if self._lost.code() == KafkaError._MSG_TIMED_OUT:
+            raise MachineError(
+                f"Kafka at {self._servers} took no message for so long that they timed out "
+                f"({self._watch.last or self._lost.str()}); start it, or wait longer with --give-up-after, then send "
+                "the failed ones again"
+            )
+        raise final_error(self._servers, self._lost)
+
+    def _watch_is_fine(self) -> bool:
+        try:
+            self._watch.check(self._servers)
+        except MachineError:
+            return False
+        return True
+
+    def _waiting(self) -> str:
+        reason = f" ({self._watch.last})" if self._watch.last else ""
+        return f"{len(self._producer):,} messages wait for Kafka at {self._servers}{reason}"

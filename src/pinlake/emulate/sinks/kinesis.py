@@ -1,0 +1,175 @@
+"""A sink that puts to Kinesis streams, and what it shares with the one that goes through an API gateway."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError
+from botocore.parsers import ResponseParserError
+
+from pinlake.emulate.sinks.base import Deliveries, Message, Say, silent
+from pinlake.emulate.sinks.batches import (
+    BatchSink,
+    CallError,
+    FinalError,
+    Item,
+    PassingError,
+    Refusal,
+    UnfitError,
+    public,
+)
+from pinlake.errors import MachineError, first_line
+
+_MAX_RECORD_BYTES = 1024 * 1024
+_MAX_KEY_CHARACTERS = 256
+_NO_KEY = "-"
+# boto3 takes one number of seconds for all calls; Kinesis answers sooner than a gateway must.
+_ANSWER_SECONDS = 10.0
+
+_MORE_SHARDS = "give the streams more shards or on-demand capacity, or send slower with --rate"
+_LOG_IN = "log in again, or check AWS_PROFILE and the AWS_ variables for credentials"
+_ADDRESS = "check AWS_ENDPOINT_URL and the region"
+_PASSING = {
+    "InternalFailure",
+    "InternalServerError",
+    "KMSThrottlingException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Throttling",
+    "ThrottlingException",
+}
+# By how the code begins: services spell the rest in several ways.
+_REMEDIES = {
+    "ResourceNotFound": "make the stream, or check the prefix of the streams and the region",
+    "AccessDenied": "get kinesis:PutRecords on the stream",
+    "KMS": "look at the stream's key in KMS",
+    "ExpiredToken": _LOG_IN,
+    "UnrecognizedClient": _LOG_IN,
+    "InvalidClientToken": _LOG_IN,
+    "InvalidSignature": f"{_LOG_IN}, and check this machine's clock",
+    "SignatureDoesNotMatch": f"{_LOG_IN}, and check this machine's clock",
+    "RequestExpired": "check this machine's clock",
+    "IncompleteSignature": _LOG_IN,
+    "MissingAuthenticationToken": _LOG_IN,
+}
+
+
+class KinesisBatches(BatchSink):
+    """Messages as they are to the streams `<prefix>-<topic>`, with the post id as partition key, `-` where there is none.
+
+    A record of more than 1 MiB together with its key has failed at once. Within a call Kinesis may take later records
+    and refuse earlier ones for the moment; these are sent again before anything else of their topic.
+    """
+
+    max_bytes = 5 * 1024 * 1024
+    slow_remedy = _MORE_SHARDS
+
+    def __init__(self, place: str, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
+        super().__init__(place, give_up_after, deliveries, say)
+        self._prefix = stream_prefix
+
+    @abstractmethod
+    def _record(self, value: bytes, key: str) -> Any:
+        """A record as the call has it."""
+
+    @abstractmethod
+    def _put(self, stream: str, records: list[Any]) -> dict[str, Any]:
+        """The answer of PutRecords. Raises CallError."""
+
+    def _item(self, message: Message) -> Item:
+        key, value = message.key or _NO_KEY, message.value
+        size = len(value) + len(key.encode("utf-8", "backslashreplace"))
+        if size > _MAX_RECORD_BYTES:
+            raise UnfitError("larger than the 1 MiB that a Kinesis record can have")
+        if len(key) > _MAX_KEY_CHARACTERS:
+            raise UnfitError(f"its key is longer than the {_MAX_KEY_CHARACTERS} characters that Kinesis takes")
+        return Item(message, self._record(value, key), size)
+
+    def _post(self, topic: str, records: list[Any]) -> list[Refusal | None]:
+        stream = f"{self._prefix}-{topic}"
+        entries = self._put(stream, records).get("Records")
+        if not isinstance(entries, list) or len(entries) != len(records):
+            raise FinalError(f"answered for stream {stream} without an entry for each record", _ADDRESS)
+        return [_refusal(entry, stream) for entry in entries]
+
+
+class KinesisSink(KinesisBatches):
+    """Puts with boto3. Credentials, region and endpoint are those of its standard chain; `region` overrides that."""
+
+    def __init__(
+        self,
+        stream_prefix: str,
+        give_up_after: float,
+        deliveries: Deliveries,
+        say: Say = silent,
+        region: str | None = None,
+    ) -> None:
+        """Raises MachineError where credentials or region are missing."""
+        seconds = min(_ANSWER_SECONDS, give_up_after)
+        # boto3's own tries are silent and don't know when to give up.
+        config = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
+        try:
+            session = boto3.Session()
+            has_credentials = session.get_credentials() is not None
+            self._client = session.client("kinesis", region_name=region, config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise MachineError(
+                f"Kinesis can't be used: {first_line(error)}; check AWS_PROFILE, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL "
+                "and the file that `aws configure` writes"
+            ) from None
+        place = f"Kinesis at {public(self._client.meta.endpoint_url)}"
+        if not has_credentials:
+            raise MachineError(
+                f"{place}: no credentials; log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        super().__init__(place, stream_prefix, give_up_after, deliveries, say)
+
+    def _record(self, value: bytes, key: str) -> dict[str, Any]:
+        return {"Data": value, "PartitionKey": key}
+
+    def _put(self, stream: str, records: list[Any]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = self._client.put_records(StreamName=stream, Records=records)
+        except ClientError as error:
+            said = error.response.get("Error", {})
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            raise service_error(stream, said.get("Code", "Unknown"), said.get("Message", ""), status) from None
+        except SSLError as error:
+            raise FinalError(f"no trusted connection: {first_line(error)}", "check its certificate, and yours") from None
+        except (ConnectionError, HTTPClientError) as error:
+            raise PassingError(f"no answer: {type(error).__name__}", f"{_ADDRESS}, and the network") from None
+        except ResponseParserError:
+            raise FinalError(f"answered for stream {stream} with what is no answer of Kinesis", _ADDRESS) from None
+        except BotoCoreError as error:
+            raise FinalError(f"can't be called: {first_line(error)}", _LOG_IN) from None
+        return answer
+
+    def _let_go(self) -> None:
+        self._client.close()
+
+
+def service_error(stream: str, code: str, said: str, status: int) -> CallError:
+    """What an error of Kinesis by its code means for a whole call."""
+    # What is said of signatures holds the headers that were signed.
+    told = "" if "Signature" in code or not said else f": {first_line(Exception(said))}"
+    found = f"stream {stream}: {code}{told}"
+    if code in _PASSING or status == 429 or status >= 500:
+        return PassingError(found, _MORE_SHARDS)
+    remedy = next((remedy for begin, remedy in _REMEDIES.items() if code.startswith(begin)), None)
+    return FinalError(found, remedy or "look it up among the errors of Kinesis's PutRecords")
+
+
+def _refusal(entry: Any, stream: str) -> Refusal | None:
+    found = entry if isinstance(entry, dict) else {}
+    if code := found.get("ErrorCode"):
+        return Refusal(f"stream {stream}: {code}", code in _PASSING)
+    if not found.get("SequenceNumber"):
+        raise FinalError(f"answered for stream {stream} with an entry that is none", _ADDRESS)
+    return None

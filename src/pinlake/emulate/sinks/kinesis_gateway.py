@@ -1,0 +1,53 @@
+"""A sink that puts to Kinesis streams through an API gateway, as AWS's tutorial of a Kinesis proxy sets it up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from pinlake.emulate.sinks.base import Deliveries, Say, silent
+from pinlake.emulate.sinks.batches import public
+from pinlake.emulate.sinks.http_json import ADDRESS, HttpJson, to_json
+from pinlake.emulate.sinks.kinesis import KinesisBatches, service_error
+
+_NOT_FOUND_OR_ALLOWED = (
+    f"{ADDRESS} (a gateway says `Missing Authentication Token` of a path that it doesn't have), or get the right to "
+    "call it"
+)
+
+
+class KinesisGatewaySink(KinesisBatches):
+    """Calls PUT `<url>/streams/<stream>/records`; `data` is text, which the gateway's template has to encode in base64.
+
+    `url` ends with the gateway's stage.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        stream_prefix: str,
+        give_up_after: float,
+        deliveries: Deliveries,
+        say: Say = silent,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`headers`, such as the gateway's key, go with every call."""
+        super().__init__(f"Kinesis gateway at {public(url)}", stream_prefix, give_up_after, deliveries, say)
+        kinds = {"Content-Type": "application/json", "Accept": "application/json"}
+        self._http = HttpJson(url, {**(headers or {}), **kinds}, {403: _NOT_FOUND_OR_ALLOWED})
+
+    def _record(self, value: bytes, key: str) -> bytes:
+        return to_json({"data": value.decode(), "partition-key": key})
+
+    def _put(self, stream: str, records: list[Any]) -> dict[str, Any]:
+        path = f"/streams/{quote(stream, safe='')}/records"
+        answer = self._http.call("PUT", path, b'{"records":[%b]}' % b",".join(records), self._answer_seconds())
+        if code := answer.get("__type"):
+            # The tutorial's gateway answers 200 where Kinesis answered an error.
+            said = answer.get("message") or answer.get("Message") or ""
+            raise service_error(stream, str(code).rpartition("#")[2], str(said), 0)
+        return answer
+
+    def _let_go(self) -> None:
+        self._http.close()

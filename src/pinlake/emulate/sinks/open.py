@@ -1,0 +1,125 @@
+"""Sinks by their address, as `--to` has it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Say, Sink
+from pinlake.emulate.sinks.console import ConsoleSink
+from pinlake.errors import MachineError, UsageError
+from pinlake.settings import Settings
+
+CONSOLE = "console"
+FORMS = (
+    "console, the folder of a dump, s3://bucket/prefix, kafka://host:port, kafka-rest+https://host/path, "
+    "kinesis://prefix of the streams, kinesis+https://gateway/stage/prefix of the streams"
+)
+
+
+@dataclass(frozen=True)
+class SinkOptions:
+    """What sinks need to know beside their address. Topics that aren't there are made with `create_topics`."""
+
+    settings: Settings
+    topic_id: str
+    failures: FailedFile
+    say: Say
+    partitions: int = 1
+    flush_size: int = 1
+    gzip: bool = False
+    create_topics: bool = False
+
+
+def is_folder(address: str) -> bool:
+    """Whether the address names a folder of this machine."""
+    return address != CONSOLE and "://" not in address
+
+
+def open_sink(address: str, options: SinkOptions) -> Sink:
+    """The sink at an address that is no folder. Raises UsageError for an unknown form, and what the sink raises."""
+    scheme, _, rest = address.partition("://")
+    opener = _OPENERS.get(scheme)
+    if opener is None:
+        raise UsageError(f"can't send to {address!r}; the forms are {FORMS}")
+    if not rest and scheme != CONSOLE:
+        raise UsageError(f"{address!r} names nothing after ://; the forms are {FORMS}")
+    if urlsplit(address).password:
+        raise UsageError(f"an address of scheme {scheme} holds a password, which others can see; use its settings file")
+    try:
+        return opener(rest, options, Deliveries(address, options.failures))
+    except ModuleNotFoundError as error:
+        raise MachineError(
+            f"{error.name} is not installed, which {scheme}:// needs; run `make install`, or install "
+            "pinlake[transports]"
+        ) from error
+
+
+def _console(_: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+    return ConsoleSink(sys.stdout, options.topic_id, deliveries)
+
+
+def _kafka(servers: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+    from pinlake.emulate.sinks.kafka import KafkaSink
+    from pinlake.kafka import client_config
+
+    return KafkaSink(
+        client_config(servers.rstrip("/"), options.settings.kafka_config),
+        options.topic_id,
+        deliveries,
+        options.settings.give_up_after,
+        options.say,
+        create_topics=options.partitions if options.create_topics else None,
+    )
+
+
+def _rest(scheme: str) -> Callable[[str, SinkOptions, Deliveries], Sink]:
+    def open_rest(rest: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+        from pinlake.emulate.sinks.rest import KafkaRestSink
+
+        url = f"{scheme}://{rest.rstrip('/')}"
+        return KafkaRestSink(url, options.topic_id, options.settings.give_up_after, deliveries, options.say)
+
+    return open_rest
+
+
+def _kinesis(prefix: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+    from pinlake.emulate.sinks.kinesis import KinesisSink
+
+    return KinesisSink(prefix, options.settings.give_up_after, deliveries, options.say)
+
+
+def _kinesis_gateway(scheme: str) -> Callable[[str, SinkOptions, Deliveries], Sink]:
+    def open_gateway(rest: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+        from pinlake.emulate.sinks.kinesis_gateway import KinesisGatewaySink
+
+        stage, _, prefix = rest.rstrip("/").rpartition("/")
+        if not stage:
+            raise UsageError(f"{rest!r} names no stream; give kinesis+{scheme}://gateway/stage/prefix of the streams")
+        url = f"{scheme}://{stage}"
+        return KinesisGatewaySink(url, prefix, options.settings.give_up_after, deliveries, options.say)
+
+    return open_gateway
+
+
+def _bucket(place: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+    from pinlake.emulate.sinks.dump import DumpSink
+    from pinlake.store.open import open_store
+
+    settings = options.settings
+    store = open_store(f"s3://{place}", role=settings.s3_role)
+    return DumpSink(store, options.topic_id, deliveries, options.partitions, options.flush_size, options.gzip)
+
+
+_OPENERS: dict[str, Callable[[str, SinkOptions, Deliveries], Sink]] = {
+    CONSOLE: _console,
+    "s3": _bucket,
+    "kafka": _kafka,
+    "kafka-rest+http": _rest("http"),
+    "kafka-rest+https": _rest("https"),
+    "kinesis": _kinesis,
+    "kinesis+http": _kinesis_gateway("http"),
+    "kinesis+https": _kinesis_gateway("https"),
+}

@@ -1,0 +1,162 @@
+"""A Kafka broker on this machine: one node, in a folder of its own, ended with what started it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from pinlake.errors import MachineError
+from pinlake.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folder
+from pinlake.java import java_program
+
+START_SECONDS = 60.0
+
+_SERVER = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+# A topic is made by whoever means to have it: a misspelled one must not appear.
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# Without it the first consumer of a group waits three seconds for others.
+group.initial.rebalance.delay.ms=0
+"""
+
+
+class Broker:
+    """One broker. Its folder keeps what it was sent, so it can be stopped, or killed, and started again."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        """Make the folder ready. `port` is a free one where none is given. Raises MachineError."""
+        self._folder = folder.absolute()
+        self._port = port or _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._classpath = _classpath()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._config = self._folder / "server.properties"
+        self._log = self._folder / "broker.log"
+        if not self._config.exists():
+            text = _SERVER.format(port=self._port, controller=_free_port(), data=self._folder / "data")
+            self._config.write_text(text, encoding="utf-8")
+            self._run_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", _cluster_id(), "-c")
+
+    @property
+    def servers(self) -> str:
+        """What a client takes as `bootstrap.servers`."""
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers. Raises MachineError where it doesn't."""
+        check_java()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [java_program(), *_JVM, "-cp", self._classpath, "kafka.Kafka", str(self._config)],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self._folder,
+                # Ctrl-C is for whoever started it, who ends it when all is done.
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise MachineError(f"the Kafka broker did not start: {self._last_words()}; see {self._log}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End it as an operator would; it finishes what it is doing."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _answers(self) -> bool:
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        from pinlake.kafka import quiet
+
+        try:
+            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            return bool(AdminClient({"bootstrap.servers": self.servers}, logger=quiet()).list_topics(timeout=2).brokers)
+        except (OSError, KafkaException):
+            return False
+
+    def _run_tool(self, *arguments: str) -> None:
+        said = subprocess.run(
+            [java_program(), *_JVM, "-cp", self._classpath, *arguments, str(self._config)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if said.returncode:
+            raise MachineError(f"the Kafka broker's folder {self._folder} can't be made: {said.stderr.strip()[-300:]}")
+
+    def _last_words(self) -> str:
+        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        return (lines or ["it said nothing"])[-1][:300]
+
+
+@contextmanager
+def running_broker(folder: Path, port: int | None = None) -> Iterator[Broker]:
+    """A broker that runs as long as this."""
+    broker = Broker(folder, port)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+
+
+_JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+
+
+def _classpath() -> str:
+    from pyspark.find_spark_home import _find_spark_home
+
+    # Ivy as Spark configures it leaves out Scala's own library, which Spark has.
+    spark_jars = Path(_find_spark_home()) / "jars"  # type: ignore[no-untyped-call]
+    jars = [*fetch_jars(jars_folder("kafka"), KAFKA_BROKER), *spark_jars.glob("scala-library-*.jar")]
+    return ":".join(map(str, jars))
+
+
+def _cluster_id() -> str:
+    import base64
+
+    return base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

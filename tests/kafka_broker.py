@@ -1,0 +1,47 @@
+"""A Kafka broker for the tests: one for all that only use it, others for those that kill it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from pinlake.kafka import client_config, find_topics, quiet
+from pinlake.local.broker import Broker, running_broker
+from pinlake.topics import TOPICS
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running_broker(tmp_path_factory.mktemp("broker")) as started:
+        yield started
+
+
+def new_topic_id(broker: Broker, partitions: int = 1) -> str:
+    """The id of three new topics."""
+    topic_id = uuid4().hex[:12]
+    find_topics(client_config(broker.servers), [f"{topic_id}.{topic}" for topic in TOPICS], 30, print, partitions)
+    return topic_id
+
+
+def produce(broker: Broker, topic: str, values: Sequence[bytes | None], partition: int = 0) -> None:
+    """Send values to one partition, in their order."""
+    producer = Producer({"bootstrap.servers": broker.servers, "linger.ms": 0}, logger=quiet())
+    for number, value in enumerate(values):
+        producer.produce(topic, value, key=str(number), partition=partition)
+    assert producer.flush(30) == 0
+
+
+def messages(broker: Broker, topic: str, partition: int = 0) -> list[Any]:
+    """All values of a partition, as the broker has them."""
+    consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": uuid4().hex}, logger=quiet())
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+    consumer.assign([TopicPartition(topic, partition, low)])
+    found: list[Any] = []
+    while len(found) < high - low:
+        found += [message.value() for message in consumer.consume(high - low - len(found), 1)]
+    consumer.close()
+    return found
