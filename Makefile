@@ -25,6 +25,10 @@ run: $(VENV)/installed ## the main job on made-up posts, answers at the end
 	@$(BIN)/pinlake emulate --posts $(POSTS) --to $(WORK)/dump --dirt 0.02 --duplicates 0.03
 	@$(BIN)/pinlake run --source $(WORK)/dump --lake $(WORK)/lake
 
+.PHONY: run-kafka
+run-kafka: $(VENV)/installed ## the same through a database, Kafka and its sink
+	@$(BIN)/python -m pinlake.local.whole kafka $(WORK)/kafka $(POSTS)
+
 .PHONY: test
 test: $(VENV)/installed ## the suite
 	@$(BIN)/pytest -m "not slow"

@@ -13,6 +13,7 @@ from pinlake.report.data_model import markdown
 from pinlake.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+_PIN = re.compile(r"[\w-]+(\[\w+\])?==[\w.]+")
 
 
 def project() -> dict[str, object]:
@@ -39,7 +40,7 @@ def test_the_types_are_the_packages_own() -> None:
 def test_every_pin_is_exact() -> None:
     found = project()
     extras = [pin for pins in found["optional-dependencies"].values() for pin in pins]  # type: ignore[attr-defined]
-    assert [pin for pin in [*found["dependencies"], *extras] if not re.fullmatch(r"[\w-]+(\[\w+\])?==[\w.]+", pin)] == []  # type: ignore[misc]
+    assert [pin for pin in [*found["dependencies"], *extras] if not _PIN.fullmatch(pin)] == []  # type: ignore[misc]
 
 
 def test_the_data_model_page_is_the_codes() -> None:

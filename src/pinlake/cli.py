@@ -25,6 +25,7 @@ from pinlake.cli_base import (
 )
 from pinlake.cli_emulate import emulate_app
 from pinlake.cli_job import job_app
+from pinlake.cli_sink import sink
 from pinlake.cli_workspace import doctor, links
 from pinlake.errors import UsageError
 from pinlake.report.formats import Format
@@ -342,6 +343,7 @@ def settings(
         write(Result(["setting", "value", "from", "meaning"], rows, "Settings"), form, out)
 
 
+app.command()(sink)
 app.command()(doctor)
 app.command()(links)
 

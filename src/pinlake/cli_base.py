@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -46,6 +47,12 @@ LogFormatFlag = Annotated[str | None, typer.Option("--log-format", help="console
 LogLevelFlag = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
 AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]
 FormatFlag = Annotated[Format, typer.Option("--format", help="table for people, csv or json for machines.")]
+GiveUpFlag = Annotated[
+    float | None, typer.Option("--give-up-after", help="Seconds to wait for a server.", show_default="60")
+]
+KafkaConfigFlag = Annotated[
+    Path | None, typer.Option("--kafka-config", help="File of the Kafka client's settings, lines name=value.")
+]
 
 
 @dataclass
@@ -167,6 +174,24 @@ def waiting(settings: Settings, doing: str) -> Iterator[None]:
             yield
     else:
         yield
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Whether somebody asked to stop: the first Ctrl-C, or SIGTERM, ends the work in good order, the second at once."""
+    asked = False
+
+    def ask(number: int, _: Any) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def need(extra: str, *modules: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +15,8 @@ from pinlake.cli_base import (
     Command,
     FileFlag,
     FormatFlag,
+    GiveUpFlag,
+    KafkaConfigFlag,
     LogFormatFlag,
     LogLevelFlag,
     command,
@@ -24,6 +24,7 @@ from pinlake.cli_base import (
     need,
     out,
     reporter,
+    stopping,
     waiting,
 )
 from pinlake.errors import MachineError, UsageError
@@ -60,12 +61,6 @@ TopicIdFlag = Annotated[
     str | None, typer.Option("--topic-id", help="Id of the pipeline.", show_default=DEFAULT_TOPIC_ID)
 ]
 FailedFlag = Annotated[Path | None, typer.Option("--failed", help="File of messages that could not be delivered.")]
-GiveUpFlag = Annotated[
-    float | None, typer.Option("--give-up-after", help="Seconds to wait for a server.", show_default="60")
-]
-KafkaConfigFlag = Annotated[
-    Path | None, typer.Option("--kafka-config", help="File of the Kafka client's settings, lines name=value.")
-]
 FlushFlag = Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object of a dump.")]
 PartitionsFlag = Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each topic that is made.")]
 CreateFlag = Annotated[bool, typer.Option("--create-topics", help="Make the topics in Kafka that aren't there.")]
@@ -213,24 +208,6 @@ def resend(
                 sink.close()
         _show_deliveries(sinks, form)
         _complain(sinks, failures)
-
-
-@contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
-    """Whether somebody asked to stop: the first Ctrl-C, or SIGTERM, ends the work in good order, the second at once."""
-    asked = False
-
-    def ask(number: int, _: Any) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _refuse_options(context: typer.Context) -> None:

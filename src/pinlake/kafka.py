@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pinlake.errors import MachineError, SettingsError, UsageError
@@ -207,3 +207,13 @@ def _make_topic(admin: AdminClient, servers: str, topic: str, partitions: int) -
                 f"Kafka at {servers}: topic {topic} can't be made ({error.args[0].str()}); ask for CREATE on the "
                 "cluster, or for the topic"
             ) from error
+
+
+def count_messages(config: Config, topic: str) -> int:
+    """How many messages the broker holds of a topic. Raises MachineError as `find_topics` does."""
+    partitions = find_topics(config, [topic], SAY_EVERY, lambda _: None)
+    consumer = Consumer({**config, "group.id": "pinlake-count"}, logger=quiet())
+    try:
+        return sum(high - low for _, low, high in watermarks(consumer, partitions, SAY_EVERY))
+    finally:
+        consumer.close()

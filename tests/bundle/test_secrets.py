@@ -20,6 +20,13 @@ NO_SECRETS = {
     "scope",  # a made-up scope of a test
     "secret_scope",  # the kind of a resource
     "pinlake_${bundle.target}_${workspace.current_user.short_name}",  # the name of a secret scope
+    "variable PINLAKE_SQL_PASSWORD or in the secrets file",  # where a password belongs
+    "made-up-secret-of-tests",
+    "made-up-word",
+    "hunter2",
+    "p@ss:w/rd%41",
+    "wrong",
+    "0e7f89a006e1",  # the default topic id
     "60b7d6478134be71a91a7a21ec1607a3adb8f628cde4e7379ba9fbff27285b8a",  # a digest of made-up rows
 }
 PATTERNS = {

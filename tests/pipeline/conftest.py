@@ -70,7 +70,7 @@ class Place:
 def place(shared_disk: None, spark: SparkSession) -> Callable[..., Place]:
     """Make a place: `place(dump, lake folder)`. Each has a schema of its own, so several can be open at once."""
 
-    def make(source: Path, lake: Path, **settings: Any) -> Place:
+    def make(source: Path | str, lake: Path, **settings: Any) -> Place:
         database = f"t_{uuid4().hex[:12]}"
         resolved = Settings(source=source, lake=lake, database=database, **settings)
         return Place(spark, resolved, pipeline.open_lake(spark, resolved))

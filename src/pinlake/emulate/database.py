@@ -284,8 +284,8 @@ def _parsed(url: str) -> sql.URL:
     driver = _DRIVERS.get(parsed.drivername) if parsed else None
     if parsed and (parsed.password or any("pass" in name or "pwd" in name for name in map(str.lower, parsed.query))):
         raise UsageError(f"the database's URL holds a password; take it out, and put it in {_PASSWORD_PLACE}")
-    if parsed is None or driver is None or (driver != "sqlite" and "@" in f"{parsed.host}{parsed.database}"):
-        raise UsageError(f"the database's URL can't be used; give {_URLS}, with %40 for an @ in USER")
+    if parsed is None or driver is None:
+        raise UsageError(f"the database's URL can't be used; give {_URLS}")
     if parsed.database in {None, "", ":memory:"}:
         raise UsageError(f"the database's URL names no database that lasts; give {_URLS}")
     if driver != "sqlite" and not parsed.username:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 
@@ -26,10 +26,14 @@ class Hole(NamedTuple):
 
 @dataclass
 class Progress:
-    """One topic: the highest start offset of an object by partition, and the holes before it in their order."""
+    """One topic: the highest start offset of an object by partition, and the holes before it in their order.
+
+    `ends` are the offsets by partition at which a reader of messages goes on: one after the last that an object covers.
+    """
 
     highest: dict[int, int] = field(default_factory=dict)
     missing: list[Hole] = field(default_factory=list)
+    ends: dict[int, int] = field(default_factory=dict)
 
     def is_new(self, partition: int, offset: int) -> bool:
         """True where an object that starts at this offset was not read: after the highest, or in a hole."""
@@ -51,10 +55,14 @@ def one_per_object(bronze: DataFrame) -> DataFrame:
     return bronze.where((F.col("position") == 0) | F.col("problem").isNotNull())
 
 
+def last_offset() -> Column:
+    """The last offset that an object covers: its start offset, and one for each further Kafka message in it."""
+    return F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
+
+
 def progress(bronze: DataFrame) -> Mapping[str, Progress]:
-    """By topic. An object covers its start offset, and one for each further Kafka message in it."""
-    end = F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
-    objects = one_per_object(bronze).select("topic", "partition", "object_offset", end.alias("end"))
+    """By topic."""
+    objects = one_per_object(bronze).select("topic", "partition", "object_offset", last_offset().alias("end"))
     # Objects may overlap, where one was written again with another number of records: the highest end so far counts.
     before = (
         Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)
@@ -67,7 +75,11 @@ def progress(bronze: DataFrame) -> Mapping[str, Progress]:
     rows = (
         objects.withColumn("expected", expected)
         .groupBy("topic", "partition")
-        .agg(F.max("object_offset").alias("highest"), F.sort_array(F.collect_list(hole)).alias("holes"))
+        .agg(
+            F.max("object_offset").alias("highest"),
+            F.max("end").alias("end"),
+            F.sort_array(F.collect_list(hole)).alias("holes"),
+        )
         .orderBy("topic", "partition")
         .collect()
     )
@@ -75,5 +87,6 @@ def progress(bronze: DataFrame) -> Mapping[str, Progress]:
     for row in rows:
         topic = found.setdefault(row["topic"], Progress())
         topic.highest[row["partition"]] = row["highest"]
+        topic.ends[row["partition"]] = row["end"] + 1
         topic.missing += [Hole(row["topic"], row["partition"], hole["first"], hole["last"]) for hole in row["holes"]]
     return found

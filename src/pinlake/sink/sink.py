@@ -43,6 +43,13 @@ class SinkSummary:
     topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
     ends: dict[tuple[str, int], int] = field(default_factory=dict)
 
+    def line(self) -> str:
+        """What was written so far, for whoever waits."""
+        messages = sum(each.messages for each in self.topics.values())
+        objects = sum(each.objects for each in self.topics.values())
+        letters = sum(each.dead_letters for each in self.topics.values())
+        return f"{messages:,} messages in {objects:,} objects" + (f", {letters:,} dead letters" if letters else "")
+
 
 def run_sink(
     config: Config,

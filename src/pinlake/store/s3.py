@@ -64,12 +64,17 @@ class S3Store:
         self._role = role
         self._keys = keys
         self._client: Any = None
+        self._found: _Found | None = None
         # What listings told: to ask for each object alone takes a request each.
         self._seen: dict[str, Stat] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """For Spark's workers: each makes a client of its own, and needs no listing."""
-        return {**self.__dict__, "_client": None, "_seen": {}}
+        """For Spark's workers: each makes a client of its own, and needs no listing.
+
+        They get the keys, the region and the endpoint that were found here: they may run on a machine, or in an
+        environment, that has others or none.
+        """
+        return {**self.__dict__, "_client": None, "_seen": {}, "_found": _found(self._s3())}
 
     def entries(self, folder: str, after: str = "") -> list[Entry]:
         prefix = f"{self._prefix}{folder}/" if folder else self._prefix
@@ -172,32 +177,52 @@ class S3Store:
 
     def _s3(self) -> Any:
         if self._client is None:
-            self._client = _client(self._role, self._keys)
+            self._client = _client(self._role, self._keys) if self._found is None else _same_client(self._found)
         return self._client
 
 
+class _Found(NamedTuple):
+    """What a client works with."""
+
+    keys: Credentials | None
+    region: str | None
+    endpoint: str | None
+
+
+def _found(client: Any) -> _Found:
+    signer = client._request_signer._credentials
+    frozen = signer.get_frozen_credentials() if signer else None
+    keys = Credentials(frozen.access_key, frozen.secret_key, frozen.token) if frozen else None
+    endpoint = client.meta.endpoint_url
+    # Amazon's own follows from the region.
+    return _Found(keys, client.meta.region_name, None if endpoint.endswith(".amazonaws.com") else endpoint)
+
+
+def _same_client(found: _Found) -> Any:
+    return _session(found.keys, found.region).client("s3", endpoint_url=found.endpoint, config=_config())
+
+
 def _client(role: str | None, keys: Credentials | None) -> Any:
+    session = _session(keys)
+    return (_assumed(session, role) if role else session).client("s3", config=_config())
+
+
+def _session(keys: Credentials | None, region: str | None = None) -> Any:
     import boto3
+
+    if keys is None:
+        return boto3.Session(region_name=region)
+    return boto3.Session(keys.access_key, keys.secret_key, keys.token, region_name=region)
+
+
+def _config() -> Any:
     from botocore.config import Config
 
-    given = {}
-    if keys:
-        given = {
-            "aws_access_key_id": keys.access_key,
-            "aws_secret_access_key": keys.secret_key,
-            "aws_session_token": keys.token,
-        }
-    session = boto3.Session(**given)
-    if role:
-        session = _assumed(session, role)
-    return session.client(
-        "s3",
-        config=Config(
-            max_pool_connections=2 * AT_ONCE,
-            retries={"mode": "standard", "total_max_attempts": _TRIES},
-            connect_timeout=10,
-            read_timeout=60,
-        ),
+    return Config(
+        max_pool_connections=2 * AT_ONCE,
+        retries={"mode": "standard", "total_max_attempts": _TRIES},
+        connect_timeout=10,
+        read_timeout=60,
     )
 
 

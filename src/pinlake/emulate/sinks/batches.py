@@ -240,7 +240,7 @@ class BatchSink(ABC):
             remedy = f"{remedy}, or wait longer with --give-up-after"
         path = self.deliveries.failures.path
         return MachineError(
-            f"{self._place}: {found}; {remedy}. {len(waiting):,} messages wait in {path}: send them again with "
+            f"{self._place}: {found}; {remedy}. Messages kept in {path}: {len(waiting):,}; send them again with "
             f"`pinlake emulate resend {path}`"
         )
 

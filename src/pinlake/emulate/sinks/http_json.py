@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -26,21 +26,32 @@ _REMEDIES = {
 
 
 class HttpJson:
-    """One service at `url`, over one connection that is kept open. `headers` go with every call.
+    """One service at `url`, over one connection that is kept open.
 
-    `remedies` are by HTTP status, or by the `error_code` in an answer.
+    `kinds` and `headers` go with every call; what is in `headers` is kept out of messages. `remedies` are by HTTP
+    status, or by the `error_code` in an answer.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], remedies: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        kinds: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        remedies: Mapping[int, str] | None = None,
+    ) -> None:
         self._url = url.rstrip("/")
-        self._remedies = {**_REMEDIES, **remedies}
-        self._secrets = _secrets(url, headers)
+        self._remedies = {**_REMEDIES, **(remedies or {})}
+        self._secrets: set[str] = set()
+        for value in (unquote(urlsplit(url).password or ""), *(headers or {}).values()):
+            self._keep_secret(value)
         self._session = requests.Session()
-        self._session.headers.update(headers)
+        self._session.headers.update({**(headers or {}), **kinds})
 
     def call(self, method: str, path: str, body: bytes, seconds: float) -> dict[str, Any]:
         """The JSON object that is answered within about `seconds`. Raises CallError for everything else."""
         response = self._answer(method, path, body, seconds)
+        # Made of what is in the address, or in ~/.netrc.
+        self._keep_secret(response.request.headers.get("Authorization", ""))
         status = response.status_code
         try:
             answer = response.json()
@@ -89,17 +100,13 @@ class HttpJson:
 
     def _without_secrets(self, text: str) -> str:
         """At most 300 characters of one line; an answer may repeat what was sent."""
-        for secret in self._secrets:
+        for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return " ".join(text.split())[:300]
 
-
-def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
-    parts = urlsplit(url)
-    words = [word for value in headers.values() for word in (value, value.rpartition(" ")[2])]
-    words += [unquote(parts.password or "")]
-    # Names of formats are no secrets.
-    return sorted({word for word in words if len(word) > 3 and "/" not in word}, key=len, reverse=True)
+    def _keep_secret(self, value: str) -> None:
+        """The value, and what follows a word such as `Bearer`, unless it is too short to be one."""
+        self._secrets |= {secret for secret in (value, value.rpartition(" ")[2]) if len(secret) > 3}
 
 
 def _retry_after(response: requests.Response) -> float:

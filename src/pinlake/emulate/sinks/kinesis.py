@@ -6,8 +6,8 @@ from abc import abstractmethod
 from typing import Any
 
 import boto3
+from botocore import exceptions as boto
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError
 from botocore.parsers import ResponseParserError
 
 from pinlake.emulate.sinks.base import Deliveries, Message, Say, silent
@@ -30,6 +30,7 @@ _NO_KEY = "-"
 _ANSWER_SECONDS = 10.0
 
 _MORE_SHARDS = "give the streams more shards or on-demand capacity, or send slower with --rate"
+_LATER = "look at AWS's status page, or run again later"
 _LOG_IN = "log in again, or check AWS_PROFILE and the AWS_ variables for credentials"
 _ADDRESS = "check AWS_ENDPOINT_URL and the region"
 _PASSING = {
@@ -62,7 +63,7 @@ _REMEDIES = {
 
 
 class KinesisBatches(BatchSink):
-    """Messages as they are to the streams `<prefix>-<topic>`, with the post id as partition key, `-` where there is none.
+    """Messages as they are to the streams `<prefix>-<topic>`, with the post id, or `-`, as partition key.
 
     A record of more than 1 MiB together with its key has failed at once. Within a call Kinesis may take later records
     and refuse earlier ones for the moment; these are sent again before anything else of their topic.
@@ -70,6 +71,7 @@ class KinesisBatches(BatchSink):
 
     max_bytes = 5 * 1024 * 1024
     slow_remedy = _MORE_SHARDS
+    address_remedy = _ADDRESS
 
     def __init__(self, place: str, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
         super().__init__(place, give_up_after, deliveries, say)
@@ -96,8 +98,18 @@ class KinesisBatches(BatchSink):
         stream = f"{self._prefix}-{topic}"
         entries = self._put(stream, records).get("Records")
         if not isinstance(entries, list) or len(entries) != len(records):
-            raise FinalError(f"answered for stream {stream} without an entry for each record", _ADDRESS)
-        return [_refusal(entry, stream) for entry in entries]
+            raise FinalError(
+                f"answered for stream {stream} without an entry for each record, as Kinesis has it", self.address_remedy
+            )
+        return [self._refusal(entry, stream) for entry in entries]
+
+    def _refusal(self, entry: Any, stream: str) -> Refusal | None:
+        found = entry if isinstance(entry, dict) else {}
+        if code := found.get("ErrorCode"):
+            return Refusal(f"stream {stream}: {code}", code in _PASSING)
+        if not found.get("SequenceNumber"):
+            raise FinalError(f"answered for stream {stream} with an entry that is none", self.address_remedy)
+        return None
 
 
 class KinesisSink(KinesisBatches):
@@ -119,7 +131,7 @@ class KinesisSink(KinesisBatches):
             session = boto3.Session()
             has_credentials = session.get_credentials() is not None
             self._client = session.client("kinesis", region_name=region, config=config)
-        except (BotoCoreError, ValueError) as error:
+        except (boto.BotoCoreError, ValueError) as error:
             raise MachineError(
                 f"Kinesis can't be used: {first_line(error)}; check AWS_PROFILE, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL "
                 "and the file that `aws configure` writes"
@@ -137,17 +149,19 @@ class KinesisSink(KinesisBatches):
     def _put(self, stream: str, records: list[Any]) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = self._client.put_records(StreamName=stream, Records=records)
-        except ClientError as error:
+        except boto.ClientError as error:
             said = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             raise service_error(stream, said.get("Code", "Unknown"), said.get("Message", ""), status) from None
-        except SSLError as error:
-            raise FinalError(f"no trusted connection: {first_line(error)}", "check its certificate, and yours") from None
-        except (ConnectionError, HTTPClientError) as error:
+        except boto.SSLError as error:
+            found = f"no trusted connection: {first_line(error)}"
+            raise FinalError(found, "check its certificate, and yours") from None
+        except (boto.ConnectionError, boto.HTTPClientError) as error:
             raise PassingError(f"no answer: {type(error).__name__}", f"{_ADDRESS}, and the network") from None
-        except ResponseParserError:
+        except (ResponseParserError, AttributeError, TypeError, ValueError):
+            # botocore's parser trips over JSON that is no object.
             raise FinalError(f"answered for stream {stream} with what is no answer of Kinesis", _ADDRESS) from None
-        except BotoCoreError as error:
+        except boto.BotoCoreError as error:
             raise FinalError(f"can't be called: {first_line(error)}", _LOG_IN) from None
         return answer
 
@@ -161,15 +175,8 @@ def service_error(stream: str, code: str, said: str, status: int) -> CallError:
     told = "" if "Signature" in code or not said else f": {first_line(Exception(said))}"
     found = f"stream {stream}: {code}{told}"
     if code in _PASSING or status == 429 or status >= 500:
-        return PassingError(found, _MORE_SHARDS)
-    remedy = next((remedy for begin, remedy in _REMEDIES.items() if code.startswith(begin)), None)
-    return FinalError(found, remedy or "look it up among the errors of Kinesis's PutRecords")
-
-
-def _refusal(entry: Any, stream: str) -> Refusal | None:
-    found = entry if isinstance(entry, dict) else {}
-    if code := found.get("ErrorCode"):
-        return Refusal(f"stream {stream}: {code}", code in _PASSING)
-    if not found.get("SequenceNumber"):
-        raise FinalError(f"answered for stream {stream} with an entry that is none", _ADDRESS)
-    return None
+        is_limit = any(word in code for word in ("Throughput", "Throttling", "LimitExceeded"))
+        return PassingError(found, _MORE_SHARDS if is_limit else _LATER)
+    # A status in place of a code: what answered is something else than Kinesis.
+    other = _ADDRESS if code.isdecimal() else "look it up among the errors of Kinesis's PutRecords"
+    return FinalError(found, next((remedy for begin, remedy in _REMEDIES.items() if code.startswith(begin)), other))

@@ -23,6 +23,8 @@ class KinesisGatewaySink(KinesisBatches):
     `url` ends with the gateway's stage.
     """
 
+    address_remedy = ADDRESS
+
     def __init__(
         self,
         url: str,
@@ -35,7 +37,7 @@ class KinesisGatewaySink(KinesisBatches):
         """`headers`, such as the gateway's key, go with every call."""
         super().__init__(f"Kinesis gateway at {public(url)}", stream_prefix, give_up_after, deliveries, say)
         kinds = {"Content-Type": "application/json", "Accept": "application/json"}
-        self._http = HttpJson(url, {**(headers or {}), **kinds}, {403: _NOT_FOUND_OR_ALLOWED})
+        self._http = HttpJson(url, kinds, headers, {403: _NOT_FOUND_OR_ALLOWED})
 
     def _record(self, value: bytes, key: str) -> bytes:
         return to_json({"data": value.decode(), "partition-key": key})

@@ -1,4 +1,4 @@
-"""A sink that posts to Kafka through a REST proxy, as its API of version 2 has it, straight or behind an API gateway."""
+"""A sink that posts to Kafka through a REST proxy (version 2 of its API), which may be behind an API gateway."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pinlake.emulate.sinks.base import Deliveries, Message, Say, silent
 from pinlake.emulate.sinks.batches import BatchSink, FinalError, Item, Refusal, UnfitError, public
 from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, HttpJson, to_json
 
-_HEADERS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
+_KINDS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
 _NO_TOPIC = 40401
 _REMEDIES = {_NO_TOPIC: "make the topic, or check the topic id"}
 # Of a single record: Kafka says that it may be taken when it is sent again.
@@ -42,7 +42,7 @@ class KafkaRestSink(BatchSink):
         """`url` is all before `/topics/`. `headers`, such as a gateway's key, go with every call."""
         super().__init__(f"Kafka REST proxy at {public(url)}", give_up_after, deliveries, say)
         self._topic_id = topic_id
-        self._http = HttpJson(url, {**(headers or {}), **_HEADERS}, _REMEDIES)
+        self._http = HttpJson(url, _KINDS, headers, _REMEDIES)
 
     def _item(self, message: Message) -> Item:
         if not _is_json(message.text):
@@ -52,7 +52,7 @@ class KafkaRestSink(BatchSink):
         return Item(message, record, len(record))
 
     def _post(self, topic: str, records: list[Any]) -> list[Refusal | None]:
-        path = f"/topics/{quote(f'{self._topic_id}.{topic}')}"
+        path = f"/topics/{quote(f'{self._topic_id}.{topic}', safe='')}"
         answer = self._http.call("POST", path, b'{"records":[%b]}' % b",".join(records), self._answer_seconds())
         code, offsets = answer.get("error_code"), answer.get("offsets")
         if isinstance(code, int) and not offsets:

@@ -1,0 +1,170 @@
+"""A service on the loopback that can be told to fail in every way, and deliveries that remember each message."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, Sink, read_failed
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server says: JSON, or `text` as it is. It waits `seconds` before; `cut` ends the connection instead."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
+    seconds: float = 0
+    cut: bool = False
+
+
+HTML = Reply(text="<html><title>Log in</title></html>")
+NOTHING = Reply(seconds=30)
+CUT = Reply(cut=True)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that was made: `at` in seconds, names of headers in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+    at: float
+
+    @property
+    def records(self) -> list[Any]:
+        return list(self.body["records"])
+
+
+@dataclass
+class Server:
+    """Answers with `replies` in turn, then with `forever`, or else with what `answer` makes of a call."""
+
+    address: str
+    answer: Callable[[Call], Reply] = lambda _: Reply()
+    replies: list[Reply | Callable[[Call], Reply]] = field(default_factory=list)
+    forever: Reply | None = None
+    calls: list[Call] = field(default_factory=list)
+
+    def reply(self, call: Call) -> Reply:
+        self.calls.append(call)
+        found = self.replies.pop(0) if self.replies else self.forever or self.answer
+        return found if isinstance(found, Reply) else found(call)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = json.loads(content)
+            reply = there.reply(Call(self.command, self.path, headers, body, time.monotonic()))
+            stopped.wait(reply.seconds)
+            if reply.cut:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            answer = (json.dumps(reply.body) if reply.text is None else reply.text).encode()
+            kind = "application/json" if reply.text is None else "text/html"
+            try:
+                self.send_response(reply.status)
+                for name, value in {"Content-Type": kind, "Content-Length": str(len(answer)), **reply.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer)
+            except OSError:
+                pass  # who asked has gone
+
+        do_PUT = do_POST  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    stopped = threading.Event()
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    there = Server(f"http://127.0.0.1:{running.server_address[1]}")
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield there
+    stopped.set()
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+class Told(Deliveries):
+    """Deliveries that know each message in the order in which they were told of it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("the sink", FailedFile(path))
+        self.taken: list[Message] = []
+        self.lost: list[tuple[Message, str]] = []
+
+    def acknowledge(self, message: Message) -> None:
+        super().acknowledge(message)
+        self.taken.append(message)
+
+    def fail(self, message: Message, reason: str) -> None:
+        super().fail(message, reason)
+        self.lost.append((message, reason))
+
+    @property
+    def lost_messages(self) -> list[Message]:
+        return [message for message, _ in self.lost]
+
+    def check_kept(self) -> None:
+        """What has failed is in the file of failures, and nothing else."""
+        kept = read_failed(self.failures.path) if self.lost else []
+        assert kept == [("the sink", message) for message in self.lost_messages]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    return Told(tmp_path / "failed.jsonl")
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What a sink said while it waited."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy and nobody's credentials; all messages of a test are sent within a call, however slow the machine is."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+    monkeypatch.setattr("pinlake.emulate.sinks.batches.LINGER", 60)
+    # Short waits between tries, and short ones for a last answer.
+    monkeypatch.setattr("pinlake.emulate.sinks.batches._growing.multiplier", 0.01)
+    monkeypatch.setattr("pinlake.emulate.sinks.batches.LEAST_ANSWER_SECONDS", 0.1)
+
+
+def send(sink: Sink, sent: list[Message]) -> None:
+    for message in sent:
+        sink.send(message)
+    sink.flush()
+
+
+def messages(count: int, topic: str = "pin", first: int = 0) -> list[Message]:
+    return [
+        Message(topic, str(number), json.dumps({"index": number, "title": 'žluť\n"é"'}, ensure_ascii=number % 2 == 0))
+        for number in range(first, first + count)
+    ]

@@ -1,0 +1,387 @@
+"""Source rows in MariaDB and PostgreSQL: real servers on this machine, started for these tests and ended by them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import sqlalchemy as sql
+
+from pinlake.emulate.database import PAGE, DatabaseRows, seed_database
+from pinlake.emulate.rows import MadeRows, Post
+from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "p@ss:w/rd%41"  # every character that means something in a URL
+TEXTS = [
+    *("", " ", "a ", "A ", "null", 'it\'s "quoted"', "back\\slash \\n", "100% %s %(name)s :name ?", "a\nb\r\n\tc"),
+    *(
+        "Ωμέγα 日本語 кириллица",
+        "🎨👩‍👩‍👧 emoji",
+        "cut …\u00a0",
+        "-- ; DROP TABLE pinterest_data",
+        "x" * 70_000,
+        "e\u0301 é",
+    ),
+]
+NUMBERS = [0.1 + 0.2, -42.0773, 5e-324, 1.7976931348623157e308, -1e-7, 179.99999999999997, 0.0, 12345678.5]
+
+
+@dataclass
+class Server:
+    """One server program with a folder and a port of its own."""
+
+    name: str
+    command: list[str]
+    url: str
+    folder: Path
+    stop_signal: signal.Signals
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder, **as_user())
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(self.stop_signal)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(30)
+        self.process = None
+
+
+def as_user() -> dict[str, Any]:
+    """Options of a process: these servers refuse to be run by root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def program(name: str, *folders: str) -> str:
+    """A program on the PATH or in one of the folders where packages put it."""
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
+    if found is None:
+        pytest.skip(f"program {name} is not installed")
+    return found
+
+
+def run(*command: str, folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, **as_user())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def mariadb(folder: Path) -> Server:
+    install, serve = program("mariadb-install-db"), program("mariadbd", "/usr/sbin", "/usr/local/sbin")
+    data, port = f"--datadir={folder}/data", free_port()
+    run(install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db", folder=folder)
+    (folder / "init.sql").write_text(
+        "CREATE DATABASE IF NOT EXISTS posts;\n"
+        f"CREATE USER IF NOT EXISTS ada@127.0.0.1 IDENTIFIED BY '{PASSWORD}';\n"
+        "GRANT ALL ON posts.* TO ada@127.0.0.1;\n"
+    )
+    places = [data, f"--port={port}", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+    limits = ["--bind-address=127.0.0.1", "--skip-name-resolve", f"--init-file={folder}/init.sql"]
+    command = [serve, "--no-defaults", *places, *limits]
+    return Server("mariadb", command, f"mysql://ada@127.0.0.1:{port}/posts", folder, signal.SIGTERM)
+
+
+def postgresql(folder: Path) -> Server:
+    newest_first = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    init, serve = program("initdb", *newest_first), program("postgres", *newest_first)
+    data, port = f"{folder}/data", free_port()
+    (folder / "password").write_text(PASSWORD)
+    secret = ["--auth=scram-sha-256", f"--pwfile={folder}/password"]
+    run(init, "-D", data, "-U", "ada", "-E", "UTF8", "--locale=C", "--no-sync", *secret, folder=folder)
+    command = [serve, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-F"]
+    # Fast shutdown: without it, it waits until all who are connected have gone.
+    return Server("postgresql", command, f"postgresql://ada@127.0.0.1:{port}/postgres", folder, signal.SIGINT)
+
+
+@pytest.fixture(scope="module", params=[mariadb, postgresql])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    # Not tmp_path: its folders are closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="pinlake-"))
+    try:
+        if user := as_user():
+            os.chown(folder, user["user"], user["group"])
+        made = request.param(folder)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def clean(server: Server) -> Server:
+    """The server, up, without tables."""
+    if server.process is None:
+        server.start()
+    with connected(server) as connection:
+        for table in ("pinterest_data", "geolocation_data", "user_data"):
+            connection.execute(sql.text(f"DROP TABLE IF EXISTS {table}"))
+    return server
+
+
+def connected(server: Server) -> Any:
+    """A connection that shares nothing with the code that is tested; waits until the server is up."""
+    driver = "mysql+pymysql" if server.name == "mariadb" else "postgresql+pg8000"
+    url = sql.make_url(server.url).set(drivername=driver, password=PASSWORD)
+    engine = sql.create_engine(url, poolclass=sql.NullPool)
+    for _ in range(300):
+        try:
+            engine.connect().close()
+            break
+        except sql.exc.DBAPIError:
+            time.sleep(0.1)
+    return engine.begin()
+
+
+def made(count: int) -> list[Post]:
+    return list(MadeRows(count, 3).posts(range(count)))
+
+
+def as_json(posts: Any) -> list[str]:
+    return [json.dumps(post) for post in posts]
+
+
+def test_made_rows_come_back_as_they_were(clean: Server) -> None:
+    posts = made(1_200)
+    counts: list[int] = []
+    assert seed_database(clean.url, PASSWORD, posts, 30, progress=counts.append) == 1_200
+    assert counts == [500, 1_000, 1_200]
+    rows = DatabaseRows(clean.url, PASSWORD, 30)
+    assert len(rows) == 1_200
+    order = [*range(1_199, -1, -1), 7, 7, 0]
+    assert as_json(rows.posts(order)) == as_json(posts[number] for number in order)
+    rows.close()
+
+
+def test_odd_values_come_back_as_they_were(clean: Server) -> None:
+    usual = made(1)[0]
+    posts = [
+        Post(
+            {**usual.pin, "index": number - 3, "title": text, "poster_name": None},
+            {**usual.geo, "ind": number - 3, "timestamp": text, "latitude": NUMBERS[number % len(NUMBERS)]},
+            {**usual.user, "ind": number - 3, "first_name": text, "age": -(2**63)},
+        )
+        for number, text in enumerate(TEXTS)
+    ]
+    seed_database(clean.url, PASSWORD, posts, 30)
+    rows = DatabaseRows(clean.url, PASSWORD, 30)
+    assert as_json(rows.posts(range(len(posts)))) == as_json(posts)
+    rows.close()
+
+
+NATIVE = {
+    "mariadb": (
+        "`index` INT, unique_id CHAR(36), title TEXT, description TEXT, poster_name VARCHAR(50), follower_count TEXT, "
+        "tag_list TEXT, is_image_or_video TEXT, image_src BLOB, downloaded BIT(8), save_location TEXT, category TEXT, "
+        "score DECIMAL(65, 30)",
+        "ind INT, timestamp DATETIME, latitude DECIMAL(9, 4), longitude DECIMAL(9, 4), country TEXT",
+        "ind INT, first_name TEXT, last_name TEXT, age SMALLINT, date_joined DATE",
+        "b'1'",
+    ),
+    "postgresql": (
+        "index INT, unique_id UUID, title TEXT, description TEXT, poster_name VARCHAR(50), follower_count TEXT, "
+        "tag_list TEXT, is_image_or_video TEXT, image_src BYTEA, downloaded BOOLEAN, save_location TEXT, "
+        "category TEXT, score NUMERIC",
+        "ind INT, timestamp TIMESTAMPTZ, latitude NUMERIC(9, 4), longitude NUMERIC(9, 4), country TEXT",
+        "ind INT, first_name TEXT, last_name TEXT, age SMALLINT, date_joined DATE",
+        "TRUE",
+    ),
+}
+
+
+def test_a_servers_own_types_become_json_values(clean: Server) -> None:
+    pin, geo, user, yes = NATIVE[clean.name]
+    zone = "+02" if clean.name == "postgresql" else ""
+    hour = 5 if zone else 3
+    with connected(clean) as connection:
+        for statement in (
+            f"CREATE TABLE pinterest_data ({pin})",
+            f"CREATE TABLE geolocation_data ({geo})",
+            f"CREATE TABLE user_data ({user})",
+            "INSERT INTO pinterest_data VALUES (14, '0b6fa6ed-3a4c-4b3a-9a9c-0f2d2e8e6a11', 'a', NULL, 'b', '9k', 'c', "
+            f"'image', 'd', {yes}, 'e', 'art', 0.123456789012345678901234567890)",
+            f"INSERT INTO geolocation_data VALUES (14, '2020-08-28 0{hour}:52:47{zone}', -42.0773, 52.0000, 'Peru')",
+            "INSERT INTO user_data VALUES (14, 'Ann', 'Lee', 30, '2016-01-02')",
+        ):
+            connection.exec_driver_sql(statement)
+    rows = DatabaseRows(clean.url, PASSWORD, 30)
+    (post,) = rows.posts([0])
+    rows.close()
+    assert post == Post(
+        {
+            **{"index": 14, "unique_id": "0b6fa6ed-3a4c-4b3a-9a9c-0f2d2e8e6a11", "title": "a", "description": None},
+            **{"poster_name": "b", "follower_count": "9k", "tag_list": "c", "is_image_or_video": "image"},
+            **{"image_src": "d", "downloaded": 1, "save_location": "e", "category": "art"},
+            "score": "0.123456789012345678901234567890",
+        },
+        {"ind": 14, "timestamp": "2020-08-28 03:52:47", "latitude": -42.0773, "longitude": 52, "country": "Peru"},
+        {"ind": 14, "first_name": "Ann", "last_name": "Lee", "age": 30, "date_joined": "2016-01-02 00:00:00"},
+    )
+    assert type(post.geo["longitude"]) is int
+
+
+def test_a_connection_that_is_lost_half_way_is_made_again(
+    clean: Server, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    posts = made(3 * PAGE)
+    seed_database(clean.url, PASSWORD, posts, 30)
+    said: list[str] = []
+    rows = DatabaseRows(clean.url, PASSWORD, 60, said.append)
+    found = rows.posts(range(len(posts)))
+    before = list(islice(found, PAGE + 1))
+    clean.stop()
+    later = threading.Timer(2, clean.start)
+    later.start()
+    assert as_json([*before, *found]) == as_json(posts)
+    later.join()
+    rows.close()
+    assert said
+    assert all(line.startswith(f"waiting for database {with_driver(clean)} (") for line in said)
+    assert "; gives up in 60 s" in said[0]
+    assert (capfd.readouterr().err, caplog.text) == ("", "")
+
+
+def test_a_server_that_is_lost_while_seeding_loses_no_post_and_doubles_none(clean: Server) -> None:
+    posts = made(3 * PAGE)
+    later = threading.Timer(2, clean.start)
+
+    def interrupt(count: int) -> None:
+        if count == PAGE:
+            clean.stop()
+            later.start()
+
+    assert seed_database(clean.url, PASSWORD, posts, 60, progress=interrupt) == len(posts)
+    later.join()
+    rows = DatabaseRows(clean.url, PASSWORD, 30)
+    assert as_json(rows.posts(range(len(rows)))) == as_json(posts)
+    rows.close()
+
+
+def test_a_server_that_ends_every_connection_is_asked_again(clean: Server) -> None:
+    """Each page begins on a connection that the server has ended, as after a long pause."""
+    posts = made(2 * PAGE)
+    seed_database(clean.url, PASSWORD, posts, 30)
+    rows = DatabaseRows(clean.url, PASSWORD, 30)
+    found: list[Post] = []
+    for post in rows.posts(range(len(posts))):
+        found.append(post)
+        if len(found) == PAGE:
+            end_connections(clean)
+    rows.close()
+    assert as_json(found) == as_json(posts)
+
+
+def end_connections(server: Server) -> None:
+    with connected(server) as connection:
+        if server.name == "postgresql":
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ada' AND pid <> "
+            assert connection.exec_driver_sql(f"{others} pg_backend_pid()").all()
+            return
+        mine = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+        others = f"SELECT id FROM information_schema.processlist WHERE user = 'ada' AND id <> {mine}"
+        ended = connection.exec_driver_sql(others).scalars().all()
+        assert ended
+        for number in ended:
+            connection.exec_driver_sql(f"KILL {number}")
+
+
+def with_driver(server: Server) -> str:
+    return server.url.replace("mysql:", "mysql+pymysql:").replace("postgresql:", "postgresql+pg8000:")
+
+
+def test_a_server_that_stays_away_is_given_up(clean: Server) -> None:
+    seed_database(clean.url, PASSWORD, made(2 * PAGE), 30)
+    rows = DatabaseRows(clean.url, PASSWORD, 2)
+    found = rows.posts(range(2 * PAGE))
+    assert len(list(islice(found, PAGE))) == PAGE
+    clean.stop()
+    begun = time.monotonic()
+    with pytest.raises(MachineError, match=r"was out of reach for 2 s .*; start it or check its address"):
+        next(found)
+    assert 1.9 < time.monotonic() - begun < 6
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"password": "wrong"}, MachineError, r"(Access denied|authentication failed).*PINLAKE_SQL_PASSWORD"),
+        ({"password": None}, MachineError, r"(Access denied|authentication failed).*PINLAKE_SQL_PASSWORD"),
+        ({"user": "eve"}, MachineError, r"(Access denied|authentication failed).*check the user in the URL"),
+        (
+            {"database": "gone"},
+            PinlakeError,
+            r"(database \"gone\" does not exist; check the database's name|Access denied .* to database 'gone'; ask)",
+        ),
+        ({"query": "?frobnicate=1"}, UsageError, r"frobnicate.*mend what follows \? in the URL"),
+    ],
+)
+def test_what_no_waiting_mends_fails_at_once(
+    clean: Server, change: dict[str, Any], kind: type[PinlakeError], message: str
+) -> None:
+    url = sql.make_url(clean.url)
+    url = url.set(username=change.get("user", url.username), database=change.get("database", url.database))
+    begun = time.monotonic()
+    with pytest.raises(kind, match=message) as raised:
+        DatabaseRows(url.render_as_string() + change.get("query", ""), change.get("password", PASSWORD), 30)
+    assert time.monotonic() - begun < 5
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_database_that_the_user_could_see_is_named(clean: Server) -> None:
+    if clean.name == "mariadb":
+        with pytest.raises(SourceError, match="Unknown database 'gone'; check the database's name in the URL"):
+            DatabaseRows(clean.url.replace("ada@", "root@").replace("/posts", "/gone"), None, 30)
+    else:
+        with pytest.raises(SourceError, match='database "gone" does not exist; check the database\'s name in the URL'):
+            DatabaseRows(clean.url.replace("/postgres", "/gone"), PASSWORD, 30)
+
+
+def test_no_error_holds_the_password(clean: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceError, match="has no table pinterest_data; found tables: none") as missing:
+        DatabaseRows(clean.url, PASSWORD, 1)
+    clean.stop()
+    with pytest.raises(MachineError) as away:
+        DatabaseRows(clean.url, PASSWORD, 1)
+    captured = capfd.readouterr()
+    for text in (*whole_story(missing.value), *whole_story(away.value), captured.out, captured.err):
+        assert PASSWORD not in text
+        assert quote(PASSWORD, safe="") not in text
+
+
+def whole_story(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield from (str(error), repr(error))
+        error = error.__cause__ or error.__context__
