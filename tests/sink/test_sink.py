@@ -20,6 +20,10 @@ from pinlake.store.folder import FolderStore
 from tests.kafka_broker import new_topic_id, produce
 
 
+# Each starts consumers of its own, and a consumer takes its time to join and to leave.
+pytestmark = pytest.mark.slow
+
+
 def sink(
     broker: Broker, topic_id: str, folder: Path, stop: Callable[[], bool] = lambda: False, **options: Any
 ) -> SinkSummary:

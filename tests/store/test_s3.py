@@ -44,6 +44,7 @@ def test_an_object_that_stands_for_a_folder_is_none(s3: S3, store: S3Store) -> N
     assert store.entries("topics") == [Entry("x", False)]
 
 
+@pytest.mark.slow
 def test_more_names_than_a_page_holds(s3: S3, store: S3Store) -> None:
     client = s3.client()
     for number in range(1005):
