@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -252,6 +253,18 @@ def test_a_servers_own_types_become_json_values(clean: Server) -> None:
     assert type(post.geo["longitude"]) is int
 
 
+@contextmanager
+def back_after(server: Server, seconds: float) -> Iterator[None]:
+    """The server is down, and up again so many seconds later; however the block ends, it isn't left before that."""
+    server.stop()
+    later = threading.Timer(seconds, server.start)
+    later.start()
+    try:
+        yield
+    finally:
+        later.join()
+
+
 def test_a_connection_that_is_lost_half_way_is_made_again(
     clean: Server, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -261,11 +274,8 @@ def test_a_connection_that_is_lost_half_way_is_made_again(
     rows = DatabaseRows(clean.url, PASSWORD, 60, said.append)
     found = rows.posts(range(len(posts)))
     before = list(islice(found, PAGE + 1))
-    clean.stop()
-    later = threading.Timer(2, clean.start)
-    later.start()
-    assert as_json([*before, *found]) == as_json(posts)
-    later.join()
+    with back_after(clean, 2):
+        assert as_json([*before, *found]) == as_json(posts)
     rows.close()
     assert said
     assert all(line.startswith(f"waiting for database {with_driver(clean)} (") for line in said)
@@ -275,15 +285,13 @@ def test_a_connection_that_is_lost_half_way_is_made_again(
 
 def test_a_server_that_is_lost_while_seeding_loses_no_post_and_doubles_none(clean: Server) -> None:
     posts = made(3 * PAGE)
-    later = threading.Timer(2, clean.start)
+    with ExitStack() as away:
 
-    def interrupt(count: int) -> None:
-        if count == PAGE:
-            clean.stop()
-            later.start()
+        def interrupt(count: int) -> None:
+            if count == PAGE:
+                away.enter_context(back_after(clean, 2))
 
-    assert seed_database(clean.url, PASSWORD, posts, 60, progress=interrupt) == len(posts)
-    later.join()
+        assert seed_database(clean.url, PASSWORD, posts, 60, progress=interrupt) == len(posts)
     rows = DatabaseRows(clean.url, PASSWORD, 30)
     assert as_json(rows.posts(range(len(rows)))) == as_json(posts)
     rows.close()

@@ -19,7 +19,6 @@ from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
 from pinlake.store.folder import FolderStore
 from tests.kafka_broker import new_topic_id, produce
 
-
 # Each starts consumers of its own, and a consumer takes its time to join and to leave.
 pytestmark = pytest.mark.slow
 

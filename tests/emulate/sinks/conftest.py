@@ -29,6 +29,9 @@ class Reply:
     cut: bool = False
 
 
+# For tests of giving up.
+SOON = 0.6
+
 HTML = Reply(text="<html><title>Log in</title></html>")
 NOTHING = Reply(seconds=30)
 CUT = Reply(cut=True)
@@ -137,6 +140,12 @@ class Told(Deliveries):
 @pytest.fixture
 def told(tmp_path: Path) -> Told:
     return Told(tmp_path / "failed.jsonl")
+
+
+@pytest.fixture
+def patience() -> float:
+    """Seconds until a sink gives up: more than the slowest machine needs, but for tests of giving up."""
+    return 20.0
 
 
 @pytest.fixture

@@ -18,11 +18,10 @@ from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.sinks.kinesis import KinesisSink
 from pinlake.emulate.sinks.kinesis_gateway import KinesisGatewaySink
 from pinlake.errors import MachineError
-from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, Call, Reply, Server, Told, messages, send
+from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SOON, Call, Reply, Server, Told, messages, send
 
 SECRET = "made-up-secret-of-tests"
 THROTTLED, BROKEN = "ProvisionedThroughputExceededException", "SomethingElseException"
-GIVE_UP_AFTER = 0.4
 
 Sinks = KinesisSink | KinesisGatewaySink
 Opener = Callable[[], Sinks]
@@ -90,14 +89,16 @@ def streams(server: Server) -> Streams:
 
 
 @pytest.fixture
-def direct(server: Server, told: Told, said: list[str], monkeypatch: pytest.MonkeyPatch) -> KinesisSink:
+def direct(
+    server: Server, told: Told, said: list[str], patience: float, monkeypatch: pytest.MonkeyPatch
+) -> KinesisSink:
     monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", server.address)
-    return KinesisSink("shop", GIVE_UP_AFTER, told, said.append)
+    return KinesisSink("shop", patience, told, said.append)
 
 
 @pytest.fixture
-def gateway(server: Server, told: Told, said: list[str]) -> KinesisGatewaySink:
-    return KinesisGatewaySink(f"{server.address}/stage", "shop", GIVE_UP_AFTER, told, said.append)
+def gateway(server: Server, told: Told, said: list[str], patience: float) -> KinesisGatewaySink:
+    return KinesisGatewaySink(f"{server.address}/stage", "shop", patience, told, said.append)
 
 
 @pytest.fixture(params=["direct", "gateway"])
@@ -137,7 +138,7 @@ def put_into(kinesis: Any, stream: str) -> list[tuple[str, bytes]]:
 
 def test_records_are_in_moto_s_streams_as_they_were_sent(kinesis: Any, told: Told, said: list[str]) -> None:
     sent = [*messages(600), *messages(3, "geo"), Message("user", None, "no JSON \ud800 ž")]
-    sink = KinesisSink("shop", 5, told, said.append)
+    sink = KinesisSink("shop", 20, told, said.append)
     send(sink, sent)
     sink.close()
     assert put_into(kinesis, "shop-pin") == [(message.key, message.value) for message in sent[:600]]
@@ -152,7 +153,7 @@ def test_moto_takes_calls_that_are_as_large_as_can_be(kinesis: Any, told: Told) 
     mib = 1024 * 1024
     exact = [Message("pin", "12345678", "x" * (mib - 8)) for _ in range(11)]
     larger = Message("pin", "12345678", "x" * (mib - 7))
-    send(KinesisSink("shop", 5, told), [*exact[:3], larger, *exact[3:]])
+    send(KinesisSink("shop", 20, told), [*exact[:3], larger, *exact[3:]])
     assert told.taken == exact
     assert told.lost == [(larger, "larger than the 1 MiB that a Kinesis record can have")]
     told.check_kept()
@@ -162,7 +163,7 @@ def test_a_stream_that_is_not_in_moto(kinesis: Any, told: Told, said: list[str])
     kinesis.delete_stream(StreamName="shop-geo")
     sent = [*messages(2), *messages(2, "geo"), *messages(2, "user")]
     with pytest.raises(MachineError, match=r"stream shop-geo: ResourceNotFoundException.*make the stream") as raised:
-        send(KinesisSink("shop", 5, told, said.append), sent)
+        send(KinesisSink("shop", 20, told, said.append), sent)
     assert "127.0.0.1" in str(raised.value)
     assert told.taken == sent[:2]
     assert told.lost_messages == sent[2:]
@@ -171,7 +172,7 @@ def test_a_stream_that_is_not_in_moto(kinesis: Any, told: Told, said: list[str])
 
 
 def test_the_region_that_is_given_goes_first(kinesis: Any, told: Told) -> None:
-    sink = KinesisSink("shop", 5, told, region="us-east-1")
+    sink = KinesisSink("shop", 20, told, region="us-east-1")
     with pytest.raises(MachineError, match="ResourceNotFoundException"):
         send(sink, messages(1))
 
@@ -180,7 +181,7 @@ def test_no_credentials_at_all(told: Told, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(MachineError, match=r"kinesis\.eu-west-1\..*: no credentials; log in, or set AWS_PROFILE"):
-        KinesisSink("shop", 5, told)
+        KinesisSink("shop", 20, told)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_settings_that_cannot_be(
     else:
         monkeypatch.setenv(name, value)
     with pytest.raises(MachineError, match=rf"Kinesis can't be used: .*({found}).*; check AWS_PROFILE"):
-        KinesisSink("shop", 5, told)
+        KinesisSink("shop", 20, told)
 
 
 def test_both_ways_put_the_same(sink: Sinks, streams: Streams, server: Server, told: Told) -> None:
@@ -265,9 +266,10 @@ def test_passing_trouble_is_waited_out(sink: Sinks, server: Server, told: Told, 
     assert told.taken == messages(3)
     assert len(server.calls) == 3
     assert len(said) == 1
-    assert "gives up in 0 s" in said[0]
+    assert "gives up in" in said[0]
 
 
+@pytest.mark.parametrize("patience", [SOON])
 @pytest.mark.parametrize(
     ("reply", "remedy"),
     [
@@ -278,18 +280,18 @@ def test_passing_trouble_is_waited_out(sink: Sinks, server: Server, told: Told, 
     ],
 )
 def test_it_gives_up_and_keeps_what_was_not_taken(
-    sink: Sinks, streams: Streams, server: Server, told: Told, reply: Any, remedy: str
+    sink: Sinks, streams: Streams, server: Server, told: Told, reply: Any, remedy: str, patience: float
 ) -> None:
     sent = [*messages(501), *messages(2, "user")]
     server.replies, server.answer = [streams], reply if callable(reply) else lambda _: reply
     began = time.monotonic()
     with pytest.raises(MachineError) as raised:
         send(sink, sent)
-    assert GIVE_UP_AFTER <= time.monotonic() - began < 3
+    assert SOON <= time.monotonic() - began < 10
     assert told.taken == sent[:500]
     assert told.lost_messages == sent[500:]
     told.check_kept()
-    for part in (server.address, "took no message for 0.4 s", remedy, "--give-up-after", "kept in", ": 3;"):
+    for part in (server.address, "took no message for 0.6 s", remedy, "--give-up-after", "kept in", ": 3;"):
         assert part in str(raised.value)
     before = len(server.calls)
     sink.flush()
@@ -377,7 +379,7 @@ def test_calls_that_are_too_large_for_the_gateway_are_halved(
 
 
 def test_the_gateway_s_key_goes_with_each_call(server: Server, streams: Streams, told: Told) -> None:
-    sink = KinesisGatewaySink(f"{server.address}/stage/", "shop", GIVE_UP_AFTER, told, headers={"x-api-key": SECRET})
+    sink = KinesisGatewaySink(f"{server.address}/stage/", "shop", 20, told, headers={"x-api-key": SECRET})
     send(sink, messages(1))
     sink.close()
     assert [call.headers["x-api-key"] for call in server.calls] == [SECRET]
