@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip as gzip_format
 import json
 from base64 import b64encode
+from threading import Lock
 from typing import NamedTuple
 
 from pinlake.landing import end_of
 from pinlake.objects import ObjectName, split_topic
+from pinlake.split import Splitter
 from pinlake.store.base import Store
 
 DEAD_LETTERS = "dead-letter"
@@ -24,18 +26,29 @@ class Arrived(NamedTuple):
 
 
 class Counts:
-    """What was written for one topic."""
+    """What was written for one topic. Its partitions may be written side by side."""
 
     def __init__(self) -> None:
         self.messages = self.objects = self.dead_letters = self.bytes = 0
+        self._lock = Lock()
+
+    def add_object(self, messages: int, size: int) -> None:
+        with self._lock:
+            self.messages += messages
+            self.objects += 1
+            self.bytes += size
+
+    def add_dead_letter(self) -> None:
+        with self._lock:
+            self.dead_letters += 1
 
 
 class PartitionWriter:
     """Takes a partition's messages in the order of their offsets and writes them, `flush_size` to an object.
 
     Record i of an object always has the offset in its name plus i: before a gap in the offsets the open object is
-    written. A message that is text but no JSON gets an object of its own, since a reader counts that as one record.
-    What is no text, and tombstones, become dead letters.
+    written. A message that is text but no JSON gets an object of its own, where a reader counts that as one record.
+    What is no text or would be counted otherwise, and tombstones, become dead letters.
     """
 
     def __init__(
@@ -98,9 +111,7 @@ class PartitionWriter:
         if self._gzip:
             content = gzip_format.compress(content, compresslevel=6, mtime=0)
         self._store.write(self._name(offset).key, content)
-        self._counts.messages += len(values)
-        self._counts.objects += 1
-        self._counts.bytes += len(content)
+        self._counts.add_object(len(values), len(content))
 
     def _write_dead_letter(self, message: Arrived, reason: str) -> None:
         letter = {
@@ -114,7 +125,7 @@ class PartitionWriter:
         }
         key = f"{DEAD_LETTERS}/{self._name(message.offset, gzip=False).key.partition('/')[2]}"
         self._store.write(key, json.dumps(letter).encode() + b"\n")
-        self._counts.dead_letters += 1
+        self._counts.add_dead_letter()
 
     def _name(self, offset: int, gzip: bool | None = None) -> ObjectName:
         packed = self._gzip if gzip is None else gzip
@@ -132,13 +143,23 @@ def as_line(value: bytes | None) -> tuple[bytes | None, str | None]:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:
         return None, f"not UTF-8: {error.reason} at byte {error.start}"
-    if not text.strip():
-        return None, "blank: the message has nothing in it"
     try:
         _CHECK.decode(text)
     except (ValueError, RecursionError):
-        return None, None
+        return None, _miscounted(value)
     return value.replace(b"\r", b" ").replace(b"\n", b" "), None
+
+
+def _miscounted(value: bytes) -> str | None:
+    """Why a text that is no JSON can't be an object; None where a reader takes it for one message.
+
+    Several values in one message, or a cut array over several lines, would be taken for several: the offsets after
+    it would be wrong, and the messages that have them would never be written.
+    """
+    messages = Splitter().split(value + b"\n").messages
+    if messages == 0:
+        return "blank: the message has nothing in it"
+    return None if messages == 1 else f"not one JSON value: it would be read as {messages} messages"
 
 
 # Numbers are only checked, never used.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pinlake.errors import MachineError
-from pinlake.kafka import Config, Patience, Say, Watch, final_error, find_topics, quiet
+from pinlake.kafka import SAY_EVERY, Config, Patience, Say, Watch, final_error, find_topics, quiet
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
 from pinlake.store.base import Store
 from pinlake.topics import TOPICS
@@ -21,6 +22,10 @@ _COMMIT_EVERY = 5.0
 _REPORT_EVERY = 1.0
 # Errors that a consumer gets over by itself.
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+
+
+# A topic by its full name, and a partition.
+Place = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class SinkSummary:
     """What was written, by topic's short name, and the offset before which all of each (topic, partition) is stored."""
 
     topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
-    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    ends: dict[Place, int] = field(default_factory=dict)
 
     def line(self) -> str:
         """What was written so far, for whoever waits."""
@@ -80,9 +85,14 @@ def run_sink(
             if clock() - reported >= _REPORT_EVERY:
                 progress(sink.summary)
                 reported = clock()
-            if options.until_end and all(sink.position(place) >= end for place, end in ends.items()):
+            if options.until_end and sink.reached(ends):
                 break
-        sink.finish()
+        sink.flush(sink.places())
+        sink.commit()
+    except BaseException:
+        # Closing gives the partitions back, which would write their open objects.
+        sink.abandon()
+        raise
     finally:
         sink.close()
     progress(sink.summary)
@@ -101,34 +111,51 @@ class _Sink:
         self._servers = config["bootstrap.servers"]
         self._patience = Patience(f"Kafka at {self._servers}", options.give_up_after, say)
         self._watch = Watch()
-        self._writers: dict[tuple[str, int], PartitionWriter] = {}
-        self._positions: dict[tuple[str, int], int] = {}
+        self._writers: dict[Place, PartitionWriter] = {}
+        self._positions: dict[Place, int] = {}
+        self._joined = False
+        self._told: Mapping[Place, int | None] = {}
+        self._heard = clock()
+        # A bucket takes its time for each object and takes many at once, but those of a partition are in order.
+        self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
         self._committed_at = clock()
-        place = hashlib.sha256(store.root.encode()).hexdigest()[:12]
+        digest = hashlib.sha256(store.root.encode()).hexdigest()[:12]
+        self._group = options.group or f"pinlake-sink-{topic_id}-{digest}"
         self._consumer = Consumer(
             {
                 **config,
-                "group.id": options.group or f"pinlake-sink-{topic_id}-{place}",
+                "group.id": self._group,
                 "enable.auto.commit": False,
+                # The last offsets of a partition may be markers of transactions, which no message tells of.
+                "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "error_cb": self._watch.told,
             },
             logger=quiet(),
         )
 
-    def high_watermarks(self, partitions: dict[str, list[int]]) -> dict[tuple[str, int], int]:
-        """Where each partition ends now."""
+    def high_watermarks(self, partitions: dict[str, list[int]]) -> dict[Place, int]:
+        """Where each partition ends now that has messages: to one that has none, no sink ever commits."""
         places = [(topic, number) for topic, numbers in partitions.items() for number in numbers]
-        return {place: self._watermarks(place)[1] for place in places}
+        found = {place: self._watermarks(place) for place in places}
+        return {place: high for place, (low, high) in found.items() if high > low}
 
     def subscribe(self, names: list[str]) -> None:
         self._consumer.subscribe(names, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
-    def position(self, place: tuple[str, int]) -> int:
-        """The offset after the last message that was taken; -1 for a partition that another sink has."""
-        if place not in self._writers:
-            return self._elsewhere(place)
-        return self._positions[place]
+    def reached(self, ends: dict[Place, int]) -> bool:
+        """Whether every partition is stored up to its end, by this sink or another one of the group."""
+        mine = [place for place in ends if place in self._writers]
+        if not self._joined or any(self._positions[place] < ends[place] for place in mine):
+            return False
+        # Others may wait for these as this one waits for theirs. Where another's object is in the way, more is to come.
+        if not self.flush(self.places()):
+            return False
+        self.commit()
+        return all(self._elsewhere(place) >= end for place, end in ends.items() if place not in self._writers)
+
+    def places(self) -> list[Place]:
+        return list(self._writers)
 
     def turn(self) -> None:
         """Take what has come, within half a second."""
@@ -136,44 +163,72 @@ class _Sink:
         self._watch.check(self._servers)
         if not messages:
             self._check_broker()
+        arrived: dict[Place, list[Any]] = {}
         for message in messages:
-            if error := message.error():
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 self._note(error)
-            else:
-                self._patience.over()
-                self._watch.last = None
-                self._take(message)
+                continue
+            self._hear()
+            arrived.setdefault((str(message.topic()), message.partition() or 0), []).append(message)
+        self._each(lambda place: self._take(place, arrived[place]), arrived)
         if self._options.rotate_seconds is not None:
-            for writer in self._writers.values():
-                if writer.opened is not None and self._clock() - writer.opened >= self._options.rotate_seconds:
-                    writer.flush()
-        if self._clock() - self._committed_at >= _COMMIT_EVERY:
-            self._commit()
+            due = self._clock() - self._options.rotate_seconds
+            self.flush(
+                [place for place, each in self._writers.items() if each.opened is not None and each.opened <= due]
+            )
+        # While the broker is away, a commit would only wait for it, and say nothing.
+        if self._watch.last is None and self._clock() - self._committed_at >= _COMMIT_EVERY:
+            self.commit()
 
-    def finish(self) -> None:
-        """Write the open objects, and commit."""
-        for writer in self._writers.values():
-            writer.flush()
-        self._commit()
+    def flush(self, places: Iterable[Place]) -> bool:
+        """Write the open objects; False where one of another sink was in the way."""
+        return self._each(lambda place: self._writers[place].flush(), places)
+
+    def abandon(self) -> None:
+        """Nothing more is written or committed."""
+        self._writers.clear()
 
     def close(self) -> None:
         self._consumer.close()
+        if self._pool:
+            self._pool.shutdown()
 
-    def _take(self, message: Any) -> None:
-        place = (message.topic(), message.partition())
+    def _each(self, work: Callable[[Place], None], places: Iterable[Place]) -> bool:
+        """Do it for each partition; False where an object of another sink was in the way."""
+
+        def attempt(place: Place) -> tuple[Place, FileExistsError | None]:
+            try:
+                work(place)
+            except FileExistsError as error:
+                return place, error
+            return place, None
+
+        in_the_way = [
+            (place, error) for place, error in (self._pool.map if self._pool else map)(attempt, places) if error
+        ]
+        for place, error in in_the_way:
+            self._go_on_after(place, error)
+        return not in_the_way
+
+    def _take(self, place: Place, messages: list[Any]) -> None:
         writer = self._writers.get(place)
-        if writer is None or message.offset() < self._positions[place]:
+        if writer is None:
             return
-        arrived = Arrived(message.offset(), message.timestamp()[1], message.key(), message.value())
-        try:
+        for message in messages:
+            if message.offset() < self._positions[place]:
+                continue
+            if message.error() is not None:  # the end of the partition
+                self._positions[place] = message.offset()
+                continue
+            arrived = Arrived(message.offset(), message.timestamp()[1], message.key(), message.value())
+            # If it fails, the rest of what has come is left out as well: all of it comes again.
             writer.add(arrived, self._clock())
-        except FileExistsError as error:
-            self._go_on_after(place, writer, error)
-        else:
             self._positions[place] = message.offset() + 1
 
-    def _go_on_after(self, place: tuple[str, int], writer: PartitionWriter, error: FileExistsError) -> None:
+    def _go_on_after(self, place: Place, error: FileExistsError) -> None:
         """Another sink was here: what it wrote counts, and this one goes on after it."""
+        writer = self._writers[place]
         writer.drop()
         end = writer.end()
         self._say(f"{error} is there already, written by another sink; going on at offset {end}")
@@ -181,7 +236,8 @@ class _Sink:
         self._consumer.seek(TopicPartition(*place, end))
 
     def _assigned(self, consumer: Any, assigned: list[TopicPartition]) -> None:
-        committed = {(each.topic, each.partition): each.offset for each in consumer.committed(assigned, 30)}
+        self._joined = True
+        committed = self._committed(assigned)
         starts = []
         for each in assigned:
             place = (each.topic, each.partition)
@@ -193,44 +249,56 @@ class _Sink:
             starts.append(TopicPartition(*place, start))
         consumer.assign(starts)
 
-    def _start(self, place: tuple[str, int], end: int, committed: int) -> int:
+    def _start(self, place: Place, end: int, committed: int) -> int:
         low, high = self._watermarks(place)
         if end > high:
             raise MachineError(
                 f"topic {place[0]}, partition {place[1]}: Kafka at {self._servers} has {high} messages, the dump in "
                 f"{self._store.root} goes to {end}: the topic was made anew; give another place with --to"
             )
-        start = max(end, min(committed, high))
+        start = end or max(min(committed, high), 0)
+        if start > max(end, low):
+            self._say(
+                f"{place[0]}, partition {place[1]}: nothing is in {self._store.root}; going on at offset {start}, to "
+                f"which the group {self._group} had come: to write what is before it again, name another --group"
+            )
         if start < low:
             self._say(f"{place[0]}, partition {place[1]}: the broker no longer has offsets {start} to {low - 1}")
         return max(start, low)
 
     def _revoked(self, _: Any, revoked: list[TopicPartition]) -> None:
-        for each in revoked:
-            if writer := self._writers.get((each.topic, each.partition)):
-                writer.flush()
-        self._commit()
+        places = [(each.topic, each.partition) for each in revoked]
+        for place in places:
+            if writer := self._writers.get(place):
+                try:
+                    writer.flush()
+                except FileExistsError:
+                    # Another sink has begun with the partition already, and goes on with it.
+                    writer.drop()
+        self.commit()
         self._lost(_, revoked)
 
     def _lost(self, _: Any, lost: list[TopicPartition]) -> None:
         for each in lost:
             self._writers.pop((each.topic, each.partition), None)
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """Tell the group how far all is stored."""
         self._committed_at = self._clock()
         done = {place: writer.durable for place, writer in self._writers.items() if writer.durable}
         self.summary.ends.update({place: end for place, end in done.items() if end is not None})
-        if not done:
+        if not done or done == self._told:
             return
         try:
             self._consumer.commit(
                 offsets=[TopicPartition(*place, end) for place, end in done.items()], asynchronous=False
             )
+            self._told = dict(done)
         except KafkaException as error:
             # The dump itself says where to go on; what is committed is for those who watch the group.
             self._note(error.args[0], passing=True)
 
-    def _watermarks(self, place: tuple[str, int]) -> tuple[int, int]:
+    def _watermarks(self, place: Place) -> tuple[int, int]:
         while True:
             try:
                 low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=5)
@@ -238,25 +306,34 @@ class _Sink:
             except KafkaException as error:
                 self._note(error.args[0])
 
-    def _elsewhere(self, place: tuple[str, int]) -> int:
+    def _committed(self, places: list[TopicPartition]) -> dict[Place, int]:
+        """What the group has committed, -1001 for nothing."""
+        while True:
+            try:
+                return {(each.topic, each.partition): each.offset for each in self._consumer.committed(places, 5)}
+            except KafkaException as error:
+                self._note(error.args[0])
+
+    def _elsewhere(self, place: Place) -> int:
         """How far another sink of the group has come with a partition, by what it committed."""
-        try:
-            return int(self._consumer.committed([TopicPartition(*place)], 5)[0].offset)
-        except KafkaException as error:
-            self._note(error.args[0])
-            return -1
+        return self._committed([TopicPartition(*place)])[place]
 
     def _check_broker(self) -> None:
         """Nothing came: there is nothing, or nobody to send it."""
-        if self._watch.last is None:
+        # The client tells only once that a broker is gone, maybe long before the last message that it had from it.
+        if self._watch.last is None and self._clock() - self._heard < SAY_EVERY:
             return
         try:
             self._consumer.list_topics(timeout=1)
-        except KafkaException:
-            self._patience.wait(self._watch.last)
+        except KafkaException as error:
+            self._patience.wait(self._watch.last or error.args[0].str())
         else:
-            self._patience.over()
-            self._watch.last = None
+            self._hear()
+
+    def _hear(self) -> None:
+        self._patience.over()
+        self._watch.last = None
+        self._heard = self._clock()
 
     def _note(self, error: KafkaError, passing: bool = False) -> None:
         if passing or error.code() in _PASSING or error.retriable():

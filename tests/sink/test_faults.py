@@ -1,0 +1,387 @@
+"""What may happen to a sink: killed, its broker killed, other sinks beside it. Every message is in the dump once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from pinlake.errors import MachineError, SourceError
+from pinlake.kafka import client_config, find_topics, quiet
+from pinlake.local.broker import Broker, running_broker
+from pinlake.objects import object_name
+from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
+from pinlake.split import Splitter
+from pinlake.store.folder import FolderStore
+from pinlake.topics import TOPICS
+from tests.kafka_broker import new_topic_id, produce
+
+# A sink that was killed keeps its partitions for as long.
+QUICK = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
+
+
+class Sink:
+    """One run of the sink, and what it said."""
+
+    def __init__(self, broker: Broker, topic_id: str, folder: Path | FolderStore, **options: Any) -> None:
+        self.said: list[str] = []
+        self._clock = options.pop("clock", time.monotonic)
+        self._stop: Callable[[], bool] = options.pop("stop", lambda: False)
+        self._options = SinkOptions(**{"until_end": True, "give_up_after": 20.0, **options})
+        self._config = {**client_config(broker.servers), **QUICK}
+        self._topic_id = topic_id
+        self._store = folder if isinstance(folder, FolderStore) else FolderStore(folder)
+        self.summary = SinkSummary()
+
+    def progress(self, summary: SinkSummary) -> None:
+        self.summary = summary
+
+    def run(self) -> SinkSummary:
+        return run_sink(
+            self._config,
+            self._topic_id,
+            self._store,
+            self._options,
+            self.said.append,
+            self.progress,
+            self._stop,
+            self._clock,
+        )
+
+
+def records(folder: Path) -> dict[tuple[str, int, int], bytes]:
+    """Each record and dead letter by topic, partition and offset; fails where two have the same."""
+    found: dict[tuple[str, int, int], bytes] = {}
+    for path in sorted((folder / "topics").rglob("*.json")):
+        name = object_name(path.relative_to(folder).as_posix())
+        for record in Splitter().split(path.read_bytes()).records:
+            place = (name.topic, name.partition, name.offset + record.message)
+            assert place not in found
+            assert record.text is not None
+            found[place] = record.text.encode()
+    for path in sorted((folder / "dead-letter").rglob("*.json")):
+        letter = json.loads(path.read_bytes())
+        place = (letter["topic"].rpartition(".")[2], letter["partition"], letter["offset"])
+        assert place not in found
+        found[place] = b"dead letter"
+    return found
+
+
+def pins(count: int, first: int = 0) -> list[bytes]:
+    return [b'{"index": %d}' % number for number in range(first, first + count)]
+
+
+def posted(topic: str, values: list[bytes], partition: int = 0) -> dict[tuple[str, int, int], bytes]:
+    return {(topic, partition, offset): value for offset, value in enumerate(values)}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_message_of_several_values_costs_no_other_its_place(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", [b'{"a": 1}\n{"a": 2}'])
+    Sink(broker, topic_id, tmp_path).run()
+    produce(broker, f"{topic_id}.pin", pins(2))
+    Sink(broker, topic_id, tmp_path).run()
+    found = records(tmp_path)
+    assert found == {("pin", 0, 0): b"dead letter", ("pin", 0, 1): pins(2)[0], ("pin", 0, 2): pins(2)[1]}
+
+
+def test_stopped_in_the_middle_and_run_again(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    values = pins(3000)
+    produce(broker, f"{topic_id}.pin", values)
+    folder = tmp_path / "stopped"
+    first = Sink(broker, topic_id, folder, flush_size=7, until_end=False)
+    first._stop = lambda: len(files(folder)) > 50
+    first.run()
+    assert 0 < len(records(folder)) < 3000
+    Sink(broker, topic_id, folder, flush_size=7).run()
+    Sink(broker, topic_id, tmp_path / "once", flush_size=7).run()
+    assert records(folder) == records(tmp_path / "once") == posted("pin", values)
+
+
+def test_rotation_by_time(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(3))
+    now = [1000.0]
+    sink = Sink(broker, topic_id, tmp_path, flush_size=100, rotate_seconds=60, until_end=False, clock=lambda: now[0])
+    running = Thread(target=sink.run, daemon=True)
+    done = [False]
+    sink._stop = lambda: done[0]
+    running.start()
+    wait_for(lambda: bool(sink.summary.topics))
+    time.sleep(3)
+    assert not files(tmp_path), "60 seconds have not passed"
+    now[0] += 61
+    wait_for(lambda: bool(files(tmp_path)))
+    assert list(files(tmp_path).values()) == [b"".join(line + b"\n" for line in pins(3))]
+    produce(broker, f"{topic_id}.pin", pins(1, first=3))
+    time.sleep(1)
+    done[0] = True
+    running.join()
+    assert records(tmp_path) == posted("pin", pins(4)), "the open object is written at the end"
+
+
+class Shorter(FolderStore):
+    """Another sink writes the object at offset 2 first, with one message, as one that is stopped would."""
+
+    def write(self, key: str, content: bytes) -> None:
+        if key.endswith("+0000000002.json") and not Path(self.root, key).exists():
+            super().write(key, b'{"index": 2}\n')
+        super().write(key, content)
+
+
+@pytest.mark.parametrize("flush_size", [2, 3, 100])
+def test_a_shorter_object_of_another_sink(broker: Broker, tmp_path: Path, flush_size: int) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(2))
+    Sink(broker, topic_id, tmp_path).run()
+    produce(broker, f"{topic_id}.pin", pins(9, first=2))
+    Sink(broker, topic_id, Shorter(tmp_path), flush_size=flush_size).run()
+    assert records(tmp_path) == posted("pin", pins(11))
+
+
+def test_transactions_leave_gaps_and_no_waiting(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    producer = Producer({"bootstrap.servers": broker.servers, "transactional.id": topic_id}, logger=quiet())
+    producer.init_transactions(30)
+    for number, kept in enumerate((True, False, True, False)):
+        producer.begin_transaction()
+        producer.produce(f"{topic_id}.pin", b"%d" % number)
+        producer.flush(30)
+        producer.commit_transaction(30) if kept else producer.abort_transaction(30)
+    began = time.monotonic()
+    Sink(broker, topic_id, tmp_path, flush_size=10, stop=lambda: time.monotonic() > began + 15).run()
+    assert time.monotonic() < began + 15
+    # A marker has an offset of its own, and so has what was taken back.
+    assert records(tmp_path) == {("pin", 0, 0): b"0", ("pin", 0, 4): b"2"}
+
+
+def test_a_topic_made_anew(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(5))
+    Sink(broker, topic_id, tmp_path).run()
+    admin = AdminClient({"bootstrap.servers": broker.servers}, logger=quiet())  # type: ignore[arg-type]
+    admin.delete_topics([f"{topic_id}.pin"])[f"{topic_id}.pin"].result(30)
+    time.sleep(1)
+    find_topics(client_config(broker.servers), [f"{topic_id}.pin"], 30, print, 1)
+    before = files(tmp_path)
+    with pytest.raises(MachineError, match="made anew"):
+        Sink(broker, topic_id, tmp_path).run()
+    assert files(tmp_path) == before
+
+
+def test_messages_that_the_broker_deleted(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(3))
+    Sink(broker, topic_id, tmp_path).run()
+    produce(broker, f"{topic_id}.pin", pins(5, first=3))
+    admin = AdminClient({"bootstrap.servers": broker.servers}, logger=quiet())  # type: ignore[arg-type]
+    place = TopicPartition(f"{topic_id}.pin", 0, 6)
+    admin.delete_records([place])[place].result()
+    sink = Sink(broker, topic_id, tmp_path)
+    sink.run()
+    assert sorted(offset for _, _, offset in records(tmp_path)) == [0, 1, 2, 6, 7]
+    assert any("no longer has offsets 3 to 5" in line for line in sink.said), sink.said
+
+
+def test_an_emptied_folder_is_told(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(3))
+    Sink(broker, topic_id, tmp_path).run()
+    for path in (tmp_path / "topics").rglob("*.json"):
+        path.unlink()
+    sink = Sink(broker, topic_id, tmp_path)
+    sink.run()
+    assert any("--group" in line for line in sink.said), sink.said
+    Sink(broker, topic_id, tmp_path, group=f"{topic_id}-again").run()
+    assert records(tmp_path) == posted("pin", pins(3))
+
+
+def test_the_last_object_removed_is_written_again(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(3))
+    Sink(broker, topic_id, tmp_path).run()
+    last = max((tmp_path / "topics").rglob("*.json"))
+    last.write_bytes(b"")
+    with pytest.raises(SourceError, match="is empty; remove it: it is written again"):
+        Sink(broker, topic_id, tmp_path, group="other").run()
+    last.unlink()
+    Sink(broker, topic_id, tmp_path).run()
+    assert records(tmp_path) == posted("pin", pins(3))
+
+
+class Full(FolderStore):
+    """Takes so many objects."""
+
+    def __init__(self, root: Path, left: int) -> None:
+        super().__init__(root)
+        self.left = left
+        self.refused = 0
+
+    def write(self, key: str, content: bytes) -> None:
+        if self.left <= 0:
+            self.refused += 1
+            raise MachineError("no space left")
+        self.left -= 1
+        super().write(key, content)
+
+
+def test_a_full_disk_ends_it_at_once(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(20))
+    produce(broker, f"{topic_id}.geo", pins(20))
+    store = Full(tmp_path, 4)
+    with pytest.raises(MachineError, match="no space left"):
+        Sink(broker, topic_id, store, flush_size=3).run()
+    assert store.refused == 1
+    Sink(broker, topic_id, tmp_path, flush_size=3).run()
+    assert records(tmp_path) == posted("pin", pins(20)) | posted("geo", pins(20))
+
+
+class SideBySide(FolderStore):
+    """Takes its time for each object, as a bucket does."""
+
+    at_once = 8
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.now = self.most = 0
+
+    def write(self, key: str, content: bytes) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.002)
+        super().write(key, content)
+        self.now -= 1
+
+
+def test_partitions_side_by_side(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker, partitions=2)
+    wanted = {}
+    for topic in TOPICS:
+        for partition in range(2):
+            produce(broker, f"{topic_id}.{topic}", pins(100), partition)
+            wanted |= posted(topic, pins(100), partition)
+    store = SideBySide(tmp_path)
+    summary = Sink(broker, topic_id, store).run()
+    assert store.most > 1
+    assert records(tmp_path) == wanted
+    assert {topic: counts.messages for topic, counts in summary.topics.items()} == dict.fromkeys(TOPICS, 200)
+
+
+_PROGRAM = """
+import sys
+from pinlake.kafka import client_config
+from pinlake.sink.sink import SinkOptions, run_sink
+from pinlake.store.folder import FolderStore
+servers, topic_id, folder = sys.argv[1:]
+config = {**client_config(servers), "session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
+run_sink(config, topic_id, FolderStore(folder), SinkOptions(flush_size=3), print, lambda _: None, lambda: False)
+"""
+
+# Each starts consumers of its own, some a broker of their own.
+pytestmark = pytest.mark.slow
+
+
+def test_killed_while_it_writes(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker, partitions=2)
+    wanted = {}
+    for topic in TOPICS:
+        for partition in range(2):
+            values = pins(1500)
+            produce(broker, f"{topic_id}.{topic}", [*values[:700], b"{cut", None, *values[700:]], partition)
+            lines = [*values[:700], b"{cut", b"dead letter", *values[700:]]
+            wanted |= posted(topic, lines, partition)
+    folder, moments = tmp_path / "killed", random.Random(7)
+    for _ in range(3):
+        before = len(files(folder))
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, broker.servers, topic_id, folder], env=dict(os.environ)
+        )
+        more = moments.randrange(20, 300)
+        wait_for(lambda at=before + more: len(files(folder)) > at, 60)  # type: ignore[misc]
+        process.kill()
+        process.wait()
+    assert len(records(folder)) < len(wanted), "the last kill came after the end"
+    Sink(broker, topic_id, folder, flush_size=3).run()
+    Sink(broker, topic_id, tmp_path / "once", flush_size=3).run()
+    assert records(folder) == records(tmp_path / "once") == wanted
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    with running_broker(tmp_path / "broker") as started:
+        yield started
+
+
+def test_broker_killed_in_the_middle(own_broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(own_broker)
+    produce(own_broker, f"{topic_id}.pin", pins(4000))
+    folder, done = tmp_path / "dump", [False]
+    sink = Sink(own_broker, topic_id, folder, until_end=False, stop=lambda: done[0], give_up_after=60)
+    running = Thread(target=sink.run, daemon=True)
+    running.start()
+    wait_for(lambda: len(files(folder)) > 100)
+    own_broker.kill()
+    time.sleep(12)
+    # What was fetched before is written first, so how often it is told within the time differs.
+    assert any("waiting for Kafka" in line for line in sink.said), sink.said
+    own_broker.start()
+    produce(own_broker, f"{topic_id}.pin", pins(500, first=4000))
+    wait_for(lambda: len(files(folder)) >= 4500, 90)
+    done[0] = True
+    running.join()
+    assert records(folder) == posted("pin", pins(4500))
+
+
+def test_broker_gone_for_good(own_broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(own_broker)
+    produce(own_broker, f"{topic_id}.pin", pins(3))
+    sink = Sink(own_broker, topic_id, tmp_path / "dump", until_end=False, give_up_after=4)
+    Thread(target=lambda: (wait_for(lambda: len(files(tmp_path / "dump")) == 3), own_broker.kill())).start()
+    with pytest.raises(MachineError, match="was out of reach for 4 s"):
+        sink.run()
+    assert records(tmp_path / "dump") == posted("pin", pins(3))
+
+
+def test_partitions_that_move_while_it_writes(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker, partitions=4)
+    wanted = {}
+    for partition in range(4):
+        produce(broker, f"{topic_id}.pin", pins(4000), partition)
+        wanted |= posted("pin", pins(4000), partition)
+    done = [False]
+    for _ in range(3):
+        Thread(
+            target=Sink(
+                broker, topic_id, tmp_path, flush_size=7, rotate_seconds=1, until_end=False, stop=lambda: done[0]
+            ).run,
+            daemon=True,
+        ).start()
+        time.sleep(0.7)
+    Sink(broker, topic_id, tmp_path, flush_size=7, rotate_seconds=1).run()
+    done[0] = True
+    wait_for(lambda: len(records(tmp_path)) == len(wanted), 30)
+    assert records(tmp_path) == wanted
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
