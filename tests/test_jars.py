@@ -53,7 +53,7 @@ def test_an_unmarked_folder_is_not_trusted(tmp_path: Path) -> None:
 def test_what_cant_be_fetched_is_told_with_the_reason(tmp_path: Path) -> None:
     fetch_jars(tmp_path / "ivy", [f"{PACKAGE}:1"])
     with pytest.raises(
-        MachineError, match=r"\(org.example:delta-spark_9:3\) could not be fetched to \S+/ivy \(.*not found"
+        MachineError, match=r"jars of org.example:delta-spark_9:3 could not be fetched to \S+/ivy \(.*not found"
     ):
         fetch_jars(tmp_path / "ivy", [f"{PACKAGE}:3"])
     assert not (tmp_path / "ivy" / "complete").exists()
