@@ -29,6 +29,10 @@ run: $(VENV)/installed ## the main job on made-up posts, answers at the end
 run-kafka: $(VENV)/installed ## the same through a database, Kafka and its sink
 	@$(BIN)/python -m pinlake.local.whole kafka $(WORK)/kafka $(POSTS)
 
+.PHONY: run-stream
+run-stream: $(VENV)/installed ## emulator and stream at once for a minute; the answers change as posts come
+	@$(BIN)/python -m pinlake.local.whole stream $(WORK)/stream $(POSTS)
+
 .PHONY: test
 test: $(VENV)/installed ## the suite
 	@$(BIN)/pytest -m "not slow"

@@ -13,7 +13,7 @@ from pinlake import __version__, pipeline
 from pinlake.errors import MachineError, PinlakeError, first_line
 from pinlake.jars import jars_folder
 from pinlake.java import JAVA_REMEDY, JavaError, java_version
-from pinlake.lake.lake import nearest_folder
+from pinlake.lake.place import nearest_folder
 from pinlake.settings import Settings
 from pinlake.storage import folder_of
 
@@ -48,7 +48,7 @@ def check_machine(settings: Settings) -> list[Check]:
         _java(),
         _jars(),
         asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake)),
-        _disk("disk of the lake", settings.lake, "free some, or give a folder elsewhere with --lake"),
+        *_disk_of(settings.lake),
         _disk("disk of temporary files", temporary, "free some, or name a folder elsewhere in TMPDIR"),
     ]
 
@@ -76,6 +76,12 @@ def _jars() -> Check:
     count = len(list((folder / "jars").glob("*.jar"))) if (folder / "complete").exists() else 0
     found = f"{count} in {folder}" if count else f"none in {folder}"
     return Check("Spark's jars", count > 0, found, "" if count else "run `make install`, which fetches them")
+
+
+def _disk_of(lake: Path | str) -> list[Check]:
+    if isinstance(lake, str):  # a bucket
+        return []
+    return [_disk("disk of the lake", lake, "free some, or give a folder elsewhere with --lake")]
 
 
 def _disk(what: str, folder: Path, remedy: str) -> Check:

@@ -26,6 +26,7 @@ from pinlake.cli_base import (
 from pinlake.cli_emulate import emulate_app
 from pinlake.cli_job import job_app
 from pinlake.cli_sink import sink
+from pinlake.cli_stream import stream
 from pinlake.cli_workspace import doctor, links
 from pinlake.errors import UsageError
 from pinlake.report.formats import Format
@@ -344,6 +345,7 @@ def settings(
 
 
 app.command()(sink)
+app.command()(stream)
 app.command()(doctor)
 app.command()(links)
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 out = Console(soft_wrap=False)
 err = Console(stderr=True, highlight=False)
 
-LakeFlag = Annotated[Path | None, typer.Option("--lake", help="Folder of the tables.", show_default="lake")]
+LakeFlag = Annotated[
+    str | None, typer.Option("--lake", help="Folder of the tables, or s3://bucket/prefix.", show_default="lake")
+]
 SourceFlag = Annotated[
     str | None, typer.Option("--source", help="Folder of the dump, or s3://bucket/prefix: it holds topics/.")
 ]
@@ -73,7 +75,7 @@ class Command:
     def spark(self) -> SparkSession:
         from pinlake.session import spark_session
 
-        return spark_session(self.settings.driver_memory, self.log)
+        return spark_session(self.settings.driver_memory, self.log, self.settings.needs_s3a, self.settings.s3_role)
 
     @cached_property
     def lake(self) -> Lake:
@@ -84,11 +86,11 @@ class Command:
 
     def existing_lake(self) -> Lake:
         """The lake, for a command that only makes sense on one that is there."""
-        from pinlake.lake.lake import MARKER
+        from pinlake import pipeline
 
-        folder = self.settings.lake
-        if self.settings.catalog is None and not (folder / MARKER).is_file():
-            raise LakeError(f"no lake in {folder}; make one with `pinlake run --source DIR --lake {folder}`")
+        place = pipeline.place_of(self.settings)
+        if place is not None and not place.is_lake():
+            raise LakeError(f"no lake in {place}; make one with `pinlake run --source DIR --lake {self.settings.lake}`")
         return self.lake
 
     def new_run(self) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,16 @@ def spark_packages() -> tuple[str, ...]:
     spark = version("pyspark")
     delta = f"io.delta:delta-spark_{'.'.join(spark.split('.')[:2])}_2.13:{version('delta-spark')}"
     return (delta, f"org.apache.spark:spark-sql-kafka-0-10_2.13:{spark}")
+
+
+def s3a_packages() -> tuple[str, ...]:
+    """What local Spark needs beside those for tables in a bucket: 650 MB, most of it Amazon's SDK."""
+    from pyspark.find_spark_home import _find_spark_home
+
+    jars = Path(_find_spark_home()) / "jars"  # type: ignore[no-untyped-call]
+    # In the version of the Hadoop that came with Spark.
+    hadoop = next(jars.glob("hadoop-client-api-*.jar")).stem.removeprefix("hadoop-client-api-")
+    return (f"org.apache.hadoop:hadoop-aws:{hadoop}",)
 
 
 def jars_folder(name: str = "ivy") -> Path:
@@ -41,6 +52,8 @@ def fetch_jars(folder: Path, packages: Sequence[str]) -> list[Path]:
     for jar in jars:
         jar.unlink()
     _resolve(folder, packages)
+    # Ivy's own copies of them.
+    shutil.rmtree(folder / "cache", ignore_errors=True)
     done.write_text(f"{wanted}\n", encoding="utf-8")
     return sorted((folder / "jars").glob("*.jar"))
 

@@ -39,36 +39,41 @@ def quiet() -> logging.Logger:
     return logger
 
 
-def client_config(servers: str, properties: Path | None = None) -> Config:
+def client_config(servers: str, properties: Path | None = None, more_properties: str | None = None) -> Config:
     """Settings of a client: `servers` is host:port, several with commas; `properties` a file of name=value lines.
 
-    Raises UsageError for servers that are none, SettingsError for a file that can't be read.
+    `more_properties` are such lines from elsewhere. Raises UsageError for servers that are none, SettingsError for a
+    file that can't be read, and for lines that are none.
     """
     for server in servers.split(","):
         host, _, port = server.rpartition(":")
         if not host or not port.isdigit():
             raise UsageError(f"Kafka broker {server!r} is no address; give host:port, several with commas")
-    return {**_read_properties(properties), "bootstrap.servers": servers}
+    found = {**_read_properties(properties), **_properties(more_properties or "", "the secret with Kafka's settings")}
+    return {**found, "bootstrap.servers": servers}
 
 
 def _read_properties(path: Path | None) -> Config:
     if path is None:
         return {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return _properties(path.read_text(encoding="utf-8"), f"file {path} of Kafka's settings")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"file {path} of Kafka's settings can't be read ({error}); it has lines name=value, as librdkafka names "
             "them"
         ) from error
+
+
+def _properties(text: str, where: str) -> Config:
     found: Config = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
         if not equals:
             # Not the line itself: it may be half of a password.
-            raise SettingsError(f"file {path} of Kafka's settings: line {number} has no =; write name=value")
+            raise SettingsError(f"{where}: line {number} has no =; write name=value")
         found[name.strip()] = value.strip()
     return found
 

@@ -6,10 +6,11 @@ Widgets, job parameters and settings have the same names; an empty widget is a s
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -25,8 +26,11 @@ from pinlake.objects import TOPICS_FOLDER
 from pinlake.query.gold import ordered
 from pinlake.session import spark_session
 from pinlake.settings import Settings, resolve
-from pinlake.storage import DbUtils, connect, disconnect, folder_of
+from pinlake.storage import DbUtils, connect, disconnect, folder_of, secret
 from pinlake.store.open import open_store
+from pinlake.stream.open import DUMP, open_source
+from pinlake.stream.source import StreamOptions
+from pinlake.stream.stream import run_stream
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ _TASK_WIDGETS = {
     "last_date": "only records ingested on this day or earlier",
     "confirm": "the name of the schema, to show that its tables may go",
     "statement": "a query on the tables, for notebook 03_sql",
+    "seconds": "how long to go on; 0: until it is stopped",
 }
 
 
@@ -63,7 +68,20 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
     days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
     settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
     topics = (topic,) if topic else tuple(TOPICS)
-    return Work(dbutils, settings, spark, topics, audit == "true", days, task.get("confirm"))
+    seconds = _seconds(task.get("seconds"))
+    return Work(dbutils, settings, spark, topics, audit == "true", days, task.get("confirm"), seconds)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise UsageError(f"widget seconds holds {text!r}; give a number of seconds, or 0 to go on until it is stopped")
+    return seconds or float("inf")
 
 
 @dataclass
@@ -77,10 +95,13 @@ class Work:
     audit: bool
     days: Days | None
     confirm: str | None
+    seconds: float | None = None
 
     @cached_property
     def spark(self) -> SparkSession:
-        return self.given_spark or spark_session(self.settings.driver_memory)
+        return self.given_spark or spark_session(
+            self.settings.driver_memory, s3a=self.settings.needs_s3a, role=self.settings.s3_role
+        )
 
     @cached_property
     def lake(self) -> Lake:
@@ -106,6 +127,27 @@ class Work:
             found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit, self.topics)
         rows = [(each.topic, len(each.objects), len(each.strangers)) for each in found]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
+
+    def stream(self) -> DataFrame:
+        """Messages as they come, each batch as far as the answers: for as long as the widget `seconds` says, without
+        it to the source's end. Returns what came, and what the tables hold then."""
+        settings = self._with_source() if self.settings.stream_from == DUMP else self.settings
+        key = self.settings.kafka_secret
+        source = open_source(settings, secret(self.settings, self.dbutils, key) if key else None)
+        deadline = time.monotonic() + (self.seconds or 0)
+        report = partial(print, sep=": ", flush=True)
+        source.check(self.settings, partial(report, "stream"))
+        summary = run_stream(
+            self.lake,
+            source,
+            self.settings,
+            StreamOptions(until_end=self.seconds is None),
+            report,
+            lambda: self.seconds is not None and time.monotonic() >= deadline,
+        )
+        counts = summary.counts or pipeline.run_account(self.lake, pipeline.new_run())
+        rows = [(each.topic, summary.records[each.topic], each.bronze, each.silver) for each in counts.topics]
+        return self._frame("topic string, came bigint, bronze bigint, silver bigint", rows)
 
     def clean(self) -> DataFrame:
         """New records of bronze to silver and quarantine. Returns how many went where."""

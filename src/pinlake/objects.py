@@ -11,6 +11,8 @@ import re
 from typing import NamedTuple
 
 TOPICS_FOLDER = "topics"
+# What the paths of messages begin with that came as a stream, and lie in no object.
+KAFKA_ROOT, KINESIS_ROOT = "kafka", "kinesis"
 _PARTITION = re.compile(r"partition=(0|[1-9][0-9]*)")
 _NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>0|[1-9][0-9]*)\+(?P<offset>[0-9]{10}|[1-9][0-9]{10,})\.json(?:\.gz)?")
 

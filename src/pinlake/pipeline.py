@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinlake.clean.backfill import Days, backfill
@@ -14,8 +15,8 @@ from pinlake.errors import QualityError, SourceError
 from pinlake.ingest.bronze import TopicIngest, ingest
 from pinlake.ingest.listing import choose_topic_id
 from pinlake.lake.accounting import Accounting, account, check_sums, publish
-from pinlake.lake.lake import Lake, check_folder, check_writable
-from pinlake.lake.lease import lease
+from pinlake.lake.lake import Lake
+from pinlake.lake.place import FolderPlace, LakePlace
 from pinlake.lake.run import Run
 from pinlake.query.gold import Years, update_gold
 from pinlake.settings import Settings
@@ -51,26 +52,35 @@ def check_source(settings: Settings) -> Store:
     return folder
 
 
+def place_of(settings: Settings) -> LakePlace | None:
+    """The folder of the lake, one of this machine or of a bucket; None in a workspace, where the catalog knows it."""
+    if settings.catalog is not None:
+        return None
+    if isinstance(settings.lake, Path):
+        return FolderPlace(settings.lake)
+    from pinlake.lake.bucket import BucketPlace
+    from pinlake.store.s3_lake import LakeBucket
+
+    return BucketPlace(LakeBucket(settings.lake, settings.s3_role, give_up_after=settings.give_up_after))
+
+
 def check_lake(settings: Settings, write: bool = True) -> None:
     """Raise LakeError where the lake's folder can't be one, or, to write, is not to be written. Writes nothing."""
-    if settings.catalog is None:
-        check_folder(settings.lake)
-        if write:
-            check_writable(settings.lake)
+    place = place_of(settings)
+    if place is not None:
+        place.check(write)
 
 
 def open_lake(spark: SparkSession, settings: Settings) -> Lake:
     """The lake that the settings name: a catalog's schema in a workspace, else a folder."""
-    if settings.catalog is not None:
-        return Lake(spark, settings.database, catalog=settings.catalog)
-    return Lake(spark, settings.database, root=settings.lake)
+    return Lake(spark, settings.database, root=place_of(settings), catalog=settings.catalog)
 
 
 @contextmanager
 def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
     """Hold the lake for a run; in a workspace Delta alone keeps writers apart."""
     check_lake(settings)
-    with lease(lake.root, run, settings.lake_wait) if lake.root is not None else nullcontext():
+    with lake.place.hold(run, settings.lake_wait) if lake.place is not None else nullcontext():
         yield
 
 

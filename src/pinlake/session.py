@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinlake.errors import MachineError, first_line
-from pinlake.jars import check_java, fetch_jars, jars_folder, spark_packages
+from pinlake.jars import check_java, fetch_jars, jars_folder, s3a_packages, spark_packages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,12 +35,19 @@ LOCAL_CONFIG = {
     "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
 }
 
+# Who gives s3a its keys: Amazon's usual chain, as boto3 has it, or a role that is assumed with them.
+_USUAL_KEYS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+_ROLES_KEYS = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
 
-def spark_session(driver_memory: str = "2g", log: Path | None = None) -> SparkSession:
+
+def spark_session(
+    driver_memory: str = "2g", log: Path | None = None, s3a: bool = False, role: str | None = None
+) -> SparkSession:
     """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
 
-    `log` takes what local Spark itself prints. Raises MachineError where Java, the jars or, for a Connect session,
-    the packages of its client are missing.
+    `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket, by `role`, an ARN to assume,
+    where one is given; the jars for it are fetched the first time. Raises MachineError where Java, the jars or, for a
+    Connect session, the packages of its client are missing.
     """
     from pyspark.sql import SparkSession
 
@@ -56,7 +63,7 @@ def spark_session(driver_memory: str = "2g", log: Path | None = None) -> SparkSe
 
         session: SparkSession = DatabricksSession.builder.getOrCreate()
         return session
-    return _local_session(driver_memory, log)
+    return _local_session(driver_memory, log, _s3a_config(role) if s3a else {})
 
 
 def is_remote(spark: SparkSession) -> bool:
@@ -86,7 +93,35 @@ def _has_databricks_connect() -> bool:
         return False
 
 
-def _local_session(driver_memory: str, log: Path | None) -> SparkSession:
+def _s3a_config(role: str | None) -> dict[str, str]:
+    """Keys, region and endpoint are those that boto3 finds, as for everything else that is in a bucket."""
+    import boto3
+
+    session = boto3.Session()
+    endpoint = session.client("s3", region_name=session.region_name or "us-east-1").meta.endpoint_url
+    config = {
+        # Spark would copy jars that it is given as such, and these are large.
+        "spark.driver.extraClassPath": ":".join(str(jar) for jar in fetch_jars(jars_folder("s3a"), s3a_packages())),
+        "spark.hadoop.fs.s3a.aws.credentials.provider": _USUAL_KEYS,
+    }
+    if role:
+        config |= {
+            "spark.hadoop.fs.s3a.aws.credentials.provider": _ROLES_KEYS,
+            "spark.hadoop.fs.s3a.assumed.role.credentials.provider": _USUAL_KEYS,
+            "spark.hadoop.fs.s3a.assumed.role.arn": role,
+        }
+    if session.region_name:
+        config["spark.hadoop.fs.s3a.endpoint.region"] = session.region_name
+    if not endpoint.endswith(".amazonaws.com"):
+        config |= {
+            "spark.hadoop.fs.s3a.endpoint": endpoint,
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
+        }
+    return config
+
+
+def _local_session(driver_memory: str, log: Path | None, config: dict[str, str]) -> SparkSession:
     from pyspark.sql import SparkSession
 
     java = check_java()
@@ -97,6 +132,7 @@ def _local_session(driver_memory: str, log: Path | None) -> SparkSession:
     builder = SparkSession.builder.appName("pinlake").master(f"local[{cores}]")
     for name, value in {
         **LOCAL_CONFIG,
+        **config,
         "spark.jars": ",".join(str(jar) for jar in fetch_jars(jars_folder(), spark_packages())),
         "spark.driver.memory": driver_memory,
         # Spark makes this folder though no table is ever in it.

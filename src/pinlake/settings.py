@@ -36,7 +36,11 @@ class Settings(BaseModel):
     source: Bucket | Path | None = Field(
         None, union_mode="left_to_right", description="folder of the dump, or s3://bucket/prefix: it holds topics/"
     )
-    lake: Path = Field(Path("lake"), description="folder of the tables, outside a workspace")
+    lake: Bucket | Path = Field(
+        Path("lake"),
+        union_mode="left_to_right",
+        description="folder of the tables, or s3://bucket/prefix, outside a workspace",
+    )
     catalog: str | None = Field(None, pattern=r"^[\w-]+$", description="catalog of the tables, in a workspace only")
     database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema that holds the tables")
     topic_id: str | None = Field(None, description="pipeline id to read, where a dump holds several, or to write")
@@ -46,11 +50,15 @@ class Settings(BaseModel):
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
         description="S3 bucket of the dump, for storage mount and s3",
     )
-    secret_scope: str | None = Field(None, description="secret scope with the bucket's keys, for storage mount")
+    secret_scope: str | None = Field(None, description="secret scope of keys: the bucket's for storage mount, Kafka's")
     s3_role: str | None = Field(
         None, pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$", description="ARN of a role to assume for a bucket"
     )
+    stream_from: str = Field(
+        "dump", description="what a stream reads: kafka://host:port, kinesis://prefix of the streams, or dump"
+    )
     kafka_config: Path | None = Field(None, description="file of a Kafka client's settings, lines name=value")
+    kafka_secret: str | None = Field(None, description="key in secret_scope that holds these lines, in a workspace")
     sql_url: str | None = Field(
         None, description="database of source rows, mysql+pymysql://user@host/name, no password"
     )
@@ -71,6 +79,11 @@ class Settings(BaseModel):
         default_factory=lambda: platformdirs.user_log_path("pinlake"),
         description="folder of the log files with Spark's own output and stack traces",
     )
+
+    @property
+    def needs_s3a(self) -> bool:
+        """Whether Spark itself has to reach a bucket: for tables it does, for a dump it doesn't."""
+        return self.catalog is None and isinstance(self.lake, str)
 
     @model_validator(mode="after")
     def years_in_order(self) -> Settings:

@@ -104,8 +104,8 @@ def _mount(settings: Settings, dbutils: DbUtils) -> None:
         )
     keys = {
         # As options, not in the address: every user of the workspace can list the addresses of its mounts.
-        "fs.s3a.access.key": _secret(settings, dbutils, ACCESS_KEY),
-        "fs.s3a.secret.key": _secret(settings, dbutils, SECRET_KEY),
+        "fs.s3a.access.key": secret(settings, dbutils, ACCESS_KEY),
+        "fs.s3a.secret.key": secret(settings, dbutils, SECRET_KEY),
     }
     try:
         dbutils.fs.mount(source=address, mount_point=point, extra_configs=keys)
@@ -127,7 +127,7 @@ def _mounted(dbutils: DbUtils) -> dict[str, str]:
         ) from error
 
 
-def _secret(settings: Settings, dbutils: DbUtils, key: str) -> str:
+def secret(settings: Settings, dbutils: DbUtils, key: str) -> str:
     try:
         return str(dbutils.secrets.get(scope=settings.secret_scope, key=key))
     except Exception as error:

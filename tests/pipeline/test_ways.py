@@ -11,7 +11,9 @@ from pinlake.emulate.database import DatabaseRows, seed_database
 from pinlake.emulate.emulator import emulate
 from pinlake.emulate.rows import MadeRows
 from pinlake.emulate.sinks.base import Deliveries, FailedFile
+from pinlake.emulate.sinks.dump import DumpSink
 from pinlake.emulate.sinks.kafka import KafkaSink
+from pinlake.emulate.sinks.kinesis import KinesisSink
 from pinlake.emulate.truth import Truth
 from pinlake.kafka import client_config, count_messages
 from pinlake.lake.model import GOLD
@@ -19,6 +21,10 @@ from pinlake.local.broker import Broker
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.store.folder import FolderStore
 from pinlake.store.s3 import S3Store
+from pinlake.stream.kafka_source import KafkaSource
+from pinlake.stream.kinesis_source import KinesisSource
+from pinlake.stream.source import StreamOptions
+from pinlake.stream.stream import run_stream
 from pinlake.topics import TOPICS
 from tests.kafka_broker import broker
 from tests.pipeline.conftest import Place
@@ -59,45 +65,92 @@ def same(found: Place, expected: Place) -> None:
 _ELSEWHERE = ("path", "position", "batch", "run_id", "_records", "_contents", "quarantined_at")
 
 
-def test_through_a_database_and_kafka(
-    dumped: tuple[Place, Truth], place: Places, tmp_path: Path, broker: Broker
-) -> None:
-    expected, truth = dumped
-    url = f"sqlite:///{tmp_path / 'posts.db'}"
+@pytest.fixture(scope="module")
+def posted(broker: Broker, dumped: tuple[Place, Truth], tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """From a database to Kafka; the number of messages by topic, the same at every hop."""
+    folder, (_, truth) = tmp_path_factory.mktemp("posted"), dumped
+    url = f"sqlite:///{folder / 'posts.db'}"
     seed_database(url, None, MadeRows(POSTS, seed=0).posts(range(POSTS)), 10)
     config = client_config(broker.servers)
-    deliveries = Deliveries("kafka", FailedFile(tmp_path / "failed.jsonl"))
+    deliveries = Deliveries("kafka", FailedFile(folder / "failed.jsonl"))
     kafka = KafkaSink(config, TOPIC_ID, deliveries, 60, create_topics=1)
     rows = DatabaseRows(url, None, 10)
-    posted = emulate(
+    sent = emulate(
         None, posts=POSTS, rows=rows, name=url, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, sinks=[kafka]
     )
     rows.close()
+    for topic in TOPICS:
+        hops = {
+            "posted": sent.topics[topic].sent,
+            "acknowledged": deliveries.acknowledged[topic],
+            "in the broker": count_messages(config, f"{TOPIC_ID}.{topic}"),
+        }
+        assert set(hops.values()) == {truth.topics[topic].sent}, (topic, hops)
+    assert not (folder / "failed.jsonl").exists()
+    return {topic: truth.topics[topic].sent for topic in TOPICS}
+
+
+def test_through_a_database_kafka_and_its_sink(
+    dumped: tuple[Place, Truth], posted: dict[str, int], place: Places, tmp_path: Path, broker: Broker
+) -> None:
+    expected, truth = dumped
     options = SinkOptions(flush_size=50, until_end=True)
     store = FolderStore(tmp_path / "dump")
+    config = client_config(broker.servers)
     written = run_sink(config, TOPIC_ID, store, options, print, lambda summary: None, lambda: False)
     found = place(tmp_path / "dump", tmp_path / "lake")
     counts = {count.topic: count for count in found.run().topics}
+    assert {topic: each.messages for topic, each in written.topics.items()} == posted
+    assert {topic: each.bronze for topic, each in counts.items()} == posted
     for topic in TOPICS:
-        hops = {
-            "posted": posted.topics[topic].sent,
-            "acknowledged": deliveries.acknowledged[topic],
-            "in the broker": count_messages(config, f"{TOPIC_ID}.{topic}"),
-            "in the dump": written.topics[topic].messages,
-            "in bronze": counts[topic].bronze,
-        }
-        assert set(hops.values()) == {truth.topics[topic].sent}, (topic, hops)
         assert counts[topic].missing_offsets == 0
         assert counts[topic].quarantined == truth.topics[topic].quarantined
-    assert not (tmp_path / "failed.jsonl").exists()
     same(found, expected)
+
+
+def test_through_a_stream_from_kafka(
+    dumped: tuple[Place, Truth], posted: dict[str, int], place: Places, tmp_path: Path, broker: Broker
+) -> None:
+    found = place(None, tmp_path / "lake")
+    source = KafkaSource(client_config(broker.servers), TOPIC_ID)
+    # In several batches, whose order and size make no difference.
+    options = StreamOptions(until_end=True, most=7_000)
+    summary = run_stream(found.lake, source, found.settings, options, lambda *_: None, lambda: False)
+    assert summary.batches > 1
+    assert summary.records == posted
+    assert {topic: count.bronze for topic, count in found.counts().items()} == posted
+    assert not any(count.missing_offsets for count in found.counts().values())
+    same(found, dumped[0])
+
+
+def test_through_kinesis(dumped: tuple[Place, Truth], place: Places, tmp_path: Path, s3: S3) -> None:
+    expected, truth = dumped
+    kinesis = s3.client("kinesis")
+    for topic in TOPICS:
+        kinesis.create_stream(StreamName=f"{TOPIC_ID}-{topic}", ShardCount=1)
+    deliveries = Deliveries("kinesis", FailedFile(tmp_path / "failed.jsonl"))
+    sink = KinesisSink(TOPIC_ID, 60, deliveries)
+    emulate(None, posts=POSTS, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, sinks=[sink])
+    assert deliveries.acknowledged == {topic: counts.sent for topic, counts in truth.topics.items()}
+    found = place(None, tmp_path / "lake")
+    # The server has too much to do now and then.
+    count = iter(range(10**9))
+    s3.rule = lambda method, path: (503, b"{}") if next(count) % 7 == 3 else None
+    summary = run_stream(
+        found.lake, KinesisSource(TOPIC_ID, 60), found.settings, StreamOptions(True), lambda *_: None, lambda: False
+    )
+    assert summary.records == deliveries.acknowledged
+    assert {topic: each.bronze for topic, each in found.counts().items()} == deliveries.acknowledged
+    same(found, expected)
+    again = run_stream(
+        found.lake, KinesisSource(TOPIC_ID, 60), found.settings, StreamOptions(True), lambda *_: None, lambda: False
+    )
+    assert again.batches == 0
 
 
 def test_through_a_bucket(dumped: tuple[Place, Truth], place: Places, tmp_path: Path, s3: S3) -> None:
     expected, truth = dumped
     deliveries = Deliveries("s3", FailedFile(tmp_path / "failed.jsonl"))
-    from pinlake.emulate.sinks.dump import DumpSink
-
     sink = DumpSink(S3Store("s3://landing/dump"), TOPIC_ID, deliveries, flush_size=20)
     emulate(None, posts=POSTS, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, sinks=[sink])
     assert deliveries.acknowledged == {topic: counts.sent for topic, counts in truth.topics.items()}

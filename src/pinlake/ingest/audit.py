@@ -12,7 +12,7 @@ from pinlake.ingest.listing import Listing, Stranger
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import one_per_object
-from pinlake.objects import ObjectName
+from pinlake.objects import TOPICS_FOLDER, ObjectName
 from pinlake.store.base import Store, stat_all
 
 
@@ -51,7 +51,9 @@ def audit_topic(lake: Lake, store: Store, listing: Listing, is_new: Callable[[in
 
 def _known_objects(lake: Lake, topic: str) -> DataFrame:
     """Every object in bronze as it was when it was read last."""
-    objects = one_per_object(lake.read("bronze").where(F.col("topic") == topic))
+    # Messages that came as a stream lie in no object.
+    in_dump = F.col("path").startswith(f"{TOPICS_FOLDER}/")
+    objects = one_per_object(lake.read("bronze").where((F.col("topic") == topic) & in_dump))
     last = Window.partitionBy("path").orderBy(F.col("batch").desc())
     return (
         objects.withColumn("_age", F.row_number().over(last))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.errors import UsageError
@@ -15,7 +16,7 @@ from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import Progress, progress
 from pinlake.lake.run import Run
-from pinlake.objects import ObjectName
+from pinlake.objects import KINESIS_ROOT, TOPICS_FOLDER, ObjectName
 from pinlake.store.base import Store, stat_all
 from pinlake.topics import TOPICS
 
@@ -43,7 +44,7 @@ def ingest(
     before anything is written where the source is not a dump, or not the one that is already in the lake.
     """
     chosen, strangers = choose_topic_id(store, topic_id, store.root)
-    _check_same_source(lake, chosen)
+    check_same_source(lake, chosen)
     first = not lake.exists("bronze")
     known = {} if first else progress(lake.read("bronze"))
     lake.ensure("bronze")
@@ -58,7 +59,10 @@ def ingest(
             found.append(TopicIngest(topic, listing.objects, listing.strangers))
         run.report("ingest", f"{topic}: {len(found[-1].objects):,} new objects")
     report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers)])
-    _load(lake, store, run, topics, [name for topic in found for name in topic.objects])
+    objects = [name for topic in found for name in topic.objects]
+    if objects:
+        append(lake, run, read_named(lake, store, objects), "-".join(topics))
+        run.report("ingest", f"{len(objects):,} objects in bronze")
     return found
 
 
@@ -79,28 +83,40 @@ def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -
         lake.append("object_report", stamped, (f"pinlake-object_report-{run.id}", 1))
 
 
-def _load(lake: Lake, store: Store, run: Run, topics: Sequence[str], objects: list[ObjectName]) -> None:
-    if not objects:
-        return
-    # Above what silver has too: bronze may have been restored to an earlier version, or read anew.
-    batch = 1 + max(lake.highest("bronze", "batch"), *[cleaned_batch(lake, topic) for topic in TOPICS])
+def read_named(lake: Lake, store: Store, objects: Sequence[ObjectName]) -> DataFrame:
+    """The rows of these objects, in READ_SCHEMA."""
     # The reader says why an object without a size can't be read, and that is recorded.
     stats = stat_all(store, [name.key for name in objects])
     groups = group(Sized(name, found.size if found else 0) for name, found in zip(objects, stats, strict=True))
-    rows = read_objects(lake.spark, store, groups).withColumns(
-        {"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)}
-    )
+    return read_objects(lake.spark, store, groups)
+
+
+def append(lake: Lake, run: Run, rows: DataFrame, who: str) -> int:
+    """Add rows, in READ_SCHEMA, as one batch in one commit. Returns the batch's number."""
+    # Above what silver has too: bronze may have been restored to an earlier version, or read anew.
+    batch = 1 + max(lake.highest("bronze", "batch"), *[cleaned_batch(lake, topic) for topic in TOPICS])
+    stamped = rows.withColumns({"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)})
     # An application of its own for each run: Delta remembers the versions of one that were taken back by a restore.
-    lake.append("bronze", rows, (f"pinlake-bronze-{'-'.join(topics)}-{run.id}", batch))
-    run.report("ingest", f"{len(objects):,} objects in bronze")
+    lake.append("bronze", stamped, (f"pinlake-bronze-{who}-{run.id}", batch))
+    return batch
 
 
-def _check_same_source(lake: Lake, topic_id: str) -> None:
+def check_same_source(lake: Lake, topic_id: str, path_root: str = TOPICS_FOLDER) -> None:
+    """Raise UsageError where the lake holds another pipeline's posts, or offsets that count something else.
+
+    `path_root` is what paths of this source begin with. A dump's offsets are Kafka's own; those of Kinesis are not.
+    """
     if not lake.exists("bronze"):
         return
-    row = lake.read("bronze").select("topic_id").first()
-    if row and row[0] != topic_id:
+    row = lake.read("bronze").select("topic_id", "path").first()
+    if row and row["topic_id"] != topic_id:
         raise UsageError(
-            f"the lake holds topic id {row[0]}, the source {topic_id}: their post ids mean different posts; give "
-            "another lake with --lake"
+            f"the lake holds topic id {row['topic_id']}, the source {topic_id}: their post ids mean different posts; "
+            "give another lake with --lake"
+        )
+    held = "Kinesis" if row and row["path"].startswith(f"{KINESIS_ROOT}/") else "Kafka"
+    wanted = "Kinesis" if path_root == KINESIS_ROOT else "Kafka"
+    if row and held != wanted:
+        raise UsageError(
+            f"the lake holds records from {held}, whose offsets mean nothing to {wanted}; give another lake with --lake"
         )

@@ -70,7 +70,7 @@ def read_objects(spark: SparkSession, store: Store, groups: list[list[ObjectName
 
 def _group_reader(store: Store) -> Callable[[Iterable[pyarrow.RecordBatch]], Iterable[pyarrow.RecordBatch]]:
     def read_groups(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-        rows, splitter = _Rows(), Splitter()
+        rows, splitter = Rows(), Splitter()
         for batch in batches:
             for keys in batch.column("keys").to_pylist():
                 for key, found in zip(keys, store.read_all(keys), strict=True):
@@ -82,7 +82,7 @@ def _group_reader(store: Store) -> Callable[[Iterable[pyarrow.RecordBatch]], Ite
     return read_groups
 
 
-def _add_object(splitter: Splitter, rows: _Rows, name: ObjectName, key: str, found: Content | OSError) -> None:
+def _add_object(splitter: Splitter, rows: Rows, name: ObjectName, key: str, found: Content | OSError) -> None:
     try:
         if isinstance(found, OSError):
             raise found
@@ -97,7 +97,7 @@ def _add_object(splitter: Splitter, rows: _Rows, name: ObjectName, key: str, fou
         rows.add(name, key, found, len(records), messages, position, record)
 
 
-class _Rows:
+class Rows:
     """Columns of READ_SCHEMA that grow until they make a batch."""
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ def run_job(
     parameters: Mapping[str, str] | None = None,
     *,
     source: Path | str | None = None,
-    lake: Path | None = None,
+    lake: Path | str | None = None,
     out: Path | None = None,
     report: Report = lambda stage, message: None,
     longest_wait: float = 60,
@@ -63,10 +63,10 @@ def run_job(
     return begun.result
 
 
-def _for_here(source: Path | str | None, lake: Path | None) -> dict[str, str]:
+def _for_here(source: Path | str | None, lake: Path | str | None) -> dict[str, str]:
     """Parameters that are other ones on this machine than in a workspace."""
     here = {} if source is None else {"source": str(source.absolute() if isinstance(source, Path) else source)}
-    here |= {} if lake is None else {"lake": str(lake.absolute())}
+    here |= {} if lake is None else {"lake": str(lake.absolute() if isinstance(lake, Path) else lake)}
     return here | {"catalog": "", "storage": "local"} if here else {}
 
 

@@ -5,9 +5,7 @@ Only SQL and DataFrames are used, so the same code runs on Spark, on Spark Conne
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,9 +21,8 @@ from pyspark.sql import functions as F
 from pinlake.errors import LakeError, UsageError, first_line
 from pinlake.lake.commit import commit, explained
 from pinlake.lake.model import TABLES, Table
+from pinlake.lake.place import LOG, FolderPlace, LakePlace
 
-MARKER = ".pinlake"
-LEFT_OVER = ".left-over"
 _NOTE = "pinlake."
 _MADE_FROM = "made_from"
 _READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
@@ -52,38 +49,44 @@ class Files(NamedTuple):
 
 
 class Lake:
-    """The tables of one lake. `root` is its folder; None in a workspace, where the catalog knows the places."""
+    """The tables of one lake. `place` is its folder; None in a workspace, where the catalog knows the places."""
 
     def __init__(
-        self, spark: SparkSession, database: str, root: Path | None = None, catalog: str | None = None
+        self, spark: SparkSession, database: str, root: Path | LakePlace | None = None, catalog: str | None = None
     ) -> None:
         """Open or make a lake. Raises LakeError where the folder can't be one, or the catalog's schema can't be had.
 
         A session knows one lake by the name of a schema: opening another under the same name puts it in its place.
         """
         self.spark = spark
-        self.root = root.resolve() if root is not None else None
+        self.place = FolderPlace(root) if isinstance(root, Path) else root
         self._schema = f"`{catalog}`.`{database}`" if catalog else f"`{database}`"
         self._registered: set[str] = set()
         self._lock = RLock()
-        if self.root is None:
+        if self.place is None:
             _ensure_schema(spark, self._schema)
             return
-        _make_folder(self.root)
-        spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(str(self.root))}")
+        self.place.make()
+        spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(self.place.location)}")
         # By name alone: a listing that looks into the tables fails where the folder of an earlier lake is gone.
         for row in spark.sql(f"SHOW TABLES IN {self._schema}").where("NOT isTemporary").select("tableName").collect():
             # Of a folder only the entry goes: the tables are external.
             spark.sql(f"DROP TABLE IF EXISTS {self._name(row[0])}")
 
+    @property
+    def root(self) -> Path | None:
+        """The lake's folder, where it is one of this machine."""
+        return self.place.root if isinstance(self.place, FolderPlace) else None
+
     def exists(self, table: str) -> bool:
         """Whether the table is there. Raises LakeError where something that is no readable table is in its place."""
         with self._lock:
-            if self.root is None:
+            if self.place is None:
                 return self.spark.catalog.tableExists(self._name(table))
-            there = self._folder(table).exists() and not self._is_unfinished(table)
+            # The log of a table that was read before has its first commit.
+            there = self.place.has(table) and (table in self._registered or not _is_unfinished(self.place, table))
             if there and table not in self._registered:
-                self._register(table)
+                self._register(self.place, table)
             elif not there and table in self._registered:
                 self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
                 self._registered.discard(table)
@@ -222,8 +225,8 @@ class Lake:
             with _explaining(table):
                 self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
             self._registered.discard(table)
-            if self.root is not None:
-                shutil.rmtree(self._folder(table))
+            if self.place is not None:
+                self.place.remove(table)
         return dropped
 
     def highest(self, table: str, column: str, where: str = "TRUE") -> int:
@@ -282,22 +285,15 @@ class Lake:
         assert row is not None  # a table has its creation at least
         return row
 
-    def _is_unfinished(self, table: str) -> bool:
-        """True where the process that made the table ended before its first commit: no row of it was ever seen."""
-        log = self._folder(table) / "_delta_log"
-        return log.is_dir() and not any(path.suffix in {".json", ".parquet"} for path in log.iterdir())
-
     def _set_aside_unfinished(self, table: str) -> None:
         # Delta makes no table in a folder that holds files. They are kept: a log that was deleted looks just the same.
-        if self.root is not None and self._is_unfinished(table):
-            (self.root / LEFT_OVER).mkdir(exist_ok=True)
-            self._folder(table).rename(self.root / LEFT_OVER / f"{table}-{uuid4().hex[:8]}")
+        if self.place is not None and _is_unfinished(self.place, table):
+            self.place.set_aside(table)
 
-    def _register(self, table: str) -> None:
-        folder = self._folder(table)
-        if not (folder / "_delta_log").is_dir():
+    def _register(self, place: LakePlace, table: str) -> None:
+        if place.log(table) is None:
             raise LakeError(
-                f"{folder} is not a Delta table (no _delta_log in it); move it away: a run makes the table again"
+                f"{place}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again"
             )
         with _explaining(table):
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self._name(table)} USING DELTA {self._location(table)}")
@@ -325,12 +321,14 @@ class Lake:
     def _name(self, table: str) -> str:
         return f"{self._schema}.`{table}`"
 
-    def _folder(self, table: str) -> Path:
-        assert self.root is not None
-        return self.root / table
-
     def _location(self, table: str) -> str:
-        return f"LOCATION {_literal(str(self._folder(table)))}" if self.root is not None else ""
+        return f"LOCATION {_literal(f'{self.place.location}/{table}')}" if self.place is not None else ""
+
+
+def _is_unfinished(place: LakePlace, table: str) -> bool:
+    """True where the process that made the table ended before its first commit: no row of it was ever seen."""
+    names = place.log(table)
+    return names is not None and not any(name.endswith((".json", ".parquet")) for name in names)
 
 
 def check_query(statement: str) -> None:
@@ -343,33 +341,6 @@ def check_query(statement: str) -> None:
         )
 
 
-def nearest_folder(path: Path) -> Path:
-    """The path itself where it is there, else the folder above that is: where it would be made."""
-    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-
-
-def check_folder(root: Path) -> None:
-    """Raise LakeError where the folder neither is a lake nor can become one. Writes nothing."""
-    if root.exists() and not root.is_dir():
-        raise LakeError(f"lake {root} is a file; give a folder with --lake")
-    if root.is_dir() and not (root / MARKER).is_file():
-        other = next((entry.name for entry in sorted(root.iterdir())), None)
-        if other is not None:
-            raise LakeError(
-                f"{root} holds something else ({other}) and no lake; give an empty or a new folder with --lake"
-            )
-    nearest = nearest_folder(root)
-    if not nearest.is_dir():
-        raise LakeError(f"lake {root} can't be made: {nearest} is a file; give another folder with --lake")
-
-
-def check_writable(root: Path) -> None:
-    """Raise LakeError where the lake's folder, or the one that it would be made in, can't be written."""
-    nearest = nearest_folder(root)
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")
-
-
 def _ensure_schema(spark: SparkSession, schema: str) -> None:
     """Make a catalog's schema only where it isn't there: the right to make one is more than a run needs."""
     try:
@@ -380,20 +351,6 @@ def _ensure_schema(spark: SparkSession, schema: str) -> None:
             f"schema {schema} isn't there and can't be made ({first_line(error)}); in a workspace deploy the bundle, "
             "which makes it, or get CREATE SCHEMA on the catalog; elsewhere leave the setting catalog empty, and give "
             "a folder with --lake"
-        ) from error
-
-
-def _make_folder(root: Path) -> None:
-    check_folder(root)
-    if (root / MARKER).is_file():
-        return
-    check_writable(root)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        (root / MARKER).write_text("The tables of a pinlake lake are in this folder.\n", encoding="utf-8")
-    except OSError as error:
-        raise LakeError(
-            f"lake {root} can't be made: {error.strerror or error}; give another folder with --lake"
         ) from error
 
 

@@ -1,38 +1,106 @@
-"""The whole system on this machine, one command each: what `make run-kafka` does."""
+"""The whole system on this machine, one command each: what `make run-kafka` and its like do."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 
 from pinlake import pipeline
 from pinlake.emulate.database import DatabaseRows, seed_database
-from pinlake.emulate.emulator import emulate
+from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import MadeRows
 from pinlake.emulate.sinks.base import Deliveries, FailedFile
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.errors import PinlakeError
-from pinlake.kafka import client_config, count_messages
+from pinlake.kafka import Config, client_config, count_messages
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import GOLD
 from pinlake.local.broker import running_broker
+from pinlake.query.gold import ordered
 from pinlake.report.answers import all_answers, show_run
 from pinlake.report.formats import Format
 from pinlake.report.hops import hops_result
-from pinlake.report.output import write
+from pinlake.report.output import Result, write
+from pinlake.report.status import status_table
 from pinlake.session import spark_session
 from pinlake.settings import resolve
 from pinlake.sink.sink import SinkOptions, run_sink
-from pinlake.store.folder import FolderStore
+from pinlake.store.open import open_store
+from pinlake.stream.kafka_source import KafkaSource
+from pinlake.stream.source import StreamOptions
+from pinlake.stream.stream import StreamSummary
+from pinlake.stream.stream import run_stream as stream
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
 _GIVE_UP_AFTER = 60.0
+_DIRT, _DUPLICATES = 0.02, 0.03
+# Of a stream: how long posts come, and how many a second.
+_SECONDS, _RATE = 60.0, 100.0
+_WATCHED = ("top_category_by_year", "users_joined_by_year")
 
 
 def run_kafka(folder: Path, posts: int, out: Console) -> None:
     """Database → emulator → Kafka → sink → dump → tables → answers, and the counts at every hop."""
+    _through_kafka(folder, posts, out, str(folder / "dump"), str(folder / "lake"))
+
+
+def run_stream(folder: Path, _: int, out: Console) -> None:
+    """Emulator and stream at once for a minute, in which the answers change; how many posts that are, the rate says."""
+    say = _Say()
+    settings = resolve({"lake": folder / "lake"}, {}).settings
+    with running_broker(folder / "broker") as broker:
+        say("broker", f"Kafka at {broker.servers}")
+        config = client_config(broker.servers)
+        kafka = _kafka_sink(config, folder)
+        source = KafkaSource(config, DEFAULT_TOPIC_ID)
+        lake = pipeline.open_lake(spark_session(settings.driver_memory, folder / "spark.log"), settings)
+        say("emulate", f"{_RATE:g} posts a second for {_SECONDS:g} s")
+        deadline = time.monotonic() + _SECONDS
+        pace = Pace(_RATE, lambda: time.monotonic() >= deadline)
+        with ThreadPoolExecutor(1) as pool, Live(console=out, auto_refresh=False) as live:
+
+            def look(so_far: StreamSummary) -> None:
+                tables = Group(*_tables(lake, so_far))
+                live.update(tables, refresh=True)
+
+            going = pool.submit(
+                emulate, None, posts=None, endless=True, dirt=_DIRT, duplicates=_DUPLICATES, sinks=[kafka], pace=pace
+            )
+            came = stream(lake, source, settings, StreamOptions(every=1), say, pace.stop, look)
+            truth = going.result()
+            rest = stream(lake, source, settings, StreamOptions(until_end=True), say, lambda: False, look)
+        in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
+    counts = rest.counts or came.counts
+    assert counts is not None  # posts came
+    hops = {
+        "posted": {topic: found.sent for topic, found in truth.topics.items()},
+        "acknowledged": kafka.deliveries.acknowledged,
+        "in the broker": in_broker,
+        "in bronze": {found.topic: found.bronze for found in counts.topics},
+        "silver": {found.topic: found.silver for found in counts.topics},
+    }
+    write(hops_result(hops), Format.TABLE, out)
+
+
+def _tables(lake: Lake, so_far: StreamSummary) -> list[RenderableType]:
+    """What changes while a stream runs."""
+    answers = [Result.of(ordered(lake, name), f"{name}: {GOLD[name].comment}") for name in _WATCHED]
+    counts = [status_table(so_far.counts)] if so_far.counts else []
+    return [each.table(10) for each in (*counts, *answers)]
+
+
+def _kafka_sink(config: Config, folder: Path) -> KafkaSink:
+    deliveries = Deliveries(f"kafka://{config['bootstrap.servers']}", FailedFile(folder / "failed.jsonl"))
+    return KafkaSink(config, DEFAULT_TOPIC_ID, deliveries, _GIVE_UP_AFTER, create_topics=1)
+
+
+def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_address: str) -> None:
     say = _Say()
     url = f"sqlite:///{folder / 'posts.db'}"
     seed_database(url, None, MadeRows(posts, seed=0).posts(range(posts)), _GIVE_UP_AFTER)
@@ -40,17 +108,16 @@ def run_kafka(folder: Path, posts: int, out: Console) -> None:
     with running_broker(folder / "broker") as broker:
         say("broker", f"Kafka at {broker.servers}")
         config = client_config(broker.servers)
-        deliveries = Deliveries(f"kafka://{broker.servers}", FailedFile(folder / "failed.jsonl"))
-        kafka = KafkaSink(config, DEFAULT_TOPIC_ID, deliveries, _GIVE_UP_AFTER, create_topics=1)
+        kafka = _kafka_sink(config, folder)
         rows = DatabaseRows(url, None, _GIVE_UP_AFTER)
-        truth = emulate(None, posts=posts, rows=rows, name=url, dirt=0.02, duplicates=0.03, sinks=[kafka])
+        truth = emulate(None, posts=posts, rows=rows, name=url, dirt=_DIRT, duplicates=_DUPLICATES, sinks=[kafka])
         rows.close()
-        say("emulate", f"{deliveries.acknowledged.total():,} acknowledged, {deliveries.failed.total():,} failed")
-        store = FolderStore(folder / "dump")
+        acknowledged, failed = kafka.deliveries.acknowledged, kafka.deliveries.failed
+        say("emulate", f"{acknowledged.total():,} acknowledged, {failed.total():,} failed")
         written = run_sink(
             config,
             DEFAULT_TOPIC_ID,
-            store,
+            open_store(dump),
             SinkOptions(until_end=True),
             lambda message: say("sink", message),
             lambda so_far: None,
@@ -58,7 +125,7 @@ def run_kafka(folder: Path, posts: int, out: Console) -> None:
         )
         say("sink", written.line())
         in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
-    settings = resolve({"source": folder / "dump", "lake": folder / "lake"}, {}).settings
+    settings = resolve({"source": dump, "lake": lake_address}, {}).settings
     run = pipeline.new_run(say)
     lake = pipeline.open_lake(spark_session(settings.driver_memory, folder / "spark.log"), settings)
     with pipeline.writing(lake, settings, run):
@@ -66,7 +133,7 @@ def run_kafka(folder: Path, posts: int, out: Console) -> None:
         show_run(counts, all_answers(lake), Format.TABLE, out)
     hops = {
         "posted": {topic: found.sent for topic, found in truth.topics.items()},
-        "acknowledged": deliveries.acknowledged,
+        "acknowledged": acknowledged,
         "in the broker": in_broker,
         "in the dump": {topic: found.messages + found.dead_letters for topic, found in written.topics.items()},
         "in bronze": {found.topic: found.bronze for found in counts.topics},
@@ -91,7 +158,7 @@ def main(words: list[str]) -> str | None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        {"kafka": run_kafka}[what](folder, posts, Console(soft_wrap=False))
+        {"kafka": run_kafka, "stream": run_stream}[what](folder, posts, Console(soft_wrap=False))
     except PinlakeError as error:
         return f"error: {error}"
     return None

@@ -10,6 +10,7 @@ from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     from pinlake.sink.sink import SinkSummary
+    from pinlake.stream.stream import StreamSummary
 
 
 def sink_result(summary: SinkSummary, to: str) -> Result:
@@ -19,6 +20,21 @@ def sink_result(summary: SinkSummary, to: str) -> Result:
         for topic, counts in summary.topics.items()
     ]
     return Result(["topic", "messages", "objects", "dead_letters", "bytes"], rows, f"Written to {to}")
+
+
+def stream_result(summary: StreamSummary, place: str) -> Result:
+    """What a stream brought, a row for each topic; what is in bronze and silver is all that the lake has now."""
+    counts = {count.topic: count for count in summary.counts.topics} if summary.counts else {}
+    rows = [
+        [
+            topic,
+            summary.records[topic],
+            *((counts[topic].bronze, counts[topic].silver) if topic in counts else (None,) * 2),
+        ]
+        for topic in TOPICS
+    ]
+    batches = f"{summary.batches:,} batches" if summary.batches != 1 else "1 batch"
+    return Result(["topic", "came", "bronze", "silver"], rows, f"{batches} from {place}")
 
 
 def hops_result(hops: Mapping[str, Mapping[str, int]]) -> Result:

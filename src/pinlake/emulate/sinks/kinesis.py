@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-import boto3
 from botocore import exceptions as boto
-from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from pinlake.emulate.sinks.base import Deliveries, Message, Say, silent
@@ -19,47 +17,16 @@ from pinlake.emulate.sinks.batches import (
     PassingError,
     Refusal,
     UnfitError,
-    public,
 )
-from pinlake.errors import MachineError, first_line
+from pinlake.errors import first_line
+from pinlake.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, place_of, remedy
 
 _MAX_RECORD_BYTES = 1024 * 1024
 _MAX_KEY_CHARACTERS = 256
 _NO_KEY = "-"
-# boto3 takes one number of seconds for all calls; Kinesis answers sooner than a gateway must.
-_ANSWER_SECONDS = 10.0
 
 _MORE_SHARDS = "give the streams more shards or on-demand capacity, or send slower with --rate"
 _LATER = "look at AWS's status page, or run again later"
-_LOG_IN = "log in again, or check AWS_PROFILE and the AWS_ variables for credentials"
-_ADDRESS = "check AWS_ENDPOINT_URL and the region"
-_PASSING = {
-    "InternalFailure",
-    "InternalServerError",
-    "KMSThrottlingException",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
-    "Throttling",
-    "ThrottlingException",
-}
-# By how the code begins: services spell the rest in several ways.
-_REMEDIES = {
-    "ResourceNotFound": "make the stream, or check the prefix of the streams and the region",
-    "AccessDenied": "get kinesis:PutRecords on the stream",
-    "KMS": "look at the stream's key in KMS",
-    "ExpiredToken": _LOG_IN,
-    "UnrecognizedClient": _LOG_IN,
-    "InvalidClientToken": _LOG_IN,
-    "InvalidSignature": f"{_LOG_IN}, and check this machine's clock",
-    "SignatureDoesNotMatch": f"{_LOG_IN}, and check this machine's clock",
-    "RequestExpired": "check this machine's clock",
-    "IncompleteSignature": _LOG_IN,
-    "MissingAuthenticationToken": _LOG_IN,
-}
 
 
 class KinesisBatches(BatchSink):
@@ -71,7 +38,7 @@ class KinesisBatches(BatchSink):
 
     max_bytes = 5 * 1024 * 1024
     slow_remedy = _MORE_SHARDS
-    address_remedy = _ADDRESS
+    address_remedy = ADDRESS
 
     def __init__(self, place: str, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
         super().__init__(place, give_up_after, deliveries, say)
@@ -106,7 +73,7 @@ class KinesisBatches(BatchSink):
     def _refusal(self, entry: Any, stream: str) -> Refusal | None:
         found = entry if isinstance(entry, dict) else {}
         if code := found.get("ErrorCode"):
-            return Refusal(f"stream {stream}: {code}", code in _PASSING)
+            return Refusal(f"stream {stream}: {code}", code in PASSING)
         if not found.get("SequenceNumber"):
             raise FinalError(f"answered for stream {stream} with an entry that is none", self.address_remedy)
         return None
@@ -124,24 +91,8 @@ class KinesisSink(KinesisBatches):
         region: str | None = None,
     ) -> None:
         """Raises MachineError where credentials or region are missing."""
-        seconds = min(_ANSWER_SECONDS, give_up_after)
-        # boto3's own tries are silent and don't know when to give up.
-        config = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
-        try:
-            session = boto3.Session()
-            has_credentials = session.get_credentials() is not None
-            self._client = session.client("kinesis", region_name=region, config=config)
-        except (boto.BotoCoreError, ValueError) as error:
-            raise MachineError(
-                f"Kinesis can't be used: {first_line(error)}; check AWS_PROFILE, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL "
-                "and the file that `aws configure` writes"
-            ) from None
-        place = f"Kinesis at {public(self._client.meta.endpoint_url)}"
-        if not has_credentials:
-            raise MachineError(
-                f"{place}: no credentials; log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            )
-        super().__init__(place, stream_prefix, give_up_after, deliveries, say)
+        self._client = kinesis_client(give_up_after, region)
+        super().__init__(place_of(self._client), stream_prefix, give_up_after, deliveries, say)
 
     def _record(self, value: bytes, key: str) -> dict[str, Any]:
         return {"Data": value, "PartitionKey": key}
@@ -157,12 +108,12 @@ class KinesisSink(KinesisBatches):
             found = f"no trusted connection: {first_line(error)}"
             raise FinalError(found, "check its certificate, and yours") from None
         except (boto.ConnectionError, boto.HTTPClientError) as error:
-            raise PassingError(f"no answer: {type(error).__name__}", f"{_ADDRESS}, and the network") from None
+            raise PassingError(f"no answer: {type(error).__name__}", f"{ADDRESS}, and the network") from None
         except (ResponseParserError, AttributeError, TypeError, ValueError):
             # botocore's parser trips over JSON that is no object.
-            raise FinalError(f"answered for stream {stream} with what is no answer of Kinesis", _ADDRESS) from None
+            raise FinalError(f"answered for stream {stream} with what is no answer of Kinesis", ADDRESS) from None
         except boto.BotoCoreError as error:
-            raise FinalError(f"can't be called: {first_line(error)}", _LOG_IN) from None
+            raise FinalError(f"can't be called: {first_line(error)}", LOG_IN) from None
         return answer
 
     def _let_go(self) -> None:
@@ -171,12 +122,8 @@ class KinesisSink(KinesisBatches):
 
 def service_error(stream: str, code: str, said: str, status: int) -> CallError:
     """What an error of Kinesis by its code means for a whole call."""
-    # What is said of signatures holds the headers that were signed.
-    told = "" if "Signature" in code or not said else f": {first_line(Exception(said))}"
-    found = f"stream {stream}: {code}{told}"
-    if code in _PASSING or status == 429 or status >= 500:
+    found = f"stream {stream}: {error_line(code, said)}"
+    if is_passing(code, status):
         is_limit = any(word in code for word in ("Throughput", "Throttling", "LimitExceeded"))
         return PassingError(found, _MORE_SHARDS if is_limit else _LATER)
-    # A status in place of a code: what answered is something else than Kinesis.
-    other = _ADDRESS if code.isdecimal() else "look it up among the errors of Kinesis's PutRecords"
-    return FinalError(found, next((remedy for begin, remedy in _REMEDIES.items() if code.startswith(begin)), other))
+    return FinalError(found, remedy(code, "PutRecords"))

@@ -1,0 +1,107 @@
+"""`pinlake stream`: from Kafka, Kinesis or a dump that grows to the answers, as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pinlake.cli_base import (
+    FileFlag,
+    FormatFlag,
+    GiveUpFlag,
+    KafkaConfigFlag,
+    LakeFlag,
+    LogFormatFlag,
+    LogLevelFlag,
+    SourceFlag,
+    TopicIdFlag,
+    command,
+    err,
+    need,
+    out,
+    reporter,
+    stopping,
+)
+from pinlake.errors import UsageError
+from pinlake.report.formats import Format
+
+if TYPE_CHECKING:
+    from pinlake.lake.lake import Lake
+    from pinlake.stream.stream import StreamSummary
+
+
+def stream(
+    stream_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="kafka://host:port, kinesis://prefix, or dump: the folder of --source.", show_default="dump"
+        ),
+    ] = None,
+    source: SourceFlag = None,
+    lake: LakeFlag = None,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop where the source ends now; else go on until Ctrl-C.")
+    ] = False,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between the beginnings of batches.")] = 5.0,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="Stop after so long.")] = None,
+    most: Annotated[int, typer.Option("--batch", min=1, help="Most messages in a batch, of a dump objects.")] = 100_000,
+    watch: Annotated[
+        list[str] | None, typer.Option("--watch", help="Show this answer after every batch. May be repeated.")
+    ] = None,
+    topic_id: TopicIdFlag = None,
+    give_up_after: GiveUpFlag = None,
+    kafka_config: KafkaConfigFlag = None,
+    form: FormatFlag = Format.TABLE,
+    file: FileFlag = None,
+    log_format: LogFormatFlag = None,
+    log_level: LogLevelFlag = None,
+) -> None:
+    """Take messages in as they come, each batch as far as the answers; a stream goes on where bronze ends."""
+    flags: dict[str, Any] = {"stream_from": stream_from, "source": source, "lake": lake, "topic_id": topic_id}
+    flags |= {"give_up_after": give_up_after, "kafka_config": kafka_config}
+    with command(file, **flags, log_format=log_format, log_level=log_level) as call:
+        need("transports", "confluent_kafka", "boto3")
+        from pinlake.lake.model import GOLD
+        from pinlake.report.hops import stream_result
+        from pinlake.report.output import write
+        from pinlake.stream.open import open_source
+        from pinlake.stream.source import StreamOptions
+        from pinlake.stream.stream import run_stream
+
+        if unknown := [name for name in watch or [] if name not in GOLD]:
+            raise UsageError(f"no answer is called {', '.join(unknown)}; there are {', '.join(GOLD)}")
+        report = reporter(call.settings)
+        found = open_source(call.settings)
+        found.check(call.settings, lambda message: report("stream", message))
+        with stopping() as asked:
+            report("stream", f"{found.place}: starting Spark")
+            opened = call.lake
+            summary = run_stream(
+                opened,
+                found,
+                call.settings,
+                StreamOptions(until_end, every, most),
+                report,
+                _until(asked, seconds),
+                lambda so_far: _show(opened, so_far, watch or []),
+            )
+        write(stream_result(summary, found.place), form, out)
+
+
+def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], bool]:
+    if seconds is None:
+        return asked
+    deadline = time.monotonic() + seconds
+    return lambda: asked() or time.monotonic() >= deadline
+
+
+def _show(lake: Lake, _: StreamSummary, watch: list[str]) -> None:
+    """The watched answers, to stderr: the result of the command is what stdout is for."""
+    from pinlake.query.gold import ordered
+    from pinlake.report.output import Result
+
+    for name in watch:
+        err.print(Result.of(ordered(lake, name), name).table(10, f"pinlake answer {name}"))

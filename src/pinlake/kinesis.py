@@ -1,0 +1,95 @@
+"""What all of Kinesis's clients here share: how one is made, which errors pass, what mends the others."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore import exceptions as boto
+from botocore.config import Config
+
+from pinlake.errors import MachineError, first_line
+
+# boto3 takes one number of seconds for all calls; Kinesis answers sooner than this.
+_ANSWER_SECONDS = 10.0
+
+LOG_IN = "log in again, or check AWS_PROFILE and the AWS_ variables for credentials"
+ADDRESS = "check AWS_ENDPOINT_URL and the region"
+PASSING = {
+    "InternalFailure",
+    "InternalServerError",
+    "KMSThrottlingException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Throttling",
+    "ThrottlingException",
+}
+# By how the code begins: services spell the rest in several ways.
+_REMEDIES = {
+    "ResourceNotFound": "make the stream, or check the prefix of the streams and the region",
+    "KMS": "look at the stream's key in KMS",
+    "ExpiredToken": LOG_IN,
+    "UnrecognizedClient": LOG_IN,
+    "InvalidClientToken": LOG_IN,
+    "InvalidSignature": f"{LOG_IN}, and check this machine's clock",
+    "SignatureDoesNotMatch": f"{LOG_IN}, and check this machine's clock",
+    "RequestExpired": "check this machine's clock",
+    "IncompleteSignature": LOG_IN,
+    "MissingAuthenticationToken": LOG_IN,
+}
+
+
+def kinesis_client(give_up_after: float, region: str | None = None) -> Any:
+    """A client that doesn't try again by itself: boto3's own tries are silent and don't know when to give up.
+
+    Credentials, region and endpoint are those of boto3's standard chain; `region` overrides that. Raises MachineError
+    where credentials or region are missing.
+    """
+    seconds = min(_ANSWER_SECONDS, give_up_after)
+    config = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
+    try:
+        session = boto3.Session()
+        has_credentials = session.get_credentials() is not None
+        client = session.client("kinesis", region_name=region, config=config)
+    except (boto.BotoCoreError, ValueError) as error:
+        raise MachineError(
+            f"Kinesis can't be used: {first_line(error)}; check AWS_PROFILE, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL "
+            "and the file that `aws configure` writes"
+        ) from None
+    if not has_credentials:
+        raise MachineError(
+            f"{place_of(client)}: no credentials; log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY"
+        )
+    return client
+
+
+def place_of(client: Any) -> str:
+    """What messages call it."""
+    parts = urlsplit(client.meta.endpoint_url)
+    # Without what may stand before the @.
+    return f"Kinesis at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def error_line(code: str, said: str) -> str:
+    """An error in one line. What is said of signatures holds the headers that were signed, so it is left out."""
+    return code if "Signature" in code or not said else f"{code}: {first_line(Exception(said))}"
+
+
+def is_passing(code: str, status: int) -> bool:
+    """True where waiting may mend it."""
+    return code in PASSING or status == 429 or status >= 500
+
+
+def remedy(code: str, action: str) -> str:
+    """What mends an error by its code; `action` is what was asked of Kinesis, as IAM calls it."""
+    if code.startswith("AccessDenied"):
+        return f"get kinesis:{action} on the stream"
+    # A status in place of a code: what answered is something else than Kinesis.
+    other = ADDRESS if code.isdecimal() else f"look it up among the errors of Kinesis's {action}"
+    return next((found for begin, found in _REMEDIES.items() if code.startswith(begin)), other)

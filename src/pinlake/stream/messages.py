@@ -1,0 +1,51 @@
+"""Messages of a topic to rows of bronze: the rows that a dump with one message an object gives, but for the path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import pinlake
+from pinlake.ingest.reader import READ_SCHEMA, Rows
+from pinlake.lake.model import EMPTY
+from pinlake.objects import ObjectName, split_topic
+from pinlake.split import Record, Splitter
+from pinlake.store.base import Content
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyspark.sql import DataFrame
+
+MESSAGE_SCHEMA = "topic STRING, partition INT, offset BIGINT, path STRING, timestamp TIMESTAMP, value BINARY"
+
+
+def to_records(messages: DataFrame) -> DataFrame:
+    """Rows in READ_SCHEMA from rows in MESSAGE_SCHEMA, whose topics are called `<topic id>.<topic>`.
+
+    All records of a message have its offset. A message without any, a tombstone too, gives the row of an empty object.
+    """
+    from pyspark import cloudpickle
+
+    cloudpickle.register_pickle_by_value(pinlake)  # type: ignore[no-untyped-call]
+    return messages.mapInArrow(_split_messages, READ_SCHEMA)
+
+
+def _split_messages(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    import pyarrow
+
+    rows, splitter = Rows(), Splitter()
+    for batch in batches:
+        moments = batch.column("timestamp").cast(pyarrow.int64()).to_pylist()
+        columns = [batch.column(name).to_pylist() for name in ("topic", "partition", "offset", "path", "value")]
+        for full_topic, partition, offset, path, value, moment in zip(*columns, moments, strict=True):
+            topic_id, topic = split_topic(full_topic) or ("", full_topic)
+            name = ObjectName(topic_id, topic, partition, offset)
+            content = Content(value or b"", len(value or b""), moment)
+            records = splitter.split(content.content).records
+            if not records:
+                rows.add_problem(name, path, content, EMPTY, 1)
+            for position, record in enumerate(records):
+                rows.add(name, path, content, len(records), 1, position, Record(0, record.text, record.raw))
+            if rows.full():
+                yield rows.take()
+    yield rows.take()

@@ -1,0 +1,47 @@
+"""The source of a stream by its address."""
+
+from __future__ import annotations
+
+from pinlake.errors import UsageError
+from pinlake.ingest.listing import choose_topic_id
+from pinlake.pipeline import check_source
+from pinlake.settings import Settings
+from pinlake.stream.source import Source
+from pinlake.topics import DEFAULT_TOPIC_ID
+
+DUMP = "dump"
+FORMS = f"kafka://host:port, kinesis://prefix of the streams, or {DUMP}"
+
+
+def open_source(settings: Settings, kafka_properties: str | None = None) -> Source:
+    """The source that the setting `stream_from` names; `dump` is the folder that `source` names.
+
+    `kafka_properties` are settings of Kafka's client, lines name=value, beside those of the file `kafka_config`.
+
+    Raises UsageError for an address that is none, SourceError where there is no dump, MachineError where the client of
+    Kinesis has no credentials.
+    """
+    address = settings.stream_from
+    scheme, _, rest = address.partition("://")
+    rest = rest.rstrip("/")
+    if scheme == "kafka" and rest:
+        from pinlake.kafka import client_config
+        from pinlake.stream.kafka_source import KafkaSource
+
+        config = client_config(rest, settings.kafka_config, kafka_properties)
+        return KafkaSource(config, settings.topic_id or DEFAULT_TOPIC_ID)
+    if scheme == "kinesis" and rest:
+        from pinlake.stream.kinesis_source import KinesisSource
+
+        return KinesisSource(rest, settings.give_up_after)
+    if address == DUMP:
+        from pinlake.stream.dump_source import DumpSource
+
+        store = check_source(settings)
+        if isinstance(settings.source, str) or settings.source is None:
+            raise UsageError(
+                f"{settings.source} can't be streamed: Spark's file source reads folders, in a workspace volumes; read "
+                "it with `pinlake run`"
+            )
+        return DumpSource(settings.source, choose_topic_id(store, settings.topic_id, store.root)[0])
+    raise UsageError(f"can't stream from {address!r}; give {FORMS} with --from, or as the setting stream_from")

@@ -1,0 +1,96 @@
+"""How far bronze is, kept between batches, so that a batch needs no look at all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pyspark.sql import functions as F
+
+from pinlake.lake.lake import Lake
+from pinlake.lake.offsets import last_offset
+
+# A topic by its short name, and a partition.
+Place = tuple[str, int]
+
+
+class Position(NamedTuple):
+    """The offset at which a reader goes on; the path of the message before it, and when that was sent, in UTC."""
+
+    next_offset: int
+    last_path: str
+    last_sent: datetime
+
+
+class Batch(NamedTuple):
+    """What one batch brought to bronze: records by topic, and when the oldest and the newest was sent."""
+
+    records: Mapping[str, int]
+    oldest: datetime | None
+    newest: datetime | None
+
+
+class Positions:
+    """Positions by topic and partition. Looked up anew when somebody else wrote to bronze."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._seen: str | None = None
+        self._known: dict[Place, Position] = {}
+
+    def now(self) -> Mapping[Place, Position]:
+        """The positions, none where there is no bronze yet."""
+        if not self._lake.exists("bronze"):
+            return {}
+        state = self._lake.state("bronze")
+        if state != self._seen:
+            self._known = self._ask("TRUE")
+            self._seen = state
+        return self._known
+
+    def loaded(self, batch: int, before: int) -> Batch:
+        """Take in what ingest batch `batch` brought, which followed version `before` of bronze."""
+        where = f"batch = {batch}"
+        came = self._ask(where)
+        if self._lake.version("bronze") == before + 1:
+            self._known = {**self._known, **came}
+            self._seen = self._lake.state("bronze")
+        counts = (
+            self._lake.read("bronze")
+            .where(where)
+            .groupBy("topic")
+            .agg(
+                F.count_if(F.col("problem").isNull()).alias("records"),
+                F.unix_micros(F.min("modified")).alias("oldest"),
+                F.unix_micros(F.max("modified")).alias("newest"),
+            )
+            .collect()
+        )
+        return Batch(
+            {row["topic"]: row["records"] for row in counts},
+            min((_moment(row["oldest"]) for row in counts), default=None),
+            max((_moment(row["newest"]) for row in counts), default=None),
+        )
+
+    def _ask(self, where: str) -> dict[Place, Position]:
+        ends = (
+            self._lake.read("bronze")
+            .where(where)
+            .groupBy("topic", "partition")
+            .agg(
+                F.max(F.struct(last_offset().alias("end"), "path", F.unix_micros("modified").alias("sent"))).alias(
+                    "last"
+                )
+            )
+            .select("topic", "partition", "last.*")
+        )
+        return {
+            (row["topic"], row["partition"]): Position(row["end"] + 1, row["path"], _moment(row["sent"]))
+            for row in ends.collect()
+        }
+
+
+def _moment(micros: int | None) -> datetime:
+    # An object that can't be read has no time.
+    return datetime.fromtimestamp((micros or 0) / 1_000_000, UTC)

@@ -1,0 +1,128 @@
+"""A stream from a source to the answers, batch after batch, each as a run of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from pinlake import pipeline
+from pinlake.errors import UsageError
+from pinlake.ingest.bronze import append, check_same_source
+from pinlake.kafka import Patience, Say
+from pinlake.lake.accounting import Accounting, cleaned_batch
+from pinlake.lake.lake import Lake
+from pinlake.lake.run import Run
+from pinlake.session import is_remote
+from pinlake.settings import Settings
+from pinlake.stream.positions import Positions
+from pinlake.stream.source import Context, Make, Source, SourceLostError, StreamOptions
+from pinlake.topics import TOPICS
+
+# Of fewer records a share says little: one bad record that comes alone would stop the stream.
+_LEAST_JUDGED = 100
+
+
+@dataclass
+class StreamSummary:
+    """What a stream brought. `seconds` are of each batch, from the sending of its oldest message to the answers."""
+
+    batches: int = 0
+    records: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    counts: Accounting | None = None
+
+
+def run_stream(
+    lake: Lake,
+    source: Source,
+    settings: Settings,
+    options: StreamOptions,
+    report: Callable[[str, str], None],
+    stop: Callable[[], bool],
+    after_batch: Callable[[StreamSummary], None] = lambda _: None,
+) -> StreamSummary:
+    """Take in what the source has, until its end or a stop; each batch goes all the way from bronze to gold.
+
+    It begins where bronze ends, so it goes on however it ended before. A source that breaks off is waited for as long
+    as `settings.give_up_after` says. Raises UsageError where the lake's posts came from another source or the session
+    is a remote one, MachineError where the source is out of reach for too long, QualityError for too many bad records.
+    """
+    if is_remote(lake.spark):
+        raise UsageError(
+            "a stream needs a Spark session on its own machine, and this one is remote (Spark Connect or serverless); "
+            "run it on a classic cluster, or here without SPARK_REMOTE and DATABRICKS_HOST"
+        )
+    check_same_source(lake, source.topic_id, source.path_root)
+    say = partial(report, "stream")
+    loader = _Loader(lake, settings, say, after_batch)
+    loader.finish()
+    context = Context(lake, settings, options, say, stop, loader.positions.now, loader.load)
+    patience = Patience(source.place, settings.give_up_after, say)
+    while not stop():
+        before = loader.summary.batches
+        try:
+            source.run(context)
+            break
+        except SourceLostError as error:
+            if loader.summary.batches > before:
+                patience.over()
+            patience.wait(str(error))
+            time.sleep(1)
+    return loader.summary
+
+
+class _Loader:
+    """Takes batches in."""
+
+    def __init__(self, lake: Lake, settings: Settings, say: Say, after_batch: Callable[[StreamSummary], None]) -> None:
+        self.positions = Positions(lake)
+        self.summary = StreamSummary()
+        self._lake = lake
+        self._settings = settings
+        self._say = say
+        self._after_batch = after_batch
+
+    def finish(self) -> None:
+        """Bring on what a stream that was stopped has left in bronze."""
+        lake = self._lake
+        if any(lake.highest("bronze", "batch", f"topic = '{each}'") > cleaned_batch(lake, each) for each in TOPICS):
+            run = _run()
+            with pipeline.writing(lake, self._settings, run):
+                self._bring_on(run, self._settings)
+
+    def load(self, make: Make) -> None:
+        """Take the rows in, as far as the answers, in a run of their own."""
+        lake, run = self._lake, _run()
+        with pipeline.writing(lake, self._settings, run):
+            lake.ensure("bronze")
+            rows = make(self.positions.now())
+            if rows is None:
+                return
+            version = lake.version("bronze")
+            batch = self.positions.loaded(append(lake, run, rows, "stream"), version)
+            if not batch.records:
+                return
+            records = sum(batch.records.values())
+            judged = {} if records >= _LEAST_JUDGED else {"max_bad_share": 1.0}
+            self._bring_on(run, self._settings.model_copy(update=judged))
+        self.summary.batches += 1
+        self.summary.records.update(batch.records)
+        behind = (datetime.now(UTC) - batch.oldest).total_seconds() if batch.oldest else 0.0
+        self.summary.seconds.append(behind)
+        self._say(f"batch {self.summary.batches}: {records:,} records, {behind:.1f} s after the oldest was sent")
+        self._after_batch(self.summary)
+
+    def _bring_on(self, run: Run, settings: Settings) -> None:
+        pipeline.run_clean(self._lake, settings, run)
+        pipeline.run_join(self._lake, run)
+        pipeline.run_query(self._lake, settings, run)
+        self.summary.counts = pipeline.run_account(self._lake, run)
+
+
+def _run() -> Run:
+    """A run whose stages are not told: there is one every few seconds."""
+    return pipeline.new_run(lambda stage, message: None)

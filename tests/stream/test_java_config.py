@@ -1,0 +1,58 @@
+"""Settings of librdkafka in the names of Java's client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pinlake.errors import SettingsError
+from pinlake.stream.java_config import java_config
+
+SERVERS = {"bootstrap.servers": "b:9092"}
+
+
+def test_a_login_with_a_password() -> None:
+    config = {**SERVERS, "security.protocol": "SASL_SSL", "sasl.mechanisms": "SCRAM-SHA-512"}
+    config |= {"sasl.username": "anna", "sasl.password": 'a"b\\c'}
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    login = r'required username="anna" password="a\"b\\c";'
+    assert java_config(config, print, {}) == {
+        "kafka.bootstrap.servers": "b:9092",
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.sasl.mechanism": "SCRAM-SHA-512",
+        "kafka.sasl.jaas.config": f"{module} {login}",
+    }
+    on_cluster = java_config(config, print, {"DATABRICKS_RUNTIME_VERSION": "17.3"})
+    assert on_cluster["kafka.sasl.jaas.config"] == f"kafkashaded.{module} {login}"
+
+
+def test_certificates_travel_as_text(tmp_path: Path) -> None:
+    for name in ("ca", "cert", "key"):
+        (tmp_path / name).write_text(f"-- {name} --")
+    config = {**SERVERS, "ssl.ca.location": str(tmp_path / "ca"), "ssl.key.location": str(tmp_path / "key")}
+    config["ssl.certificate.location"] = str(tmp_path / "cert")
+    found = java_config(config, print, {})
+    assert found["kafka.ssl.truststore.certificates"] == "-- ca --"
+    assert found["kafka.ssl.keystore.certificate.chain"] == "-- cert --"
+    assert found["kafka.ssl.keystore.key"] == "-- key --"
+    assert found["kafka.ssl.truststore.type"] == found["kafka.ssl.keystore.type"] == "PEM"
+
+
+def test_what_spark_has_no_use_for_is_told() -> None:
+    said: list[str] = []
+    assert java_config({**SERVERS, "socket.keepalive.enable": "true", "linger.ms": 5}, said.append, {}) == {
+        "kafka.bootstrap.servers": "b:9092"
+    }
+    assert said == ["settings of the Kafka client that Spark's has no use for: linger.ms, socket.keepalive.enable"]
+
+
+def test_a_mechanism_that_cant_be_carried_over_is_an_error() -> None:
+    config = {**SERVERS, "sasl.mechanism": "OAUTHBEARER", "sasl.username": "anna"}
+    with pytest.raises(SettingsError, match=r"'OAUTHBEARER' can't be carried over.*PLAIN, SCRAM-SHA-256"):
+        java_config(config, print, {})
+
+
+def test_a_file_that_cant_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"ssl\.ca\.location \S+/none can't be read as PEM"):
+        java_config({**SERVERS, "ssl.ca.location": str(tmp_path / "none")}, print, {})

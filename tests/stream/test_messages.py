@@ -1,0 +1,97 @@
+"""Messages to rows of bronze: everything that can be in one, and the numbers that Kinesis's records get."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pinlake.stream.kinesis_source import RECORD_SCHEMA, KinesisSource
+from pinlake.stream.messages import MESSAGE_SCHEMA, to_records
+from pinlake.stream.positions import Position
+from pinlake.topics import TOPICS
+
+SENT = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (b'{"index": 1}', [(0, '{"index": 1}', None, None)]),
+        (b'[{"index": 1}, {"index": 2}]', [(0, '{"index": 1}', None, None), (1, '{"index": 2}', None, None)]),
+        (b'{"index": 1}\n{"index": 2}', [(0, '{"index": 1}', None, None), (1, '{"index": 2}', None, None)]),
+        (b"{cut", [(0, "{cut", None, None)]),
+        (b'{"a": "\xff"}', [(0, None, b'{"a": "\xff"}', None)]),
+        (b" \n", [(None, None, None, "empty")]),
+        (b"", [(None, None, None, "empty")]),
+        (b"[]", [(None, None, None, "empty")]),
+        (None, [(None, None, None, "empty")]),
+    ],
+)
+def test_a_message_gives(spark: SparkSession, value: bytes | None, found: list[Any]) -> None:
+    messages = spark.createDataFrame([("t0.pin", 3, 17, "kafka/t0.pin/3/17", SENT, value)], MESSAGE_SCHEMA)
+    rows = [row.asDict() for row in to_records(messages).collect()]
+    assert [(row["position"], row["text"], row["bytes"], row["problem"]) for row in rows] == [
+        (position, text, None if raw is None else bytearray(raw), problem) for position, text, raw, problem in found
+    ]
+    for row in rows:
+        assert {name: row[name] for name in ("topic", "topic_id", "partition", "offset", "object_offset", "path")} == {
+            "topic": "pin",
+            "topic_id": "t0",
+            "partition": 3,
+            "offset": 17,
+            "object_offset": 17,
+            "path": "kafka/t0.pin/3/17",
+        }
+        assert row["object_messages"] == 1
+        assert row["size"] == len(value or b"")
+        assert row["modified"].astimezone(UTC) == SENT
+
+
+@pytest.fixture
+def kinesis(monkeypatch: pytest.MonkeyPatch) -> KinesisSource:
+    # Fakes that are no secrets, for a client that is never called.
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    return KinesisSource("t0", 1)
+
+
+def position(following: int, sequence: int) -> Position:
+    return Position(following, f"kinesis/t0-pin/shardId-000000000000/{sequence}", SENT)
+
+
+def test_kinesis_records_are_numbered_from_where_bronze_ends(spark: SparkSession, kinesis: KinesisSource) -> None:
+    def record(topic: str, shard: int, sequence: int) -> tuple[Any, ...]:
+        return (f"t0-{topic}", f"shardId-{shard:012}", str(sequence), SENT, str(sequence).encode())
+
+    came = [record("pin", 0, number) for number in (9, 100, 10, 99)]
+    came += [record("pin", 1, 7), record("geo", 0, 5), record("geo", 0, 4)]
+    rows = kinesis.to_records(spark.createDataFrame(came, RECORD_SCHEMA), {("pin", 0): position(40, 10)}).collect()
+    # By their numbers, not as texts; what bronze has is left out.
+    assert sorted((row["topic"], row["partition"], row["offset"], row["text"]) for row in rows) == [
+        ("geo", 0, 0, "4"),
+        ("geo", 0, 1, "5"),
+        ("pin", 0, 40, "99"),
+        ("pin", 0, 41, "100"),
+        ("pin", 1, 0, "7"),
+    ]
+    assert {row["topic_id"] for row in rows} == {"t0"}
+    assert {row["path"] for row in rows if row["partition"] == 1} == {"kinesis/t0-pin/shardId-000000000001/7"}
+
+
+def test_in_a_workspace_kinesis_is_read_on_from_the_oldest_end(kinesis: KinesisSource) -> None:
+    later = Position(3, "kinesis/t0-pin/shardId-000000000001/12", datetime(2026, 2, 3, tzinfo=UTC))
+    known = {(topic, 0): position(1, 2) for topic in TOPICS} | {("pin", 1): later}
+    assert kinesis.workspace_options({}) == {
+        "region": "eu-west-1",
+        "streamName": "t0-pin,t0-geo,t0-user",
+        "initialPosition": "trim_horizon",
+    }
+    start = json.loads(kinesis.workspace_options(known)["initialPosition"])
+    assert start == {"at_timestamp": "01/02/2026 03:04:05 UTC", "format": "MM/dd/yyyy HH:mm:ss ZZZ"}
+    # A stream of which nothing was read has no moment to begin at.
+    assert kinesis.workspace_options({("pin", 0): later})["initialPosition"] == "trim_horizon"

@@ -1,0 +1,298 @@
+"""Streams on a real broker and a real dump: the tables that a dump gives, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pinlake import pipeline
+from pinlake.errors import MachineError, QualityError, UsageError
+from pinlake.kafka import client_config
+from pinlake.lake.accounting import account
+from pinlake.local.broker import Broker, running_broker
+from pinlake.sink.sink import SinkOptions, run_sink
+from pinlake.store.folder import FolderStore
+from pinlake.stream.dump_source import DumpSource
+from pinlake.stream.kafka_source import KafkaSource
+from pinlake.stream.source import StreamOptions
+from pinlake.stream.stream import StreamSummary, run_stream
+from tests.kafka_broker import broker, new_topic_id, produce
+from tests.pipeline.conftest import Place, place
+
+__all__ = ["broker", "place"]
+
+pytestmark = pytest.mark.slow
+Places = Callable[..., Place]
+
+TO_END = StreamOptions(until_end=True)
+
+
+def pins(first: int, count: int) -> list[bytes]:
+    return [b'{"index": %d, "category": "art"}' % number for number in range(first, first + count)]
+
+
+def pairs(first: int, count: int) -> list[bytes]:
+    """Records of topic geo."""
+    return [b'{"ind": %d, "timestamp": "2020-01-01T00:00:00"}' % number for number in range(first, first + count)]
+
+
+def stream(found: Place, broker: Broker, topic_id: str, options: StreamOptions = TO_END, **more: Any) -> StreamSummary:
+    config = client_config(broker.servers)
+    settings = found.settings.model_copy(update={"give_up_after": more.pop("give_up_after", 60.0)})
+    say = more.pop("said", []).append
+    return run_stream(
+        found.lake,
+        KafkaSource(config, topic_id),
+        settings,
+        options,
+        lambda stage, message: say(message),
+        more.pop("stop", lambda: False),
+        **more,
+    )
+
+
+def offsets(found: Place, topic: str = "pin") -> list[tuple[int, int]]:
+    """Partition and offset of every record in bronze."""
+    return [
+        tuple(row)
+        for row in found.rows(
+            f"SELECT partition, offset FROM bronze WHERE topic = '{topic}' ORDER BY partition, offset"
+        )
+    ]
+
+
+def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker, partitions=2)
+    odd = [b"{cut", b'[{"index": 91}, {"index": 92}]', b'{"index": 1, "more": [1, 2]}']
+    for partition in range(2):
+        produce(broker, f"{topic_id}.pin", [*pins(0, 20), *odd, *pins(50, 5)], partition)
+    produce(broker, f"{topic_id}.geo", pairs(0, 30))
+    run_sink(
+        client_config(broker.servers),
+        topic_id,
+        FolderStore(tmp_path / "dump"),
+        SinkOptions(until_end=True),
+        print,
+        lambda _: None,
+        lambda: False,
+    )
+    (tmp_path / f"dump/topics/{topic_id}.user").mkdir(exist_ok=True)
+    dumped = place(tmp_path / "dump", tmp_path / "dumped", max_bad_share=1.0)
+    wanted = dumped.run()
+    streamed = place(None, tmp_path / "streamed", max_bad_share=1.0)
+    summary = stream(streamed, broker, topic_id)
+    assert summary.counts is not None
+    assert summary.counts.topics == wanted.topics
+    columns = "topic, topic_id, partition, offset, position, object_offset, object_records, object_messages, size, text"
+    query = f"SELECT {columns}, hex(bytes), problem FROM bronze"
+    assert sorted(map(repr, streamed.rows(query))) == sorted(map(repr, dumped.rows(query)))
+    assert streamed.answers() == dumped.answers()
+    # Nothing new: no batch, and the dump is read on from where the stream ended.
+    assert stream(streamed, broker, topic_id).batches == 0
+    again = streamed.settings.model_copy(update={"source": tmp_path / "dump"})
+    run = pipeline.new_run()
+    assert sum(len(each.objects) for each in pipeline.run_ingest(streamed.lake, again, run, audit=False)) == 0
+    # And the other way round.
+    produce(broker, f"{topic_id}.pin", pins(70, 3), 1)
+    assert stream(dumped, broker, topic_id).records == {"pin": 3}
+    assert not account(dumped.lake).missing
+
+
+def test_stopped_anywhere_and_begun_anew(place: Places, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 30))
+    found = place(None, tmp_path / "lake")
+
+    def fail(*_: Any) -> None:
+        raise MachineError("pulled the plug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "run_clean", fail)
+        with pytest.raises(MachineError, match="pulled the plug"):
+            stream(found, broker, topic_id)
+    assert len(offsets(found)) == 30
+    # Nothing new came, but what is in bronze is brought on.
+    summary = stream(found, broker, topic_id)
+    assert summary.batches == 0
+    assert summary.counts is not None
+    assert summary.counts.topics[0].silver == 30
+    produce(broker, f"{topic_id}.pin", pins(30, 10))
+    with monkeypatch.context() as patch:
+        patch.setattr("pinlake.stream.stream.append", fail)
+        with pytest.raises(MachineError, match="pulled the plug"):
+            stream(found, broker, topic_id)
+    assert len(offsets(found)) == 30
+    assert stream(found, broker, topic_id).records == {"pin": 10}
+    assert offsets(found) == [(0, number) for number in range(40)]
+
+
+def test_two_that_read_the_same(place: Places, broker: Broker, tmp_path: Path) -> None:
+    """Another stream reads on between two batches of this one: a copied checkpoint would do the same."""
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 40))
+    found = place(None, tmp_path / "lake")
+    other: list[int] = []
+
+    def between(summary: StreamSummary) -> None:
+        if not other:
+            other.append(0)
+            other[0] = stream(found, broker, topic_id).batches
+
+    stream(found, broker, topic_id, StreamOptions(until_end=True, most=15), after_batch=between)
+    assert other == [1]
+    assert offsets(found) == [(0, number) for number in range(40)]
+
+
+def test_few_bad_records_stop_nothing_and_many_do(place: Places, broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    found = place(None, tmp_path / "lake")
+    produce(broker, f"{topic_id}.pin", [b"{cut"])
+    assert stream(found, broker, topic_id).records == {"pin": 1}
+    assert found.counts()["pin"].quarantined == 1
+    produce(broker, f"{topic_id}.pin", [b"{cut"] * 40 + pins(0, 70))
+    with pytest.raises(QualityError, match=r"topic pin: 40 of 110 new records are bad"):
+        stream(found, broker, topic_id)
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    with running_broker(tmp_path / "broker") as started:
+        yield started
+
+
+def test_broker_killed_in_the_middle(place: Places, own_broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(own_broker)
+    produce(own_broker, f"{topic_id}.pin", pins(0, 200))
+    found, done, said = place(None, tmp_path / "lake"), [False], []
+    # Killed after the first batch, and only then: it is back when the stream waits for it.
+    moments: list[str] = []
+
+    def kill(summary: StreamSummary) -> None:
+        if not moments:
+            moments.append("killed")
+            own_broker.kill()
+        done[0] = sum(summary.records.values()) == 300
+
+    def bring_back() -> None:
+        while not any("waiting for Kafka" in line for line in said):
+            pass
+        own_broker.start()
+        produce(own_broker, f"{topic_id}.pin", pins(200, 100))
+
+    back = Thread(target=bring_back, daemon=True)
+    back.start()
+    options = StreamOptions(every=0.5, most=150)
+    summary = stream(
+        found, own_broker, topic_id, options, said=said, stop=lambda: done[0], after_batch=kill, give_up_after=120
+    )
+    back.join()
+    assert summary.records == {"pin": 300}
+    assert offsets(found) == [(0, number) for number in range(300)]
+    assert found.counts()["pin"].silver == 300
+
+
+def test_broker_gone_for_good(place: Places, own_broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(own_broker)
+    produce(own_broker, f"{topic_id}.pin", pins(0, 5))
+    found = place(None, tmp_path / "lake")
+    with pytest.raises(MachineError, match="was out of reach for 3 s"):
+        stream(
+            found,
+            own_broker,
+            topic_id,
+            StreamOptions(every=0.5),
+            give_up_after=3.0,
+            after_batch=lambda _: own_broker.kill(),
+        )
+    assert len(offsets(found)) == 5
+
+
+def test_what_the_broker_deleted_unread_is_told(place: Places, broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 10))
+    found, said = place(None, tmp_path / "lake"), []
+    stream(found, broker, topic_id)
+    produce(broker, f"{topic_id}.pin", pins(10, 10))
+    admin = AdminClient(client_config(broker.servers))
+    partition = TopicPartition(f"{topic_id}.pin", 0, 15)
+    admin.delete_records([partition])[partition].result(30)
+    assert stream(found, broker, topic_id, said=said).records == {"pin": 5}
+    assert any("has deleted offsets 10 to 14 before they were read" in line for line in said), said
+    assert found.counts()["pin"].missing_offsets == 5
+
+
+def test_a_topic_that_was_made_anew_is_another(place: Places, broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 10))
+    found = place(None, tmp_path / "lake")
+    stream(found, broker, topic_id)
+    admin = AdminClient(client_config(broker.servers))
+    admin.delete_topics([f"{topic_id}.pin"])[f"{topic_id}.pin"].result(30)
+    while f"{topic_id}.pin" in admin.list_topics(timeout=10).topics:
+        pass
+    admin.create_topics([NewTopic(f"{topic_id}.pin", 1)])[f"{topic_id}.pin"].result(30)
+    with pytest.raises(UsageError, match=r"ends at offset 0 in partition 0, but the lake has it up to 9"):
+        stream(found, broker, topic_id)
+
+
+def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
+    folder = write_dump(tmp_path / "dump", {"pin": {f"0/{number}": each for number, each in enumerate(pins(0, 8))}})
+    found = place(folder, tmp_path / "lake")
+
+    def read() -> StreamSummary:
+        source = DumpSource(folder, "t0")
+        return run_stream(found.lake, source, found.settings, TO_END, lambda *_: None, lambda: False)
+
+    assert read().records == {"pin": 8}
+    assert read().batches == 0
+    write_dump(folder, {"pin": {"0/9": pins(9, 1)[0]}, "user": {"1/0.gz": b"no gzip"}})
+    assert sum(read().records.values()) == 1
+    assert offsets(found) == [(0, number) for number in (*range(8), 9)]
+    assert found.counts()["pin"].missing_offsets == 1
+    assert found.counts()["user"].unreadable == 1
+    # The object in the hole comes late, and a stranger is no object.
+    write_dump(folder, {"pin": {"0/8": pins(8, 1)[0]}})
+    (folder / "topics/t0.pin/partition=0/other.json").write_text("{}")
+    assert read().records == {"pin": 1}
+    assert read().batches == 0
+    # The rows that the packing reader alone gives.
+    alone = place(folder, tmp_path / "alone")
+    alone.run()
+    assert found.content("bronze") == alone.content("bronze")
+
+
+def test_kafka_is_not_read_into_a_lake_from_kinesis(place: Places, broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 2))
+    found = place(None, tmp_path / "lake")
+    stream(found, broker, topic_id)
+
+    class Other:
+        place, path_root = "Kinesis", "kinesis"
+
+        def __init__(self) -> None:
+            self.topic_id = topic_id
+
+        def check(self, *_: Any) -> None:
+            raise AssertionError
+
+        run = check
+
+    with pytest.raises(UsageError, match="holds records from Kafka, whose offsets mean nothing to Kinesis"):
+        run_stream(found.lake, Other(), found.settings, TO_END, lambda *_: None, lambda: False)
+
+
+def test_checkpoints_are_thrown_away(place: Places, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    os.mkdir(tmp_path / "temporary")
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 2))
+    stream(place(None, tmp_path / "lake"), broker, topic_id)
+    assert [path.name for path in (tmp_path / "temporary").glob("pinlake-stream*")] == []
