@@ -14,9 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from pinlake.errors import SettingsError
+from pinlake.errors import SettingsError, UsageError
+from pinlake.store.open import place as place_of
 
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
@@ -71,6 +81,14 @@ class Settings(BaseModel):
         default_factory=lambda: platformdirs.user_log_path("pinlake"),
         description="folder of the log files with Spark's own output and stack traces",
     )
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def source_has_a_known_scheme(cls, value: Any) -> Any:
+        try:
+            return place_of(value) if isinstance(value, str) else value
+        except UsageError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def years_in_order(self) -> Settings:

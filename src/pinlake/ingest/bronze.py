@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pinlake.errors import UsageError
 from pinlake.ingest.audit import audit_topic
 from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
-from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.reader import Sized, group, read_objects, told_by_worker
 from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import Progress, progress
@@ -91,7 +91,12 @@ def _load(lake: Lake, store: Store, run: Run, topics: Sequence[str], objects: li
         {"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)}
     )
     # An application of its own for each run: Delta remembers the versions of one that were taken back by a restore.
-    lake.append("bronze", rows, (f"pinlake-bronze-{'-'.join(topics)}-{run.id}", batch))
+    try:
+        lake.append("bronze", rows, (f"pinlake-bronze-{'-'.join(topics)}-{run.id}", batch))
+    except Exception as error:  # Spark and Connect each have their own
+        if told := told_by_worker(error):
+            raise told from error
+        raise
     run.report("ingest", f"{len(objects):,} objects in bronze")
 
 
