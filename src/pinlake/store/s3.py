@@ -92,7 +92,7 @@ class S3Store:
         found = []
         while True:
             try:
-                page = self._tried(lambda s3: s3.list_objects_v2(**asked))
+                page = self._tried(lambda s3: _checked(s3.list_objects_v2(**asked), "Name"))
             except AWS_ERRORS as error:
                 raise SourceError(self._told("can't be listed", error)) from error
             found += [Entry(each["Prefix"][len(prefix) : -1], True) for each in page.get("CommonPrefixes", [])]
@@ -215,9 +215,15 @@ class S3Store:
 
 
 def _stat(answer: dict[str, Any]) -> Stat:
-    if not {"ContentLength", "LastModified"} <= answer.keys():
-        raise ResponseParserError("an answer without an object's time")
+    _checked(answer, "LastModified")
     return Stat(answer["ContentLength"], _micros(answer["LastModified"]))
+
+
+def _checked(answer: dict[str, Any], part: str) -> dict[str, Any]:
+    """The answer, which every S3 gives with this part: a page for logging in looks like one without anything."""
+    if part not in answer:
+        raise ResponseParserError(f"an answer without {part}")
+    return answer
 
 
 def _micros(moment: datetime) -> int:

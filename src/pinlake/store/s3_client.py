@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import boto3
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.exceptions import InvalidConfigError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 from botocore.session import get_session
 
 from pinlake.errors import UsageError
@@ -49,29 +49,21 @@ def keys_of(given: tuple[str | None, ...] | None) -> Keys | None:
 
 
 def make_client(role: str | None, keys: Keys | None, places: Places, give_up_after: float) -> Any:
-    """A client that tries nothing again. Raises BotoCoreError or ValueError for a configuration that can't be used.
+    """A client that tries nothing again. Raises one of AWS_ERRORS for a configuration that can't be used.
 
     A role's keys are fetched with the first request, and anew before they expire.
     """
     config = _config(give_up_after)
-    try:
-        session = _session(keys, places)
-        if role:
-            session = _assumed(session, role, places, config)
-        return session.client("s3", endpoint_url=places.s3, config=config)
-    except OSError as error:  # a file of AWS's configuration; it must not look like an object that can't be read
-        raise InvalidConfigError(error_msg=f"{error.filename}: {error.strerror}") from error
+    session = _session(keys, places)
+    if role:
+        session = _assumed(session, role, places, config)
+    return session.client("s3", endpoint_url=places.s3, config=config)
 
 
 def find_places(role: str | None, keys: Keys | None) -> Places:
     """What this machine's variables and files say, for a machine that may have others or none. Raises as above."""
-    try:
-        session = _session(keys, Places())
-        return Places(
-            session.region_name, _configured(session, "s3"), _configured(session, "sts") if role is not None else None
-        )
-    except OSError as error:
-        raise InvalidConfigError(error_msg=f"{error.filename}: {error.strerror}") from error
+    session = _session(keys, Places())
+    return Places(session.region_name, _configured(session, "s3"), _configured(session, "sts") if role else None)
 
 
 def _configured(session: Any, service: str) -> str | None:

@@ -12,7 +12,7 @@ from urllib3.exceptions import ProtocolError
 from pinlake.errors import first_line
 
 # All that a request may raise. ValueError is what botocore says of an endpoint that is no address, RuntimeError of a
-# role's keys that have expired when they come.
+# role's keys that have expired when they come, OSError of a file of its configuration.
 AWS_ERRORS: tuple[type[Exception], ...] = (
     boto.ClientError,
     boto.BotoCoreError,
@@ -20,6 +20,7 @@ AWS_ERRORS: tuple[type[Exception], ...] = (
     ProtocolError,
     ValueError,
     RuntimeError,
+    OSError,
 )
 
 _BUSY_CODES = {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"}
@@ -39,8 +40,8 @@ _PASSING_ERRORS = (
     boto.FlexibleChecksumError,
     ProtocolError,
 )
-# What stays as it is, of certificates and of servers without TLS.
-_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
+# Of certificates, of servers without TLS and of AWS_CA_BUNDLE: these stay as they are.
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "No such file")
 
 _OF_ONE_OBJECT = {
     "NoSuchKey": "is gone",
@@ -99,8 +100,8 @@ def is_passing(error: Exception) -> bool:
         return code_of(error) in _PASSING_CODES or status == 429 or (status >= 500 and status != 501)
     if isinstance(error, boto.SSLError):
         return not any(name in str(error) for name in _UNTRUSTED)
-    # Characters that no header can have, and a missing file of certificates.
-    return isinstance(error, _PASSING_ERRORS) and not isinstance(_inner(error), ValueError | FileNotFoundError)
+    # ValueError is of characters that no header can have.
+    return isinstance(error, _PASSING_ERRORS) and not isinstance(_inner(error), ValueError)
 
 
 def of_one_object(error: Exception) -> str | None:
@@ -113,18 +114,20 @@ def of_one_object(error: Exception) -> str | None:
 def tell(error: Exception, role: str | None) -> str:
     """What was found, in brackets, and what to do. Never what was sent: it holds keys and signatures."""
     code = code_of(error)
-    if role and _is_of_role(error):
-        return (
-            f"({code}): role {role} can't be assumed; its trust policy must allow it to the user or role that runs "
-            "this, who needs sts:AssumeRole; check the setting s3_role, and the credentials of this machine and of "
-            "Spark's workers"
-        )
     remedy = _REMEDIES.get(code) or _of_connection(error)
-    if remedy is None and is_passing(error):
+    if _is_of_role(error) and code == "AccessDenied":
+        remedy = (
+            "its trust policy must allow it to the user or role that runs this, who needs sts:AssumeRole; check the "
+            "setting s3_role, and the credentials of this machine and of Spark's workers"
+        )
+    elif remedy is None and is_passing(error):
         remedy = f"its server fails; {_LATER}"
-    if remedy is None:
-        return f"({code}): {first_line(error)}; check the address, the network and the credentials"
-    return f"({code}): {remedy}" + (f", {_region(error)}" if remedy is _OTHER_REGION and _region(error) else "")
+    elif remedy is None:
+        remedy = f"{first_line(error)}; check the address, the network and the credentials"
+    elif remedy is _OTHER_REGION and (region := _region(error)):
+        remedy += f", {region}"
+    whose = f"role {role or 'of the AWS configuration'} can't be assumed; " if _is_of_role(error) else ""
+    return f"({code}): {whose}{remedy}"
 
 
 def short(error: Exception) -> str:
@@ -135,11 +138,11 @@ def short(error: Exception) -> str:
 def code_of(error: Exception) -> str:
     """S3's name of the error, the status where it sent none, or the error's class."""
     response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code") or type(error).__name__)
+    status = _metadata(error).get("HTTPStatusCode")
+    return str(response.get("Error", {}).get("Code") or status or type(error).__name__)
 
 
 def _of_connection(error: Exception) -> str | None:
-    inner = _inner(error)
     match error:
         case boto.SSLError():
             return f"no trusted connection to its server: {_because(error)}; check AWS_ENDPOINT_URL and AWS_CA_BUNDLE"
@@ -149,11 +152,9 @@ def _of_connection(error: Exception) -> str | None:
             return f"its server can't be reached: {_because(error)}; {_ADDRESS}"
         case boto.ReadTimeoutError():
             return f"its server doesn't answer; {_ADDRESS}"
-        case boto.HTTPClientError() if isinstance(inner, ValueError):
+        case boto.HTTPClientError() if isinstance(_inner(error), ValueError):
             # The text of this one holds the header, and with it the keys.
             return f"the keys hold a line break or another character that can't be sent; {_KEYS}"
-        case boto.HTTPClientError() if isinstance(inner, FileNotFoundError):
-            return "the file of trusted certificates is not there; check AWS_CA_BUNDLE"
         case boto.HTTPClientError() | boto.IncompleteReadError() | ProtocolError():
             return f"its answers broke off; {_ADDRESS}"
         case boto.CredentialRetrievalError() | boto.SSOError() | boto.TokenRetrievalError():
@@ -162,7 +163,8 @@ def _of_connection(error: Exception) -> str | None:
 
 
 def _is_of_role(error: Exception) -> bool:
-    return getattr(error, "operation_name", None) == "AssumeRole"
+    """AssumeRole, or, where the machine's own credentials are a role's, one of its variants."""
+    return str(getattr(error, "operation_name", "")).startswith("AssumeRole")
 
 
 def _metadata(error: Exception) -> dict[str, Any]:
