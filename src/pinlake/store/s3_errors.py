@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import HTTPError
 
 from pinlake.errors import first_line
 
@@ -17,7 +18,7 @@ AWS_ERRORS: tuple[type[Exception], ...] = (
     boto.ClientError,
     boto.BotoCoreError,
     ResponseParserError,
-    ProtocolError,
+    HTTPError,
     ValueError,
     RuntimeError,
     OSError,
@@ -38,7 +39,9 @@ _PASSING_ERRORS = (
     boto.IncompleteReadError,
     boto.ChecksumError,
     boto.FlexibleChecksumError,
-    ProtocolError,
+    HTTPError,
+    ConnectionError,
+    TimeoutError,
 )
 # Of certificates, of servers without TLS and of AWS_CA_BUNDLE: these stay as they are.
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "No such file")
@@ -145,17 +148,17 @@ def code_of(error: Exception) -> str:
 def _of_connection(error: Exception) -> str | None:
     match error:
         case boto.SSLError():
-            return f"no trusted connection to its server: {_because(error)}; check AWS_ENDPOINT_URL and AWS_CA_BUNDLE"
+            return f"{_server(error)} isn't trusted: {_because(error)}; check AWS_ENDPOINT_URL and AWS_CA_BUNDLE"
         case boto.ProxyConnectionError():
             return "its server can't be reached through the proxy; check HTTPS_PROXY and the network"
         case boto.ConnectionError():
-            return f"its server can't be reached: {_because(error)}; {_ADDRESS}"
+            return f"{_server(error)} can't be reached: {_because(error)}; {_ADDRESS}"
         case boto.ReadTimeoutError():
-            return f"its server doesn't answer; {_ADDRESS}"
+            return f"{_server(error)} doesn't answer; {_ADDRESS}"
         case boto.HTTPClientError() if isinstance(_inner(error), ValueError):
             # The text of this one holds the header, and with it the keys.
             return f"the keys hold a line break or another character that can't be sent; {_KEYS}"
-        case boto.HTTPClientError() | boto.IncompleteReadError() | ProtocolError():
+        case boto.HTTPClientError() | boto.IncompleteReadError() | HTTPError() | ConnectionError() | TimeoutError():
             return f"its answers broke off; {_ADDRESS}"
         case boto.CredentialRetrievalError() | boto.SSOError() | boto.TokenRetrievalError():
             return f"the credentials can't be had: {first_line(error)}; {_LOG_IN}"
@@ -175,10 +178,14 @@ def _metadata(error: Exception) -> dict[str, Any]:
 def _region(error: Exception) -> str | None:
     """The bucket's region, where the answer names it."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
-    found = _metadata(error).get("HTTPHeaders", {}).get("x-amz-bucket-region") or response.get("Error", {}).get(
-        "Region"
-    )
+    headers = _metadata(error).get("HTTPHeaders", {})
+    found = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
     return str(found) if found else None
+
+
+def _server(error: boto.BotoCoreError) -> str:
+    """That of the bucket, or of the token service."""
+    return f"server {urlsplit(error.kwargs.get('endpoint_url', '')).netloc.rpartition('@')[2]}"
 
 
 def _inner(error: Exception) -> Exception | None:
