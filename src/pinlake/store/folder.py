@@ -72,8 +72,8 @@ class FolderStore:
 
     def _write(self, path: str, content: bytes) -> None:
         unfinished = f"{self.root}/.unfinished-{os.getpid()}-{get_ident()}"
-        _write_file(unfinished, content)
         try:
+            _write_file(unfinished, content)
             _name(unfinished, path)
         finally:
             with suppress(FileNotFoundError):

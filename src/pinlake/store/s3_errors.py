@@ -118,7 +118,7 @@ def tell(error: Exception, role: str | None) -> str:
     """What was found, in brackets, and what to do. Never what was sent: it holds keys and signatures."""
     code = code_of(error)
     remedy = _REMEDIES.get(code) or _of_connection(error)
-    if _is_of_role(error) and code == "AccessDenied":
+    if _is_of_role(error) and code in ("AccessDenied", "403"):
         remedy = (
             "its trust policy must allow it to the user or role that runs this, who needs sts:AssumeRole; check the "
             "setting s3_role, and the credentials of this machine and of Spark's workers"
