@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,18 +19,27 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 
-# Given a request's method, path and query, what to do with it: an answer, `cut` to break off its body, None to pass it.
+CONFLICT = b"<Error><Code>ConditionalRequestConflict</Code><Message>Please retry.</Message></Error>"
+ROLE_DENIED = (
+    b"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User is not authorized to perform: "
+    b"sts:AssumeRole</Message></Error></ErrorResponse>"
+)
+
+# Given a request's method, path and query, what to do with it: an answer, `cut` to break off its body, `lose` to pass
+# it and break off before its answer, `hang` never to answer, None to pass it.
 Rule = Callable[[str, str], "tuple[int, bytes] | str | None"]
 
 
 @dataclass
 class S3:
-    """The server. `rule` decides about each request; `requests` are those that came."""
+    """The server. `rule` decides about each request; `requests` are those that came, `keys` the ids they came with."""
 
     address: str
     moto: str
     rule: Rule = lambda method, path: None
     requests: list[tuple[str, str]] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    let_go: threading.Event = field(default_factory=threading.Event)
 
     def client(self, service: str = "s3") -> Any:
         """A client that goes past the proxy."""
@@ -48,6 +58,7 @@ def s3_server() -> Iterator[S3]:
     try:
         yield state
     finally:
+        state.let_go.set()
         proxy.shutdown()
         proxy.server_close()
         moto.stop()
@@ -60,23 +71,32 @@ def _handler(state: S3) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             state.requests.append((self.command, self.path))
+            if found := re.search("Credential=([^/]+)/", self.headers.get("Authorization", "")):
+                state.keys.add(found[1])
             decided = state.rule(self.command, self.path)
+            if decided == "hang":
+                state.let_go.wait()
+                self.close_connection = True
+                return
             if isinstance(decided, tuple):
                 self._answer(decided[0], {"Content-Type": "application/xml"}, decided[1])
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
-            found = requests.request(
+            answer = requests.request(
                 self.command, state.moto + self.path, headers=headers, data=content, timeout=60, stream=True
             )
-            body = found.raw.read(decode_content=False)
-            given = {name: value for name, value in found.headers.items() if name.lower() not in _BY_HOP}
+            body = answer.raw.read(decode_content=False)
+            if decided == "lose":
+                self.close_connection = True
+                return
+            given = {name: value for name, value in answer.headers.items() if name.lower() not in _BY_HOP}
             if self.command == "HEAD":
-                given["Content-Length"] = found.headers.get("Content-Length", "0")
+                given["Content-Length"] = answer.headers.get("Content-Length", "0")
             if decided == "cut":
-                self._answer(found.status_code, given, body[: len(body) // 2], len(body))
+                self._answer(answer.status_code, given, body[: len(body) // 2], len(body))
                 self.close_connection = True
             else:
-                self._answer(found.status_code, given, body)
+                self._answer(answer.status_code, given, body)
 
         def _answer(self, status: int, headers: dict[str, str], body: bytes, length: int | None = None) -> None:
             self.send_response_only(status)
@@ -109,7 +129,7 @@ def one_s3_server() -> Iterator[S3]:
 @pytest.fixture
 def s3(one_s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     """The server, empty, and this process's AWS settings pointing at it."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"):
         monkeypatch.delenv(name, raising=False)
     # Fakes that are no secrets; a file of this machine's own must not play a part.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -123,4 +143,5 @@ def s3(one_s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     one_s3_server.rule = lambda method, path: None
     one_s3_server.client().create_bucket(Bucket="landing")
     one_s3_server.requests.clear()
+    one_s3_server.keys.clear()
     return one_s3_server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def test_console_is_text_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert "topic=pin" in said.err
     assert "\x1b" not in said.err, "no colours where no terminal is"
     assert said.out == ""
+
+
+def test_what_the_package_logs_itself_goes_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        logs.configure("json", "info")
+    logging.getLogger("pinlake.store").warning("waits for %s", "a bucket")
+    found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["level"]) for line in found] == [("waits for a bucket", "warning")]
 
 
 @pytest.mark.parametrize(

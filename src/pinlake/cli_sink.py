@@ -69,7 +69,7 @@ def sink(
             summary = run_sink(
                 config,
                 call.settings.topic_id or DEFAULT_TOPIC_ID,
-                open_store(to, call.settings.s3_role),
+                open_store(to, call.settings.s3_role, give_up_after=call.settings.give_up_after, sync=True),
                 options,
                 lambda message: report("sink", message),
                 lambda so_far: report("sink", so_far.line()),

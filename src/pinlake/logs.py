@@ -28,9 +28,17 @@ def configure(log_format: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger("pinlake").handlers = [_ToStructlog()]
     # Spark's Python side and the SDK log every server error before they raise it: the raised error is enough.
     for noisy in ("py4j", "pyspark", "SQLQueryContextLogger", "DataFrameQueryContextLogger", "databricks.sdk"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+
+
+class _ToStructlog(logging.Handler):
+    """Lines of what also runs on Spark's workers, which need not have structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(record.levelno, record.getMessage())
 
 
 def log_file(folder: Path, now: datetime | None = None) -> Path | None:

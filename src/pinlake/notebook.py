@@ -118,7 +118,8 @@ class Work:
         """Make the dump reachable; task value `source` is its folder. Returns the topics in it."""
         folder = connect(self.settings, self.spark, self.dbutils)
         self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
-        topics = [entry.name for entry in open_store(folder, role=self.settings.s3_role).entries(TOPICS_FOLDER)]
+        store = open_store(folder, self.settings.s3_role, give_up_after=self.settings.give_up_after)
+        topics = [entry.name for entry in store.entries(TOPICS_FOLDER)]
         return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
 
     def ingest(self) -> DataFrame:

@@ -37,7 +37,7 @@ def check_source(settings: Settings) -> Store:
             "no source given; name the folder of a dump, or s3://bucket/prefix, with --source or PINLAKE_SOURCE"
         )
     if isinstance(source, str):
-        store = open_store(source, role=settings.s3_role)
+        store = open_store(source, settings.s3_role, give_up_after=settings.give_up_after)
         choose_topic_id(store, settings.topic_id, source)
         return store
     if not source.exists():

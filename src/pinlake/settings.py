@@ -14,9 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from pinlake.errors import SettingsError
+from pinlake.errors import SettingsError, UsageError
+from pinlake.store.open import place as place_of
 
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
@@ -84,6 +94,14 @@ class Settings(BaseModel):
     def needs_s3a(self) -> bool:
         """Whether Spark itself has to reach a bucket: for tables it does, for a dump it doesn't."""
         return self.catalog is None and isinstance(self.lake, str)
+
+    @field_validator("source", "lake", mode="before")
+    @classmethod
+    def has_a_known_scheme(cls, value: Any) -> Any:
+        try:
+            return place_of(value) if isinstance(value, str) else value
+        except UsageError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def years_in_order(self) -> Settings:

@@ -109,3 +109,45 @@ def test_objects_are_read_in_the_order_of_their_keys(store: FolderStore) -> None
     assert isinstance(gone, FileNotFoundError)
     assert empty.content == b""
     assert [found and found.size for found in stat_all(store, ["t/1", "t/gone", "t/2"])] == [3, None, 0]
+
+
+@pytest.fixture(params=[errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def no_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in volumes and other file systems in user space."""
+
+    def refused(*_: object) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr("os.link", refused)
+
+
+def test_an_object_is_written_where_there_are_no_links(store: FolderStore, no_links: None) -> None:
+    store.write(KEY, b"first")
+    with pytest.raises(FileExistsError):
+        store.write(KEY, b"second")
+    assert store.read(KEY).content == b"first"
+    assert files(store) == [KEY]
+
+
+@pytest.mark.parametrize("syncs", [True, False])
+def test_an_object_is_on_the_disk_before_it_has_its_name(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, syncs: bool
+) -> None:
+    done = []
+    fsync, link = os.fsync, os.link
+
+    def sync(descriptor: int) -> None:
+        done.append(("sync", os.fstat(descriptor).st_size))
+        if not syncs:  # as some file systems in user space
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+
+    def named(*paths: str) -> None:
+        done.append(("name", os.stat(paths[0]).st_size))
+        link(*paths)
+
+    monkeypatch.setattr("os.fsync", sync)
+    monkeypatch.setattr("os.link", named)
+    Path(store.root, KEY).parent.mkdir(parents=True)
+    store.write(KEY, b"first")
+    assert done == [("sync", 5), ("name", 5)]

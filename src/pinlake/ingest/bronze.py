@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pinlake.errors import UsageError
 from pinlake.ingest.audit import audit_topic
 from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
-from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.reader import Sized, group, read_objects, told_by_worker
 from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import Progress, progress
@@ -97,7 +97,13 @@ def append(lake: Lake, run: Run, rows: DataFrame, who: str) -> int:
     batch = 1 + max(lake.highest("bronze", "batch"), *[cleaned_batch(lake, topic) for topic in TOPICS])
     stamped = rows.withColumns({"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)})
     # An application of its own for each run: Delta remembers the versions of one that were taken back by a restore.
-    lake.append("bronze", stamped, (f"pinlake-bronze-{who}-{run.id}", batch))
+    application = f"pinlake-bronze-{who}-{run.id}"
+    try:
+        lake.append("bronze", stamped, (application, batch))
+    except Exception as error:  # Spark and Connect each have their own
+        if told := told_by_worker(error):
+            raise told from error
+        raise
     return batch
 
 

@@ -6,10 +6,12 @@ nothing is parsed away.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import pinlake
+from pinlake.errors import SourceError
 from pinlake.lake.model import EMPTY, UNREADABLE
 from pinlake.objects import ObjectName, object_name
 from pinlake.split import Record, Splitter
@@ -30,6 +32,9 @@ READ_SCHEMA = (
     "object_records INT, object_messages INT, size BIGINT, modified TIMESTAMP, text STRING, bytes BINARY, "
     "problem STRING"
 )
+
+
+_TOLD = re.compile(r"^pinlake\.errors\.SourceError: (.+)$", re.MULTILINE)
 
 
 class Sized(NamedTuple):
@@ -66,6 +71,12 @@ def read_objects(spark: SparkSession, store: Store, groups: list[list[ObjectName
     cloudpickle.register_pickle_by_value(pinlake)  # type: ignore[no-untyped-call]
     packed = spark.createDataFrame(pyarrow.table({"keys": [[name.key for name in names] for names in groups]}))
     return packed.repartition(len(groups)).mapInArrow(_group_reader(store), READ_SCHEMA)
+
+
+def told_by_worker(error: Exception) -> SourceError | None:
+    """The SourceError of a worker, which Spark hands on as a line of a trace; None for any other error."""
+    found = _TOLD.search(str(error))
+    return SourceError(found[1]) if found else None
 
 
 def _group_reader(store: Store) -> Callable[[Iterable[pyarrow.RecordBatch]], Iterable[pyarrow.RecordBatch]]:

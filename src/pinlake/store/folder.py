@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
 
 from pinlake.errors import MachineError, SourceError
 from pinlake.store.base import Content, Entry, Stat
 
+# How file systems say that they have no links, or no wish to be told when a file must be on the disk.
+_NOT_THERE = {errno.EPERM, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
 
 class FolderStore:
-    """Objects as files below a folder."""
+    """Objects as files below a folder. With `sync` an object that is written has reached the disk, which takes its time.
 
-    at_once = 1
+    Where the file system has no links, as volumes and other places in user space, two that write the same object at the
+    very same moment are not kept apart: the later one stays.
+    """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, sync: bool = False) -> None:
+        self._sync = sync
+        # Disks take several at once in the time of one.
+        self.at_once = 8 if sync else 1
         # Workers behind a Connect session have a working folder of their own.
         self.root = os.path.abspath(root)
 
@@ -63,24 +73,45 @@ class FolderStore:
 
     def _write(self, path: str, content: bytes) -> None:
         unfinished = f"{self.root}/.unfinished-{os.getpid()}-{get_ident()}"
-        _write_file(unfinished, content)
-        # Unlike a rename, a link never takes the place of what is there.
         try:
-            os.link(unfinished, path)
+            _write_file(unfinished, content, self._sync)
+            _name(unfinished, path)
         finally:
-            os.unlink(unfinished)
+            with suppress(FileNotFoundError):
+                os.unlink(unfinished)
 
     def _path(self, key: str) -> str:
         return f"{self.root}/{key}" if key else self.root
 
 
-def _write_file(path: str, content: bytes) -> None:
+def _name(unfinished: str, path: str) -> None:
+    """Give a file its name. Raises FileExistsError where that is taken."""
+    # Unlike a rename, a link never takes the place of what is there.
+    try:
+        os.link(unfinished, path)
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+        # Not O_EXCL on the name itself: whoever reads at that moment, or after a kill, would find an empty object.
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+        os.rename(unfinished, path)
+
+
+def _write_file(path: str, content: bytes, sync: bool) -> None:
     """Plain calls of the system, a third faster than a file object: there are as many objects as records."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
+        # Else a power cut could leave the name on the disk, and not what it stands for.
+        try:
+            if sync:
+                os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
     finally:
         os.close(descriptor)
 

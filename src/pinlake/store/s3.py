@@ -2,149 +2,179 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Any, TypeVar
 
-from pinlake.errors import MachineError, SourceError, UsageError, first_line
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from pinlake.errors import MachineError, SourceError, UsageError
 from pinlake.store.base import Content, Entry, Stat
+from pinlake.store.patience import Patience
+from pinlake.store.s3_client import AT_ONCE, Places, find_places, keys_of, keys_of_variables, make_client
+from pinlake.store.s3_errors import AWS_ERRORS, code_of, is_passing, of_one_object, short, tell
 
-AT_ONCE = 16
-# Tries of one request; the waits between them grow to 20 s each.
-_TRIES = 8
-_BODY_TRIES = 3
-
-# What just one object may have: forbidden, gone, or in an archive that gives nothing at once.
-_OF_ONE_OBJECT = {"NoSuchKey": "is gone", "404": "is gone", "AccessDenied": "is forbidden", "403": "is forbidden"}
-_ARCHIVED = "InvalidObjectState"
-
-_REMEDIES = {
-    "NoSuchBucket": "there is no such bucket; check its name, and the region and endpoint of AWS",
-    "AccessDenied": "access is denied; the user or role needs s3:ListBucket, s3:GetObject and, to write, s3:PutObject",
-    "403": "access is denied; the user or role needs s3:ListBucket, s3:GetObject and, to write, s3:PutObject",
-    "ExpiredToken": "the session's token has expired; sign in again, or assume a role with the setting s3_role",
-    "InvalidAccessKeyId": "the access key is not known; check the credentials",
-    "SignatureDoesNotMatch": "the secret key is not that of the access key; check the credentials",
-    "PermanentRedirect": "the bucket is in another region; set AWS_DEFAULT_REGION to it",
-    "SlowDown": "it still asks to slow down after many tries; run again later, or with fewer workers",
-}
-
-
-class Credentials(NamedTuple):
-    """Keys from a workspace's secret scope."""
-
-    access_key: str
-    secret_key: str
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        return "Credentials(…)"
+T = TypeVar("T")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 
 
 class S3Store:
     """Objects below `s3://bucket/prefix`.
 
-    Credentials come from boto3's usual chain, from `role`, an ARN to assume with them, or from `keys`; the endpoint
-    from AWS_ENDPOINT_URL, as boto3 reads it. Throttling, errors of the server and cut connections are tried again for
-    a while; what waiting doesn't mend is a SourceError, to write a MachineError, at once.
+    Credentials come from boto3's usual chain, of this machine or of the worker, or are the given `keys` (access key id,
+    secret access key and, of a session, its token); `role` is an ARN to assume with them. Region and endpoint are those
+    of the driver. Throttling, conflicts, errors of the server and connections that break or hang are tried again until
+    `give_up_after` seconds have passed without an answer to any request; what waiting doesn't mend is told at once.
+
+    Every method raises SourceError for what is wrong with the bucket, its server or the credentials, `write` a
+    MachineError.
     """
 
     at_once = AT_ONCE
 
-    def __init__(self, address: str, role: str | None = None, keys: Credentials | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        role: str | None = None,
+        keys: tuple[str | None, ...] | None = None,
+        give_up_after: float = 60.0,
+    ) -> None:
+        """Ask nothing yet. Raises UsageError for an address or keys that can't be."""
         bucket, _, prefix = address.removeprefix("s3://").partition("/")
-        if not bucket:
-            raise UsageError(f"{address} names no bucket; give s3://bucket or s3://bucket/prefix")
+        if not _BUCKET.fullmatch(bucket):
+            found = f"{bucket!r} can't be a bucket's name" if bucket else f"{address} names no bucket"
+            raise UsageError(f"{found}; give s3://bucket or s3://bucket/prefix")
         self.root = address.rstrip("/")
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._role = role
-        self._keys = keys
+        self._keys = keys_of(keys)
+        self._give_up_after = give_up_after
+        self._places: Places | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """What a process has for itself."""
         self._client: Any = None
-        self._found: _Found | None = None
+        self._making = Lock()
+        self._patience = Patience(f"bucket {self.root}", self._give_up_after)
         # What listings told: to ask for each object alone takes a request each.
         self._seen: dict[str, Stat] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """For Spark's workers: each makes a client of its own, and needs no listing.
+        """For Spark's workers: each makes a client of its own, which fetches a role's keys anew before they expire.
 
-        They get the keys, the region and the endpoint that were found here: they may run on a machine, or in an
-        environment, that has others or none.
+        They may run on a machine, or in an environment, with another region and endpoint or none, so these go along.
+        Of keys those go along that were given, or stand in this process's variables alone.
         """
-        return {**self.__dict__, "_client": None, "_seen": {}, "_found": _found(self._s3())}
+        try:
+            places = self._places or find_places(self._role, self._keys)
+            keys = self._keys or keys_of_variables()
+        except AWS_ERRORS as error:
+            raise SourceError(self._told("can't be read", error)) from error
+        own = {"_client", "_making", "_patience", "_seen"}
+        return {
+            **{name: value for name, value in self.__dict__.items() if name not in own},
+            "_places": places,
+            "_keys": keys,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
 
     def entries(self, folder: str, after: str = "") -> list[Entry]:
         prefix = f"{self._prefix}{folder}/" if folder else self._prefix
-        start = {"StartAfter": prefix + after} if after else {}
-        pages = (
-            self._s3()
-            .get_paginator("list_objects_v2")
-            .paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/", **start)
-        )
+        asked = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
+        if after:
+            asked["StartAfter"] = prefix + after
         found = []
-        try:
-            for page in pages:
-                found += [Entry(each["Prefix"][len(prefix) : -1], True) for each in page.get("CommonPrefixes", [])]
-                for each in page.get("Contents", []):
-                    name = each["Key"][len(prefix) :]
-                    if name:  # else an empty object that stands for the folder
-                        found.append(Entry(name, False))
-                        self._seen[each["Key"][len(self._prefix) :]] = Stat(each["Size"], _micros(each["LastModified"]))
-        except _aws_errors() as error:
-            raise SourceError(self._told("can't be listed", error)) from error
-        return sorted(found)
+        while True:
+            try:
+                page = self._tried(lambda s3: _checked(s3.list_objects_v2(**asked), "Name"))
+            except AWS_ERRORS as error:
+                raise SourceError(self._told("can't be listed", error)) from error
+            found += [Entry(each["Prefix"][len(prefix) : -1], True) for each in page.get("CommonPrefixes", [])]
+            for each in page.get("Contents", []):
+                name = each["Key"][len(prefix) :]
+                if name:  # else an empty object that stands for the folder
+                    found.append(Entry(name, False))
+                    self._seen[each["Key"][len(self._prefix) :]] = Stat(each["Size"], _micros(each["LastModified"]))
+            if not page.get("IsTruncated"):
+                return sorted(found)
+            asked["ContinuationToken"] = page["NextContinuationToken"]
 
     def stat(self, key: str) -> Stat:
         if key in self._seen:
             return self._seen[key]
-        found = self._asked(key, lambda s3: s3.head_object(Bucket=self._bucket, Key=self._prefix + key))
-        return Stat(found["ContentLength"], _micros(found["LastModified"]))
+        return self._of_object(key, lambda s3: self._head(s3, key))
+
+    def _head(self, s3: Any, key: str) -> Stat:
+        asked = {"Bucket": self._bucket, "Key": self._prefix + key}
+        try:
+            found = s3.head_object(**asked)
+        except ClientError as error:
+            if code_of(error) not in ("400", "403"):
+                raise
+            # An answer to HEAD has no body that says why.
+            found = s3.get_object(**asked)
+            found["Body"].close()
+        return _stat(found)
 
     def read(self, key: str) -> Content:
-        def ask(s3: Any) -> Content:
+        def get(s3: Any) -> Content:
             found = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
-            content = found["Body"].read()
-            return Content(content, len(content), _micros(found["LastModified"]))
+            size, modified = _stat(found)
+            return Content(found["Body"].read(), size, modified)
 
-        # A body that is cut on its way is no error of the client's, so it doesn't try again by itself.
-        left = _BODY_TRIES
-        while True:
-            try:
-                found: Content = self._asked(key, ask)
-                return found
-            except _cut_bodies() as error:
-                left -= 1
-                if not left:
-                    raise SourceError(self._told(f"broke off {_BODY_TRIES} times within {key}", error)) from error
+        return self._of_object(key, get)
 
     def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
-        self._s3()  # made once, not by each thread
         window: deque[Future[Content | OSError]] = deque()
-        with ThreadPoolExecutor(self.at_once) as pool:
+        pool = ThreadPoolExecutor(self.at_once)
+        try:
             for key in keys:
                 window.append(pool.submit(self._read_or_error, key))
                 if len(window) >= 2 * self.at_once:
                     yield window.popleft().result()
             while window:
                 yield window.popleft().result()
+        finally:
+            # After an error there is nothing to wait for in those that haven't begun.
+            pool.shutdown(cancel_futures=True)
 
     def write(self, key: str, content: bytes) -> None:
+        tries = 0
+
+        def put(s3: Any) -> None:
+            nonlocal tries
+            tries += 1
+            s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, IfNoneMatch="*")
+
         try:
-            self._s3().put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, IfNoneMatch="*")
-        except _aws_errors() as error:
-            if _code(error) not in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409"):
+            self._tried(put)
+        except AWS_ERRORS as error:
+            if code_of(error) not in ("PreconditionFailed", "412"):
                 raise MachineError(self._told(f"can't take {key}", error)) from error
-            # A request that was tried again after its answer was lost finds the very object that it made.
-            if _metadata(error).get("RetryAttempts") and self._holds(key, content):
-                return
-            raise FileExistsError(f"{self.root}/{key}") from None
+            # A try whose answer was lost may have made the very object that a later one finds.
+            if tries == 1 or not self._holds(key, content):
+                raise FileExistsError(f"{self.root}/{key}") from None
 
     def _holds(self, key: str, content: bytes) -> bool:
-        found = self._asked(key, lambda s3: s3.head_object(Bucket=self._bucket, Key=self._prefix + key))
-        return bool(found["ETag"].strip('"') == hashlib.md5(content, usedforsecurity=False).hexdigest())
+        """By its bytes: where a bucket encrypts with a key of its own, an object's ETag isn't their MD5."""
+        try:
+            return self.read(key).content == content
+        except (OSError, SourceError) as error:
+            raise MachineError(
+                f"bucket {self.root}: whether {key} was written isn't known, its answer was lost, and what is there "
+                f"can't be read ({error}); allow s3:GetObject, look at the object, and run again"
+            ) from error
 
     def _read_or_error(self, key: str) -> Content | OSError:
         try:
@@ -152,123 +182,53 @@ class S3Store:
         except OSError as error:
             return error
 
-    def _asked(self, key: str, ask: Any) -> Any:
-        """What S3 answers about one object. Raises OSError for what just this one has, SourceError for the rest."""
+    def _of_object(self, key: str, ask: Callable[[Any], T]) -> T:
+        """Raises OSError for what just this object has, SourceError for the rest."""
         try:
-            return ask(self._s3())
-        except _cut_bodies():
-            raise
-        except _aws_errors() as error:
-            code = _code(error)
-            if code in _OF_ONE_OBJECT:
-                raise OSError(None, f"{_OF_ONE_OBJECT[code]} ({code})") from error
-            if code == _ARCHIVED:
-                raise OSError(None, f"is archived and must be restored first ({code})") from error
+            return self._tried(ask)
+        except AWS_ERRORS as error:
+            if problem := of_one_object(error):
+                raise OSError(None, problem) from error
             raise SourceError(self._told(f"can't give {key}", error)) from error
 
+    def _tried(self, ask: Callable[[Any], T]) -> T:
+        """What S3 answers in the end. Raises what the last try did."""
+        started, tries = time.monotonic(), 0
+        while True:
+            tries += 1
+            try:
+                answer = ask(self._s3())
+            except AWS_ERRORS as error:
+                if not is_passing(error):
+                    self._patience.answered()
+                    raise
+                if not self._patience.wait(started, tries, short(error)):
+                    raise
+            else:
+                self._patience.answered()
+                return answer
+
     def _told(self, what: str, error: Exception) -> str:
-        code = _code(error)
-        remedy = _REMEDIES.get(code) or _remedy_without_code(error)
-        return (
-            f"bucket {self.root} {what} ({code}): {remedy}"
-            if remedy
-            else (f"bucket {self.root} {what}: {first_line(error)}; check the address, the network and the credentials")
-        )
+        waited = f" for {self._give_up_after:g} s" if is_passing(error) else ""
+        return f"bucket {self.root} {what}{waited} {tell(error, self._role)}"
 
     def _s3(self) -> Any:
-        if self._client is None:
-            self._client = _client(self._role, self._keys) if self._found is None else _same_client(self._found)
-        return self._client
+        with self._making:  # once, not by each thread
+            if self._client is None:
+                self._client = make_client(self._role, self._keys, self._places or Places(), self._give_up_after)
+            return self._client
 
 
-class _Found(NamedTuple):
-    """What a client works with."""
-
-    keys: Credentials | None
-    region: str | None
-    endpoint: str | None
+def _stat(answer: dict[str, Any]) -> Stat:
+    _checked(answer, "LastModified")
+    return Stat(answer["ContentLength"], _micros(answer["LastModified"]))
 
 
-def _found(client: Any) -> _Found:
-    signer = client._request_signer._credentials
-    frozen = signer.get_frozen_credentials() if signer else None
-    keys = Credentials(frozen.access_key, frozen.secret_key, frozen.token) if frozen else None
-    endpoint = client.meta.endpoint_url
-    # Amazon's own follows from the region.
-    return _Found(keys, client.meta.region_name, None if endpoint.endswith(".amazonaws.com") else endpoint)
-
-
-def _same_client(found: _Found) -> Any:
-    return _session(found.keys, found.region).client("s3", endpoint_url=found.endpoint, config=_config())
-
-
-def _client(role: str | None, keys: Credentials | None) -> Any:
-    session = _session(keys)
-    return (_assumed(session, role) if role else session).client("s3", config=_config())
-
-
-def _session(keys: Credentials | None, region: str | None = None) -> Any:
-    import boto3
-
-    if keys is None:
-        return boto3.Session(region_name=region)
-    return boto3.Session(keys.access_key, keys.secret_key, keys.token, region_name=region)
-
-
-def _config() -> Any:
-    from botocore.config import Config
-
-    return Config(
-        max_pool_connections=2 * AT_ONCE,
-        retries={"mode": "standard", "total_max_attempts": _TRIES},
-        connect_timeout=10,
-        read_timeout=60,
-    )
-
-
-def _assumed(session: Any, role: str) -> Any:
-    """A session whose keys are the role's, fetched anew before they expire."""
-    import boto3
-    from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
-    from botocore.session import get_session
-
-    parameters = {"RoleArn": role, "RoleSessionName": "pinlake"}
-    refresh = create_assume_role_refresher(session.client("sts"), parameters)
-    assumed = get_session()
-    assumed._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
-    return boto3.Session(botocore_session=assumed, region_name=session.region_name)
-
-
-def _aws_errors() -> tuple[type[Exception], ...]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return (ClientError, BotoCoreError)
-
-
-def _cut_bodies() -> tuple[type[Exception], ...]:
-    from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
-    from urllib3.exceptions import ProtocolError
-
-    return (IncompleteReadError, ResponseStreamingError, ReadTimeoutError, ProtocolError)
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", type(error).__name__))
-
-
-def _metadata(error: Exception) -> dict[str, Any]:
-    found: dict[str, Any] = getattr(error, "response", {}).get("ResponseMetadata", {})
-    return found
-
-
-def _remedy_without_code(error: Exception) -> str | None:
-    return {
-        "NoCredentialsError": "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-        "AWS_PROFILE",
-        "NoRegionError": "no region is set; set AWS_DEFAULT_REGION",
-        "EndpointConnectionError": "its server can't be reached; check the network and AWS_ENDPOINT_URL",
-    }.get(type(error).__name__)
+def _checked(answer: dict[str, Any], part: str) -> dict[str, Any]:
+    """The answer, which every S3 gives with this part: a page for logging in looks like one without anything."""
+    if part not in answer:
+        raise ResponseParserError(f"an answer without {part}")
+    return answer
 
 
 def _micros(moment: datetime) -> int:

@@ -109,13 +109,15 @@ def _bucket(place: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
     from pinlake.store.open import open_store
 
     settings = options.settings
-    store = open_store(f"s3://{place}", role=settings.s3_role)
+    store = open_store(f"s3://{place}", settings.s3_role, give_up_after=settings.give_up_after)
     return DumpSink(store, options.topic_id, deliveries, options.partitions, options.flush_size, options.gzip)
 
 
 _OPENERS: dict[str, Callable[[str, SinkOptions, Deliveries], Sink]] = {
     CONSOLE: _console,
     "s3": _bucket,
+    "s3a": _bucket,
+    "s3n": _bucket,
     "kafka": _kafka,
     "kafka-rest+http": _rest("http"),
     "kafka-rest+https": _rest("https"),

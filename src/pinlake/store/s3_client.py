@@ -1,0 +1,114 @@
+"""The client of a bucket: its keys, its region and endpoint, and how long it waits for an answer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.session import get_session
+
+from pinlake.errors import UsageError
+
+AT_ONCE = 16
+# Seconds; less where the whole patience is less, so that there is time for several tries.
+_CONNECT, _ANSWER = 5.0, 20.0
+
+
+class Keys(NamedTuple):
+    """Keys that were given, from a workspace's secret scope. They are never shown."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+
+class Places(NamedTuple):
+    """Where requests go: None is what the machine's own configuration says, else Amazon's endpoint in the region."""
+
+    region: str | None = None
+    s3: str | None = None
+    sts: str | None = None
+
+
+def keys_of(given: tuple[str | None, ...] | None) -> Keys | None:
+    """Raises UsageError for what is not an access key id, a secret and perhaps a token."""
+    if given is None:
+        return None
+    # Put into a scope from a file or with echo, a secret ends with a line break, which no header can have.
+    found = [part.strip() if isinstance(part, str) else part for part in given]
+    if len(found) not in (2, 3) or not all(isinstance(part, str) and part for part in found[:2]):
+        raise UsageError("keys of a bucket are (access key id, secret access key, session token or None); give these")
+    return Keys(str(found[0]), str(found[1]), found[2] or None if found[2:] else None)
+
+
+def keys_of_variables() -> Keys | None:
+    """The keys in this process's environment: a worker was begun before, or is on another machine."""
+    found = boto3.Session().get_credentials()
+    if found is None or found.method != "env":
+        return None
+    frozen = found.get_frozen_credentials()
+    return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+def make_client(role: str | None, keys: Keys | None, places: Places, give_up_after: float) -> Any:
+    """A client that tries nothing again. Raises one of AWS_ERRORS for a configuration that can't be used.
+
+    A role's keys are fetched with the first request, and anew before they expire.
+    """
+    config = _config(give_up_after)
+    session = _session(keys, places)
+    if role:
+        session = _assumed(session, role, places, config)
+    return session.client("s3", endpoint_url=places.s3, config=config)
+
+
+def find_places(role: str | None, keys: Keys | None) -> Places:
+    """What this machine's variables and files say, for a machine that may have others or none. Raises as above."""
+    session = _session(keys, Places())
+    return Places(session.region_name, _configured(session, "s3"), _configured(session, "sts") if role else None)
+
+
+def _configured(session: Any, service: str) -> str | None:
+    found, amazons = (
+        session.client(service, config=Config(ignore_configured_endpoint_urls=ignored)).meta.endpoint_url
+        for ignored in (None, True)
+    )
+    return None if found == amazons else str(found)
+
+
+def _session(keys: Keys | None, places: Places) -> Any:
+    return boto3.Session(*(keys or ()), region_name=places.region)
+
+
+def _assumed(session: Any, role: str, places: Places, config: Config) -> Any:
+    source = session.get_credentials()
+    if source is None:
+        raise NoCredentialsError()
+    fetcher = AssumeRoleCredentialFetcher(
+        partial(session.client, endpoint_url=places.sts, config=config),
+        source,
+        role,
+        extra_args={"RoleSessionName": "pinlake"},
+    )
+    assumed = get_session()
+    # botocore has no public way to give a session credentials that refresh themselves.
+    assumed._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    return boto3.Session(botocore_session=assumed, region_name=session.region_name)
+
+
+def _config(give_up_after: float) -> Config:
+    several = max(1.0, give_up_after / 3)
+    return Config(
+        max_pool_connections=2 * AT_ONCE,
+        # botocore's own tries are silent, and end when they have used up a quota that all threads share.
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=min(_CONNECT, several),
+        read_timeout=min(_ANSWER, several),
+    )
