@@ -33,6 +33,10 @@ run-kafka: $(VENV)/installed ## the same through a database, Kafka and its sink
 run-stream: $(VENV)/installed ## emulator and stream at once for a minute; the answers change as posts come
 	@$(BIN)/python -m pinlake.local.whole stream $(WORK)/stream $(POSTS)
 
+.PHONY: run-s3
+run-s3: $(VENV)/installed ## what run-kafka does, with dump and tables in a bucket; fetches 650 MB of jars once
+	@$(BIN)/python -m pinlake.local.whole s3 $(WORK)/s3 $(POSTS)
+
 .PHONY: test
 test: $(VENV)/installed ## the suite
 	@$(BIN)/pytest -m "not slow"

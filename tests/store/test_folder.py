@@ -131,8 +131,9 @@ def test_an_object_is_written_where_there_are_no_links(store: FolderStore, no_li
 
 @pytest.mark.parametrize("syncs", [True, False])
 def test_an_object_is_on_the_disk_before_it_has_its_name(
-    store: FolderStore, monkeypatch: pytest.MonkeyPatch, syncs: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syncs: bool
 ) -> None:
+    store = FolderStore(tmp_path / "synced", sync=True)
     done = []
     fsync, link = os.fsync, os.link
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
@@ -17,7 +19,7 @@ from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import MadeRows
 from pinlake.emulate.sinks.base import Deliveries, FailedFile
 from pinlake.emulate.sinks.kafka import KafkaSink
-from pinlake.errors import PinlakeError
+from pinlake.errors import MachineError, PinlakeError
 from pinlake.kafka import Config, client_config, count_messages
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
@@ -42,6 +44,7 @@ _GIVE_UP_AFTER = 60.0
 _DIRT, _DUPLICATES = 0.02, 0.03
 # Of a stream: how long posts come, and how many a second.
 _SECONDS, _RATE = 60.0, 100.0
+_BUCKET = "pinlake"
 _WATCHED = ("top_category_by_year", "users_joined_by_year")
 
 
@@ -88,6 +91,30 @@ def run_stream(folder: Path, _: int, out: Console) -> None:
     write(hops_result(hops), Format.TABLE, out)
 
 
+def run_s3(folder: Path, posts: int, out: Console) -> None:
+    """What `run_kafka` does, but dump and tables are in a bucket, of an S3 server on this machine."""
+    try:
+        from moto.server import ThreadedMotoServer
+    except ModuleNotFoundError as error:
+        raise MachineError("moto is not installed, the S3 server of this run; run `make install`") from error
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        # No secrets: the server takes any. Spark is started with these variables.
+        os.environ |= {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
+        }
+        boto3.client("s3").create_bucket(Bucket=_BUCKET)
+        _through_kafka(folder, posts, out, f"s3://{_BUCKET}/dump", f"s3://{_BUCKET}/lake")
+    finally:
+        server.stop()
+
+
 def _tables(lake: Lake, so_far: StreamSummary) -> list[RenderableType]:
     """What changes while a stream runs."""
     answers = [Result.of(ordered(lake, name), f"{name}: {GOLD[name].comment}") for name in _WATCHED]
@@ -127,7 +154,8 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
     settings = resolve({"source": dump, "lake": lake_address}, {}).settings
     run = pipeline.new_run(say)
-    lake = pipeline.open_lake(spark_session(settings.driver_memory, folder / "spark.log"), settings)
+    spark = spark_session(settings.driver_memory, folder / "spark.log", settings.needs_s3a)
+    lake = pipeline.open_lake(spark, settings)
     with pipeline.writing(lake, settings, run):
         counts = pipeline.run_all(lake, settings, run)
         show_run(counts, all_answers(lake), Format.TABLE, out)
@@ -158,7 +186,7 @@ def main(words: list[str]) -> str | None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        {"kafka": run_kafka, "stream": run_stream}[what](folder, posts, Console(soft_wrap=False))
+        {"kafka": run_kafka, "stream": run_stream, "s3": run_s3}[what](folder, posts, Console(soft_wrap=False))
     except PinlakeError as error:
         return f"error: {error}"
     return None

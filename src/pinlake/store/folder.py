@@ -17,7 +17,7 @@ _NOT_THERE = {errno.EPERM, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPN
 
 
 class FolderStore:
-    """Objects as files below a folder. With `sync` an object that is written has reached the disk, which takes its time.
+    """Objects as files below a folder. With `sync` what is written has reached the disk, which takes its time.
 
     Where the file system has no links, as volumes and other places in user space, two that write the same object at the
     very same moment are not kept apart: the later one stays.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
 from pinlake.errors import MachineError
@@ -64,35 +65,29 @@ class LakeBucket(S3Store):
     def remove_all(self, folder: str) -> None:
         """Remove every object below the folder."""
         for key in list(self._keys_in(folder)):
-            self._done(f"can't remove {key}", lambda s3, key=key: s3.delete_object(Bucket=self._bucket, Key=key))
+            self._remove(key)
 
     def move_all(self, folder: str, to: str) -> None:
         """Move every object below the folder to another."""
         for key in list(self._keys_in(folder)):
-            rest = key.removeprefix(f"{self._prefix}{folder}/")
-            source = {"Bucket": self._bucket, "Key": key}
-            target = f"{self._prefix}{to}/{rest}"
-            self._done(
-                f"can't take {target}",
-                lambda s3, source=source, target=target: s3.copy_object(
-                    Bucket=self._bucket, Key=target, CopySource=source
-                ),
-            )
-            self._done(f"can't remove {key}", lambda s3, key=key: s3.delete_object(Bucket=self._bucket, Key=key))
+            self._copy(key, f"{self._prefix}{to}/{key.removeprefix(f'{self._prefix}{folder}/')}")
+            self._remove(key)
 
     def _keys_in(self, folder: str) -> Iterator[str]:
-        more: dict[str, str] = {}
+        asked = {"Bucket": self._bucket, "Prefix": f"{self._prefix}{folder}/"}
         while True:
-            page = self._done(
-                f"can't list {folder}",
-                lambda s3, more=more: s3.list_objects_v2(
-                    Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/", **more
-                ),
-            )
+            page = self._done(f"can't list {folder}", lambda s3: s3.list_objects_v2(**asked))
             yield from [each["Key"] for each in page.get("Contents", [])]
             if not page.get("IsTruncated"):
                 return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _copy(self, key: str, to: str) -> None:
+        source = {"Bucket": self._bucket, "Key": key}
+        self._done(f"can't take {to}", lambda s3: s3.copy_object(Bucket=self._bucket, Key=to, CopySource=source))
+
+    def _remove(self, key: str) -> None:
+        self._done(f"can't remove {key}", lambda s3: s3.delete_object(Bucket=self._bucket, Key=key))
 
     def _done(self, what: str, ask: Callable[[Any], T]) -> T:
         try:
@@ -102,8 +97,6 @@ class LakeBucket(S3Store):
 
 
 def _seconds(now: str | None, then: Any) -> float:
-    from email.utils import parsedate_to_datetime
-
     if now is None:
         raise MachineError("the bucket's server sends no date, so the age of a lease can't be told; use another server")
     return float((parsedate_to_datetime(now) - then).total_seconds())
