@@ -61,7 +61,9 @@ def test_what_differs_from_run_to_run_is_replaced(text: str, expected: str) -> N
 def test_a_long_table_keeps_its_first_rows_and_says_so() -> None:
     found = first_rows(table(12))
     assert found.count("<td>") == 10
-    assert found.endswith("<p>kept in this file: the first 10 of</p>\n<p>12 rows</p>")
+    assert found.endswith("</table>\n<p>kept in this file: the first 10 of 12 rows</p>")
+    view = table(12).replace("12 rows", "the first 12 of 3,000 rows")
+    assert first_rows(view).endswith("</table>\n<p>kept in this file: the first 10 of 3,000 rows</p>")
 
 
 @pytest.mark.parametrize("html", [table(10), table(0), "<b>no table</b>"])
