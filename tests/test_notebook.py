@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,20 +51,29 @@ def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], t
     for topic in ("pin", "geo", "user"):
         (row,) = work(topic=topic).clean().collect()
         assert (row["topic"], row["new_records"] > 30, row["quarantined"]) == (topic, True, 0)
-    assert {row["topic"]: (row["silver"], row["backlog"]) for row in work().quality().collect()} == dict.fromkeys(
-        ("pin", "geo", "user"), (30, 0)
-    )
+    counted = {row["records"]: row[1:] for row in work().quality().collect()}
+    assert (counted["silver"], counted["backlog"]) == ((30,) * 3, (0,) * 3)
     assert json.loads(values.read_text()) == {"posts": 30}
     assert [row["answer"] for row in work().query().collect()] == list(GOLD)
     assert {row["question"] for row in work().report().collect()} == {table.comment for table in GOLD.values()}
     before = work().answer("top_category_by_year").collect()
-    assert {row["topic"]: row["silver"] for row in work().rebuild().collect()} == {"pin": 30, "geo": 30, "user": 30}
+    assert ("silver", 30, 30, 30) in work().rebuild().collect()
     assert work().answer("top_category_by_year").collect() == before
     with pytest.raises(UsageError, match=r"nothing was dropped: widget confirm holds other; .* type its name there"):
         work(confirm="other").clean_up()
     assert len(work(confirm=passed["database"]).clean_up().collect()) > len(GOLD)
     with pytest.raises(LakeError, match="table bronze isn't there yet; `pinlake ingest` makes it"):
         work().clean()
+
+
+def test_a_widget_is_filled_in_a_cell_where_none_are_shown(spark, tmp_path: Path) -> None:
+    dbutils = DbUtils({"lake": str(tmp_path / "lake"), "database": f"t_{uuid4().hex[:12]}"})
+    notebook.widgets(dbutils, "confirm")
+    with pytest.raises(UsageError, match=r"holds nothing; .*\. Where no widgets are shown, run dbutils") as refused:
+        notebook.open(dbutils, spark).clean_up()
+    (cell,) = re.findall(r"dbutils\.widgets\.text\(.+?\)", str(refused.value))
+    eval(cell)  # as the person does who was refused
+    assert notebook.open(dbutils, spark).clean_up().collect() == []
 
 
 def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:

@@ -24,6 +24,8 @@ from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
 from pinlake.objects import TOPICS_FOLDER
 from pinlake.query.gold import ordered
+from pinlake.report.output import shown
+from pinlake.report.views import turned
 from pinlake.session import spark_session
 from pinlake.settings import Settings, resolve
 from pinlake.storage import DbUtils, connect, disconnect, folder_of, secret
@@ -154,7 +156,7 @@ class Work:
         """New records of bronze to silver and quarantine. Returns how many went where."""
         with self._writing() as run:
             found = pipeline.run_clean(self.lake, self.settings, run, self.topics)
-        rows = [(each.topic, each.records, each.bad, each.bad_share) for each in found]
+        rows = [(each.topic, each.records, each.bad, round(each.bad_share, 4)) for each in found]
         return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
 
     def quality(self) -> DataFrame:
@@ -181,7 +183,7 @@ class Work:
         rows = []
         for name, table in GOLD.items():
             first = self.answer(name).first()
-            rows.append((table.comment, ", ".join(str(value) for value in first) if first else "no rows"))
+            rows.append((table.comment, ", ".join(map(shown, first)) if first else "no rows"))
         return self._frame("question string, first_answer string", rows)
 
     def rebuild(self) -> DataFrame:
@@ -202,7 +204,9 @@ class Work:
         if self.confirm != self.settings.database:
             raise UsageError(
                 f"nothing was dropped: widget confirm holds {self.confirm or 'nothing'}; to drop every table of schema "
-                f"{self.settings.database}, type its name there"
+                f"{self.settings.database}, type its name there. Where no widgets are shown, run "
+                f'dbutils.widgets.text("confirm", "{self.settings.database}") in a cell after the one that makes them, '
+                "and then what follows"
             )
         with self._writing():
             dropped = self.lake.drop_all()
@@ -214,7 +218,7 @@ class Work:
         return self.settings.model_copy(update={"source": folder_of(self.settings)})
 
     def _counts(self, run: Run) -> DataFrame:
-        return self.lake.read("row_count").where(F.col("run_id") == run.id).orderBy("topic")
+        return turned(self.lake.read("row_count").where(F.col("run_id") == run.id))
 
     @contextmanager
     def _writing(self) -> Iterator[Run]:

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.local import display as module
+from pinlake.report.views import TOTAL
 
 
 @pytest.fixture
@@ -17,18 +18,45 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
+def head(name: str, side: str) -> str:
+    return f'<th style="text-align: {side}">{name}</th>'
+
+
+def cell(text: str, side: str) -> str:
+    return f'<td style="text-align: {side}">{text}</td>'
+
+
 def test_a_frame_is_an_html_table_and_text(spark: SparkSession, shown: list[Any]) -> None:
-    frame = spark.sql("SELECT 1234567 AS n, '<b>' AS text, NULL AS nothing, array('a') AS list, true AS flag")
+    frame = spark.sql("SELECT 1234567 AS n, '<b>' AS text, NULL AS nothing, array('a', 'b') AS list, true AS flag")
     module.display(frame)
     (found,) = shown
-    head = "<tr><th>n</th><th>text</th><th>nothing</th><th>list</th><th>flag</th></tr>"
-    assert head in found["text/html"]
-    assert '<td style="text-align: right">1234567</td><td style="text-align: left">&lt;b&gt;</td>' in found["text/html"]
-    assert "<td><i>null</i></td>" in found["text/html"]
+    names = [head("n", "right"), *(head(name, "left") for name in ("text", "nothing", "list", "flag"))]
+    assert f"<thead><tr>{''.join(names)}</tr></thead>" in found["text/html"]
+    texts = [cell(text, "left") for text in ("&lt;b&gt;", "<i>null</i>", "a, b", "true")]
+    assert f"<tr>{cell('1,234,567', 'right')}{''.join(texts)}</tr>" in found["text/html"]
     assert "<p>1 row</p>" in found["text/html"]
     assert "1,234,567" in found["text/plain"]
     assert found["text/plain"].endswith("\n1 row")
     assert "\x1b" not in found["text/plain"]
+
+
+def test_numbers_are_written_as_people_read_them(spark: SparkSession, shown: list[Any]) -> None:
+    module.display(
+        spark.sql("SELECT 2015 AS year, 161000D AS median, 0.0032D AS bad_share UNION ALL SELECT 2016, NULL, 0")
+    )
+    for text in ("2015", "161,000", "0.3%", "<i>null</i>", "0.0%"):
+        assert cell(text, "right") in shown[0]["text/html"]
+
+
+def test_a_view_of_the_first_rows_says_how_many_there_are(spark: SparkSession, shown: list[Any]) -> None:
+    frame = spark.range(5)
+    setattr(frame, TOTAL, 12_000)
+    module.display(frame)
+    assert "<p>the first 5 of 12,000 rows</p>" in shown[0]["text/html"]
+    assert shown[0]["text/plain"].endswith("\nthe first 5 of 12,000 rows")
+    setattr(frame, TOTAL, 5)
+    module.display(frame)
+    assert "<p>5 rows</p>" in shown[1]["text/html"]
 
 
 def test_a_long_frame_is_cut(spark: SparkSession, shown: list[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from pinlake.lake.model import TABLES
 from pinlake.report.notebook_outputs import MOST_PLOTLY_BYTES, PLOTLY, first_rows, keep, plain
 from pinlake.report.plots import figure
 
@@ -59,12 +60,19 @@ def test_what_differs_from_run_to_run_is_replaced(text: str, expected: str) -> N
 
 
 def test_a_long_table_keeps_its_first_rows_and_says_so() -> None:
-    found = first_rows(table(12))
-    assert found.count("<td>") == 10
-    assert found.endswith("<p>kept in this file: the first 10 of</p>\n<p>12 rows</p>")
+    found = first_rows(table(16))
+    assert found.count("<td>") == 15
+    assert found.endswith("</table>\n<p>kept in this file: the first 15 of 16 rows</p>")
+    view = table(16).replace("16 rows", "the first 16 of 3,000 rows")
+    assert first_rows(view).endswith("</table>\n<p>kept in this file: the first 15 of 3,000 rows</p>")
 
 
-@pytest.mark.parametrize("html", [table(10), table(0), "<b>no table</b>"])
+def test_the_accounting_is_kept_as_a_whole() -> None:
+    counts = len(TABLES["row_count"].columns) - len(("run_id", "at", "topic"))
+    assert first_rows(table(counts)) == table(counts)
+
+
+@pytest.mark.parametrize("html", [table(15), table(0), "<b>no table</b>"])
 def test_what_is_short_stays_as_it_is(html: str) -> None:
     assert first_rows(html) == html
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 import pandas
@@ -162,6 +163,49 @@ def test_followers_are_on_a_logarithmic_axis_unless_one_is_zero(name: str, axis:
     with_zero = [{**ROWS[name][0], number: 0}, *ROWS[name][1:]]
     assert figure(name, ROWS[name]).layout[axis].type == "log"
     assert figure(name, with_zero).layout[axis].type == "linear"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_axes_of_numbers_have_ticks_that_can_be_read(name: str) -> None:
+    layout = figure(name, ROWS[name]).layout
+    for axis in (layout.xaxis, layout.yaxis):
+        if axis.type != "category" and name != "category_posts_by_year":
+            assert len(axis.tickvals) == len(axis.ticktext) >= 2
+            low, high = axis.range
+            bounds = (10**low, 10**high) if axis.type == "log" else (low, high)
+            assert all(bounds[0] <= value <= bounds[1] for value in axis.tickvals)
+            assert max(map(len, axis.ticktext)) <= 5
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (("art", "beauty"), "art, beauty"),
+        (("diy-and-crafts", "event-planning", "mens-fashion"), "diy-and-crafts, event-planning, mens-fashion"),
+        (("diy-and-crafts", "event-planning", "mens-fashion", "x"), "diy-and-crafts, event-planning and 2 more"),
+        (("x" * 60,), "x" * 47 + "…"),
+        (("x" * 60, "y"), "x" * 36 + "… and 1 more"),
+    ],
+)
+def test_a_label_has_whole_names_and_how_many_more_there_are(names: tuple[str, ...], text: str) -> None:
+    rows = [{"age_group": "50+", "category": name, "category_count": 4} for name in names]
+    assert mark("top_category_by_age_group", rows).text == (text,)
+
+
+def test_the_number_of_a_low_point_stands_below_the_line() -> None:
+    rows = [{"join_year": 2015 + n, "median_follower_count": count} for n, count in enumerate((9.0, 5.0, 7.0, 8.0))]
+    found = mark("median_followers_by_join_year", rows).textposition
+    assert found == ("top center", "bottom center", "top center", "top center")
+
+
+@pytest.mark.parametrize("name", ["top_user_by_country", "top_category_by_country"])
+def test_names_of_any_script_are_drawn_without_a_warning(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    named = {"top_user_by_country": "poster_name", "top_category_by_country": "category"}[name]
+    rows = [{**row, named: "さん \U0001f33f", "country": f"日本{n}"} for n, row in enumerate(ROWS[name])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        static_png(figure(name, rows))
+    assert caplog.text == ""
 
 
 def test_names_with_tags_and_dollars_are_shown_as_they_are() -> None:

@@ -35,6 +35,8 @@ JOB = {
 PEOPLE = ("00_start_here", "01_explore", "02_quality", "03_sql")
 ALL = sorted([*JOB, *PEOPLE])
 MOST_BYTES = 1_000_000
+# As ipykernel, and what is built on it, names the Python kernel of an environment.
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 # What branches, repeats or defines is logic, and belongs where a test reaches it.
 LOGIC = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.If, ast.IfExp, ast.Try),
@@ -75,6 +77,20 @@ def test_it_is_a_notebook_of_the_newest_format_for_a_plain_kernel(name: str) -> 
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
     assert notebook.metadata.kernelspec.name == "python3"
     assert notebook.metadata.language_info == {"name": "python"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_kernel_of_make_lab_has_the_name_that_is_stored(name: str) -> None:
+    """Else JupyterLab changes each notebook that is opened."""
+    kernel = json.loads((FOLDER.parent / ".jupyter/kernels/python3/kernel.json").read_text(encoding="utf-8"))
+    stored = {field: kernel[field] for field in ("display_name", "language")} | {"name": "python3"}
+    assert opened(name).metadata.kernelspec == stored == KERNEL
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_text_about_widgets_says_how_they_are_filled_where_none_are_shown(name: str) -> None:
+    text = "\n".join(cell.source for cell in opened(name).cells if cell.cell_type == "markdown")
+    assert "widget" not in text or "dbutils.widgets.text(" in text
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -160,7 +176,8 @@ def test_notebooks_that_a_text_names_are_there(name: str) -> None:
 def test_the_exploration_shows_and_plots_all_ten_answers() -> None:
     cells = list(code(opened("01_explore")).values())
     for name in GOLD:
-        assert f'display(work.answer("{name}"))\ndisplay(plots.answer(work.lake, "{name}"))' in cells
+        shown = f'display(plots.answer(work.lake, "{name}"))\ndisplay(views.look(work.lake, "{name}", rows=10))'
+        assert shown in cells
 
 
 def test_the_guide_runs_every_stage_and_looks_at_what_it_made() -> None:

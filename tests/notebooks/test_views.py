@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from pinlake.errors import UsageError
-from pinlake.lake.lake import check_query
+from pinlake.lake.lake import Lake, check_query
 from pinlake.lake.model import GOLD, ISSUES, TABLES
 from pinlake.report import views
 
@@ -56,8 +56,8 @@ def lake(spark: SparkSession) -> Any:
         "topic string, kind string, field string, records bigint, example_path string, batch bigint",
     )
     counts = spark.createDataFrame(
-        [("r1", "pin", 1), ("r2", "user", 3), ("r2", "pin", 2)],
-        "run_id string, topic string, received bigint",
+        [("r1", "pin", 1, 0), ("r2", "user", 3, 1), ("r2", "pin", 2, 0)],
+        "run_id string, topic string, received bigint, missing_offsets bigint",
     )
     silver = {
         f"silver_{topic}": spark.createDataFrame(
@@ -83,26 +83,28 @@ def lake(spark: SparkSession) -> Any:
     )
 
 
-def test_the_accounting_is_that_of_the_last_run(lake: Any) -> None:
+def test_the_accounting_is_that_of_the_last_run_turned(lake: Any) -> None:
     found = views.accounting(lake)
-    assert found.columns == ["topic", "received"]
-    assert rows(found) == [("pin", 2), ("user", 3)]
+    assert found.columns == ["records", "pin", "user"]
+    assert rows(found) == [("received", 2, 3), ("missing_offsets", 0, 1)]
 
 
 def test_a_record_counts_for_each_of_its_reasons(lake: Any) -> None:
     assert rows(views.reasons(lake)) == [
-        ("geo", "the record is not valid JSON", ["text"], 2),
-        ("geo", "timestamp is not a time stamp", ["timestamp"], 1),
-        ("pin", "the record is not valid JSON", ["text"], 1),
+        ("geo", "the record is not valid JSON", "text", 2),
+        ("geo", "timestamp is not a time stamp", "timestamp", 1),
+        ("pin", "the record is not valid JSON", "text", 1),
     ]
 
 
 def test_quarantined_records_are_shown_with_their_reasons_and_their_beginning(lake: Any) -> None:
     assert rows(views.quarantined(lake)) == [
         ("geo", "the record is not valid JSON", 0, 3, "a", "/w=="),
-        ("geo", "timestamp is not a time stamp; the record is not valid JSON", 1, 2, "c", "x" * 120),
+        ("geo", "timestamp is not a time stamp; the record is not valid JSON", 1, 2, "c", "x" * 79 + "…"),
         ("pin", "the record is not valid JSON", 0, 9, "b", "{"),
     ]
+    first = views.quarantined(lake, rows=1)
+    assert (first.count(), vars(first)[views.TOTAL]) == (1, 3)
 
 
 def test_drift_is_summed_over_batches(lake: Any) -> None:
@@ -111,9 +113,9 @@ def test_drift_is_summed_over_batches(lake: Any) -> None:
 
 def test_warnings_are_counted_by_topic_and_reason(lake: Any) -> None:
     assert rows(views.warned(lake)) == [
-        ("geo", "the record is not valid JSON", ["text"], 1),
-        ("geo", "timestamp is not a time stamp", ["timestamp"], 1),
-        ("pin", "timestamp is not a time stamp", ["timestamp"], 1),
+        ("geo", "the record is not valid JSON", "text", 1),
+        ("geo", "timestamp is not a time stamp", "timestamp", 1),
+        ("pin", "timestamp is not a time stamp", "timestamp", 1),
     ]
 
 
@@ -125,11 +127,28 @@ def test_strange_objects_are_sorted_by_kind(lake: Any) -> None:
 
 
 def test_a_look_is_in_a_fixed_order_without_upkeep(lake: Any) -> None:
-    found = views.look(lake, "silver_pin")
+    found = views.look(lake, "silver_user")
     assert found.columns == ["ind", "name", "_warnings"]
     assert [row[0] for row in rows(found)] == [1, 2]
-    assert [row[0] for row in rows(views.look(lake, "silver_pin", rows=1))] == [1]
+    assert [row[0] for row in rows(views.look(lake, "silver_user", rows=1))] == [1]
     assert [row[:2] for row in rows(views.look(lake, "row_count"))] == [("r1", "pin"), ("r2", "pin"), ("r2", "user")]
+
+
+def test_a_look_has_the_columns_that_people_read(spark: SparkSession) -> None:
+    columns = ", ".join(f"{column.name} {column.type}" for column in TABLES["bronze"].columns)
+    found = views.look(cast(Lake, Tables({"bronze": spark.createDataFrame([], columns)})), "bronze")
+    assert found.columns == ["topic", "partition", "offset", "path", "text", "problem"]
+    assert [set(names) - set(TABLES[table].column_names) for table, names in views._SHOWN.items()] == [set()] * 3
+
+
+def test_a_look_is_short_and_knows_the_number_of_all_rows(spark: SparkSession, lake: Any) -> None:
+    texts = [(n, "x" * 81, "y" * 80, [1, 2, 3, 4], [1.5, 2.0], [NO_TIME, NO_JSON]) for n in range(7)]
+    schema = f"ind int, long string, short string, many array<int>, few array<double>, _warnings {ISSUES}"
+    lake.frames["silver_geo"] = spark.createDataFrame(texts, schema)
+    found = views.look(lake, "silver_geo")
+    told = "timestamp is not a time stamp; the record is not valid JSON"
+    assert rows(found)[0] == (0, "x" * 79 + "…", "y" * 80, "1, 2, 3, …", "1.5, 2.0", told)
+    assert (found.count(), vars(found)[views.TOTAL]) == (5, 7)
 
 
 def test_a_look_asks_for_the_stage_that_makes_the_table(lake: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import io
-import json
 from typing import Any
 
 import IPython.display
@@ -38,30 +37,55 @@ def _is_frame(value: Any) -> bool:
 def _table(frame: Any) -> dict[str, str]:
     """The rows by MIME type."""
     from pinlake.report.output import Result
+    from pinlake.report.views import TOTAL
 
     result = Result.of(frame, limit=MOST_ROWS + 1)
     more = len(result.rows) > MOST_ROWS
     del result.rows[MOST_ROWS:]
-    note = f"the first {MOST_ROWS:,} rows" if more else f"{len(result.rows):,} row{'s' * (len(result.rows) != 1)}"
+    note = _note(len(result.rows), more, vars(frame).get(TOTAL))
     console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_jupyter=False, force_terminal=False)
     console.print(result.table(MOST_PLAIN_ROWS, "in the HTML table"))
     plain = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
     return {"text/html": _html(result.columns, result.rows, note), "text/plain": f"{plain}\n{note}"}
 
 
+def _note(shown: int, more: bool, total: int | None) -> str:
+    """How many rows are shown, and of how many: a view of the first rows knows the number of them all."""
+    if total is not None and total > shown:
+        return f"the first {shown:,} of {total:,} rows"
+    return f"the first {shown:,} rows" if more else f"{shown:,} row{'s' * (shown != 1)}"
+
+
 def _html(columns: list[str], rows: list[list[Any]], note: str) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-    body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
+    sides = ["right" if _is_numeric([row[place] for row in rows]) else "left" for place in range(len(columns))]
+    # Each header as its column: Jupyter would align all of them to the right.
+    head = _row("th", [html.escape(name) for name in columns], sides)
+    body = "\n".join(_row("td", list(map(_text, columns, row)), sides) for row in rows)
     return (
-        f'<table border="1" class="dataframe">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n'
+        f'<table border="1" class="dataframe">\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>\n'
         f"<p>{note}</p>"
     )
 
 
-def _cell(value: Any) -> str:
+def _row(tag: str, texts: list[str], sides: list[str]) -> str:
+    cells = [f'<{tag} style="text-align: {side}">{text}</{tag}>' for text, side in zip(texts, sides, strict=True)]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _is_numeric(values: list[Any]) -> bool:
+    there = [value for value in values if value is not None]
+    return bool(there) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in there)
+
+
+def _text(column: str, value: Any) -> str:
+    from pinlake.report.output import shown
+
     if value is None:
-        return "<td><i>null</i></td>"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f'<td style="text-align: right">{value}</td>'
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return f'<td style="text-align: left">{html.escape(text)}</td>'
+        return "<i>null</i>"
+    if isinstance(value, float) and column.endswith("share"):
+        return f"{value:.1%}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        return html.escape(", ".join(map(shown, value)))
+    return html.escape(shown(value))

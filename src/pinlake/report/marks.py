@@ -5,17 +5,19 @@ Only what every version of plotly since 5 knows: a workspace brings its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import log10
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
 from pinlake.lake.model import GOLD
+from pinlake.report.ticks import scale, ticks
 from pinlake.topics import CATEGORIES
 
 SEVERAL = "#8a8a8a"
 PLAIN = "#3b6ea8"
+_MOST_LETTERS = 48
 _CATEGORY_COLOURS = dict(
     zip(
         CATEGORIES,
@@ -37,9 +39,16 @@ class Top(NamedTuple):
 
 
 def _label(names: Sequence[str]) -> str:
-    text = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    """As many names as there is room for, and how many more there are; a name alone that is too long is cut."""
+    for number in range(min(len(names), 3), 0, -1):
+        more = f" and {len(names) - number} more" if len(names) > number else ""
+        text = ", ".join(names[:number]) + more
+        if len(text) <= _MOST_LETTERS:
+            break
+    else:
+        text = names[0][: _MOST_LETTERS - len(more) - 1] + "…" + more
     # The angle bracket would start a tag.
-    return (text if len(text) <= 48 else text[:47] + "…").replace("<", "&lt;")
+    return text.replace("<", "&lt;")
 
 
 def colour(names: Sequence[str]) -> str:
@@ -66,12 +75,12 @@ def bars(name: str, tops: Sequence[Top], limited: str = "", x: str = "posts") ->
     )
     highest = max(number for _, _, number in tops) or 1
     page = laid_out(name, [bar], limited, x=x, height=_height(tops))
-    page.update_xaxes(range=[0, highest / (1 - _room(tops))])
+    page.update_xaxes(range=[0, highest / (1 - _room(tops))], **ticks(0, highest, "linear"))
     return page.update_yaxes(autorange="reversed", type="category")
 
 
 def dots(name: str, tops: Sequence[Top], limited: str = "", x: str = "followers") -> go.Figure:
-    """Dots on a logarithmic axis, where a bar's length would mean nothing."""
+    """Dots, since on a logarithmic axis a bar's length would mean nothing."""
     numbers = [number for _, _, number in tops]
     dot = go.Scatter(
         x=numbers,
@@ -83,11 +92,14 @@ def dots(name: str, tops: Sequence[Top], limited: str = "", x: str = "followers"
         marker={"size": 10, "color": PLAIN},
         hovertemplate="%{y}: %{x:,}<extra></extra>",
     )
-    scale = _scale(numbers)
-    page = laid_out(name, [dot], limited, x=x, height=_height(tops), x_type=scale)
-    low, high = (f(log10(n) if scale == "log" else n for n in numbers) for f in (min, max))
-    apart = (high - low) or 1
-    page.update_xaxes(range=[low - apart * 0.1, high + apart * (_room(tops) / (1 - _room(tops)) + 0.05)])
+    kind = scale(numbers)
+    page = laid_out(name, [dot], limited, x=x, height=_height(tops), x_type=kind)
+    highest = max(numbers) or 1
+    low, high = (log10(min(numbers)), log10(highest)) if kind == "log" else (0, highest)
+    apart = high - low
+    least = low - apart * 0.1 if kind == "log" else 0
+    page.update_xaxes(range=[least, high + apart * (_room(tops) / (1 - _room(tops)) + 0.05)])
+    page.update_xaxes(**ticks(10**least if kind == "log" else 0, highest, kind))
     return page.update_yaxes(autorange="reversed", type="category")
 
 
@@ -100,7 +112,7 @@ def line(label: str, points: Sequence[tuple[int, float]], colour: str, with_text
         name=label,
         mode="lines+markers+text" if with_text else "lines+markers",
         text=[f"{number:,.10g}" for number in numbers] if with_text else None,
-        textposition="top center",
+        textposition=_sides(numbers) if with_text else None,
         cliponaxis=False,
         line={"color": colour, "width": 2},
         marker={"size": 8, "color": colour},
@@ -108,18 +120,26 @@ def line(label: str, points: Sequence[tuple[int, float]], colour: str, with_text
     )
 
 
+def _sides(numbers: Sequence[float]) -> list[str]:
+    """Where each point's number stands: not where the line to the next points goes."""
+    around = [[*numbers[max(place - 1, 0) : place], *numbers[place + 1 : place + 2]] for place in range(len(numbers))]
+    return [
+        "bottom center" if near and number < sum(near) / len(near) else "top center"
+        for number, near in zip(numbers, around, strict=True)
+    ]
+
+
 def lines(name: str, over_years: Sequence[go.Scatter]) -> go.Figure:
-    """Lines over the years in which users joined, medians of followers on a logarithmic axis."""
+    """Lines over the years in which users joined, medians of followers that are far apart on a logarithmic axis."""
     years = sorted({year for line in over_years for year in line.x})
-    scale = _scale([number for line in over_years for number in line.y])
-    page = laid_out(name, over_years, x="year in which the user joined (UTC)", y="median followers", y_type=scale)
+    numbers = [number for line in over_years for number in line.y]
+    kind = scale(numbers)
+    page = laid_out(name, over_years, x="year in which the user joined (UTC)", y="median followers", y_type=kind)
+    # Room for the numbers above and below the points.
+    low, high = (min(numbers) / 1.5, max(numbers) * 1.5) if kind == "log" else (0, (max(numbers) or 1) * 1.12)
+    page.update_yaxes(range=[log10(low), log10(high)] if kind == "log" else [low, high], **ticks(low, high, kind))
     # Years in their order, also where the first line has a gap.
     return page.update_xaxes(type="category", categoryorder="array", categoryarray=years)
-
-
-def _scale(numbers: Iterable[float]) -> str:
-    """Followers go from tens to millions; a logarithmic axis has no place for zero."""
-    return "log" if all(number > 0 for number in numbers) else "linear"
 
 
 def _height(tops: Sequence[Top]) -> int:
@@ -139,6 +159,8 @@ def laid_out(
 ) -> go.Figure:
     """The marks under the table's title. No template: it would be most of what a notebook stores of the figure."""
     axis = {"automargin": True, "gridcolor": "#e6e6e6", "zeroline": False}
+    # Marks that nobody sees keep what is written off the axis.
+    axis |= {"ticks": "outside", "tickcolor": "rgba(0,0,0,0)"}
     return go.Figure(
         data=list(marks),
         layout={

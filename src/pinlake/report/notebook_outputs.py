@@ -15,7 +15,8 @@ from nbformat import NotebookNode
 from pinlake.report.static_picture import static_png
 
 PLOTLY = "application/vnd.plotly.v1+json"
-MOST_ROWS = 10
+# The accounting has 13 counts, and must not be cut.
+MOST_ROWS = 15
 # Figures that can be moved are worth so much of a notebook; above it the pictures alone are kept.
 MOST_PLOTLY_BYTES = 200_000
 
@@ -25,6 +26,7 @@ _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d)(\.\d+)?")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 _BODY = re.compile(r"(<tbody>)(.*?)(</tbody>)", re.S)
+_NOTE = re.compile(r"<p>(.*?)</p>")
 _ROW = re.compile(r"<tr\b.*?</tr>", re.S)
 
 
@@ -69,8 +71,12 @@ def first_rows(html: str) -> str:
         return html
     assert body is not None  # it has rows
     shown = body[1] + "".join(rows[:MOST_ROWS]) + body[3]
-    note = f"<p>kept in this file: the first {MOST_ROWS} of</p>"
-    return html[: body.start()] + shown + html[body.end() :].replace("</table>", f"</table>{note}", 1)
+    return html[: body.start()] + shown + _NOTE.sub(_told, html[body.end() :], count=1)
+
+
+def _told(note: re.Match[str]) -> str:
+    # A view of the first rows has said "the first 20 of 300 rows": the whole is what counts.
+    return f"<p>kept in this file: the first {MOST_ROWS} of {note[1].rpartition(' of ')[2]}</p>"
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:

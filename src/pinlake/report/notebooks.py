@@ -38,7 +38,17 @@ _LAST = ("01_explore", "02_quality", "03_sql", "99_clean_up")
 _SOURCES = (
     *("clean/*.py", "emulate/*.py", "ingest/*.py", "lake/*.py", "query/*.py", "local/display.py"),
     *("report/marks.py", "report/notebook_outputs.py", "report/plots.py", "report/static_picture.py"),
-    *("report/views.py", "__init__.py", "checks.py", "maintenance.py", "notebook.py", "objects.py", "pipeline.py"),
+    *(
+        "report/output.py",
+        "report/ticks.py",
+        "report/views.py",
+        "__init__.py",
+        "checks.py",
+        "maintenance.py",
+        "notebook.py",
+        "objects.py",
+        "pipeline.py",
+    ),
     *("start.py", "storage.py", "topics.py"),
 )
 

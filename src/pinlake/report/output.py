@@ -71,7 +71,7 @@ class Result:
         for name, right in zip(self.columns, numeric, strict=True):
             table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
         for row in self.rows[:most]:
-            table.add_row(*[Text(_shown(value)) for value in row])
+            table.add_row(*[Text(shown(value)) for value in row])
         # Rich would wrap a title and a caption of the table itself to the width of its columns.
         above = [Text(self.title, style="italic")] if self.title else []
         below = [Text(f"… and {left:,} more: {more}", style="dim")] if left > 0 else []
@@ -138,7 +138,8 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as people read it: thousands are separated, but for what may be a year."""
     if value is None:
         return "-"
     if isinstance(value, bool | str):

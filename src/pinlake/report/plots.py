@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from pinlake.query.gold import check_name, ordered
 from pinlake.report import marks
 from pinlake.report.marks import PLAIN, SEVERAL, Top
+from pinlake.report.ticks import ticks
 
 if TYPE_CHECKING:
     import pandas
@@ -58,6 +59,7 @@ def category_posts_by_year(rows: Rows) -> go.Figure:
         text=[[f"{number:,}" for number in line] for line in numbers],
         texttemplate="%{text}",
         colorscale="Blues",
+        showscale=False,  # each field has its number
         hovertemplate="%{y}, %{x}: %{z:,} posts<extra></extra>",
     )
     return marks.laid_out("category_posts_by_year", [field], x="year (UTC)", height=480, x_type="category")
@@ -106,7 +108,10 @@ def users_joined_by_year(rows: Rows) -> go.Figure:
         marker_color=PLAIN,
         hovertemplate="%{x}: %{y:,} users<extra></extra>",
     )
-    return marks.laid_out("users_joined_by_year", [bar], x="year (UTC)", y="users who joined", x_type="category")
+    page = marks.laid_out("users_joined_by_year", [bar], x="year (UTC)", y="users who joined", x_type="category")
+    # Room for the numbers above the bars.
+    highest = (max(numbers) or 1) * 1.12
+    return page.update_yaxes(range=[0, highest], **ticks(0, highest, "linear"))
 
 
 def median_followers_by_join_year(rows: Rows) -> go.Figure:

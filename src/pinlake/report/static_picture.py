@@ -13,18 +13,34 @@ from html import unescape
 from typing import Any
 
 import plotly.graph_objects as go
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import NullLocator
+
+from pinlake.report.drawable import FONT, drawable
 
 _DOTS_AN_INCH = 80
 _WIDTH = 900
+_BESIDE: dict[str, dict[str, Any]] = {
+    side: {"xytext": shift, "textcoords": "offset points", "ha": across, "va": up}
+    for side, shift, across, up in (
+        ("middle right", (8, 0), "left", "center"),
+        ("top center", (0, 8), "center", "bottom"),
+        ("bottom center", (0, -8), "center", "top"),
+    )
+}
 
 
 def static_png(figure: go.Figure) -> bytes:
     """The figure's bars, dots, lines and fields of numbers with titles and axes; other marks are left out."""
+    with rc_context({"font.family": FONT}):
+        return _drawn(figure)
+
+
+def _drawn(figure: go.Figure) -> bytes:
     layout = figure.layout
     page = Figure(figsize=(_WIDTH / _DOTS_AN_INCH, (layout.height or 420) / _DOTS_AN_INCH), dpi=_DOTS_AN_INCH)
     canvas = FigureCanvasAgg(page)
@@ -33,9 +49,9 @@ def static_png(figure: go.Figure) -> bytes:
     for trace in figure.data:
         match trace.type:
             case "bar":
-                _draw_bars(axes, trace)
+                _draw_bars(axes, figure, trace)
             case "scatter":
-                _draw_scatter(axes, trace)
+                _draw_scatter(axes, figure, trace)
             case "heatmap":
                 _draw_field(axes, trace)
     if layout.showlegend:
@@ -69,61 +85,58 @@ def _draw_axes(axes: Axes, figure: go.Figure) -> None:
         axes.set_xscale("log")
     if layout.yaxis.type == "log":
         axes.set_yscale("log")
-    if layout.xaxis.range:
-        low, high = layout.xaxis.range
-        axes.set_xlim((10**low, 10**high) if layout.xaxis.type == "log" else (low, high))
-    if layout.xaxis.categoryarray:
-        # A category has its place from the first mark that has it.
-        axes.plot(list(layout.xaxis.categoryarray), [_any_number(figure)] * len(layout.xaxis.categoryarray), alpha=0)
-    if layout.yaxis.autorange == "reversed":
-        axes.invert_yaxis()
-    for axis, kind in ((axes.xaxis, layout.xaxis.type), (axes.yaxis, layout.yaxis.type)):
-        if kind == "log":
-            low, high = axis.get_view_interval()
-            # Steps between the powers of ten only where there are few of these: numbers would overlap.
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 200 else (1,), numticks=12))
-            axis.set_minor_formatter(NullFormatter())
-        if kind != "category":
-            axis.set_major_formatter(lambda number, _: f"{number:,.10g}")
+    for axis, given, limit in ((axes.xaxis, layout.xaxis, axes.set_xlim), (axes.yaxis, layout.yaxis, axes.set_ylim)):
+        if given.range:
+            low, high = given.range
+            limit((10**low, 10**high) if given.type == "log" else (low, high))
+        if given.tickvals is not None:
+            axis.set_minor_locator(NullLocator())
+            axis.set_ticks(list(given.tickvals), list(given.ticktext))
+        if given.type == "category":
+            names = _categories(figure, given, "x" if axis is axes.xaxis else "y")
+            axis.set_ticks(range(len(names)), [_plain(name) for name in names])
+            limit((len(names) - 0.5, -0.5) if given.autorange == "reversed" else (-0.5, len(names) - 0.5))
 
 
-def _draw_bars(axes: Axes, trace: Any) -> None:
+def _categories(figure: go.Figure, axis: Any, letter: str) -> list[str]:
+    """The names along an axis: in the order that it gives, else in that of the marks."""
+    return list(axis.categoryarray or dict.fromkeys(name for trace in figure.data for name in trace[letter]))
+
+
+def _placed(figure: go.Figure, trace: Any, letter: str) -> list[Any]:
+    """Where a mark stands along an axis: numbers as they are, names by their place."""
+    axis = figure.layout[f"{letter}axis"]
+    if axis.type != "category":
+        return list(trace[letter])
+    names = _categories(figure, axis, letter)
+    return [names.index(name) for name in trace[letter]]
+
+
+def _draw_bars(axes: Axes, figure: go.Figure, trace: Any) -> None:
     draw = axes.bar if _is_upright(trace) else axes.barh
-    marks, numbers = (trace.x, trace.y) if _is_upright(trace) else (trace.y, trace.x)
-    bars = draw(list(marks), list(numbers), color=trace.marker.color)
+    marks, numbers = ("x", "y") if _is_upright(trace) else ("y", "x")
+    bars = draw(_placed(figure, trace, marks), list(trace[numbers]), color=trace.marker.color)
     beside = axes.bar_label(bars, [_plain(text) for text in trace.text], padding=4, fontsize=9)
     _keep_out_of_layout(beside)
-    if _is_upright(trace):
-        axes.margins(y=0.15)
 
 
-def _draw_scatter(axes: Axes, trace: Any) -> None:
+def _draw_scatter(axes: Axes, figure: go.Figure, trace: Any) -> None:
+    across, up = _placed(figure, trace, "x"), _placed(figure, trace, "y")
     line = "-" if "lines" in trace.mode else ""
-    axes.plot(list(trace.x), list(trace.y), line + "o", color=trace.marker.color, label=trace.name)
+    axes.plot(across, up, line + "o", color=trace.marker.color, label=_plain(trace.name or ""))
     if "text" in trace.mode:
-        beside = "right" in trace.textposition
-        if not beside:
-            axes.margins(y=0.15)
+        sides = [trace.textposition] * len(up) if isinstance(trace.textposition, str) else trace.textposition
         _keep_out_of_layout(
-            axes.annotate(
-                _plain(text).strip(),
-                (x, y),
-                xytext=(8, 0) if beside else (0, 8),
-                textcoords="offset points",
-                ha="left" if beside else "center",
-                va="center" if beside else "bottom",
-                fontsize=9,
-                annotation_clip=False,
-            )
-            for x, y, text in zip(trace.x, trace.y, trace.text, strict=True)
+            axes.annotate(_plain(text).strip(), (x, y), annotation_clip=False, fontsize=9, **_BESIDE[side])
+            for x, y, text, side in zip(across, up, trace.text, sides, strict=True)
         )
 
 
 def _draw_field(axes: Axes, trace: Any) -> None:
     highest = max(max(line) for line in trace.z)
     axes.imshow(trace.z, cmap=trace.colorscale and "Blues", aspect="auto", origin="lower")
-    axes.set_xticks(range(len(trace.x)), trace.x)
-    axes.set_yticks(range(len(trace.y)), trace.y)
+    axes.set_xticks(range(len(trace.x)), map(_plain, trace.x))
+    axes.set_yticks(range(len(trace.y)), map(_plain, trace.y))
     for row, line in enumerate(trace.z):
         for column, number in enumerate(line):
             colour = "white" if number > highest * 0.6 else "black"
@@ -141,10 +154,6 @@ def _is_upright(trace: Any) -> bool:
     return trace.orientation != "h" if trace.type == "bar" else "lines" in (trace.mode or "")
 
 
-def _any_number(figure: go.Figure) -> Any:
-    return next((number for trace in figure.data for number in trace.y), 1)
-
-
 def _plain(text: str) -> str:
-    """Without tags, and with dollar signs that start no formula."""
-    return unescape(re.sub(r"<[^>]*>", "", text)).replace("$", r"\$")
+    """Without tags, in letters that the font has, and with dollar signs that start no formula."""
+    return drawable(unescape(re.sub(r"<[^>]*>", "", text))).replace("$", r"\$")

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, StringType, StructType
 
 from pinlake.errors import UsageError
 from pinlake.lake.model import TABLES
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column
+
     from pinlake.lake.lake import Lake
 
 # What a record or a row is found by; answers have an order of their own.
@@ -23,7 +26,19 @@ _PLACES = (
     ("topic", "kind", "field", "batch"),
     ("run_id", "topic"),
 )
-_RECORD_LENGTH = 120
+# What a look shows of wide tables; of the others all that isn't upkeep.
+_SHOWN = {
+    "bronze": ("topic", "partition", "offset", "path", "text", "problem"),
+    "silver_pin": ("ind", "title", "description", "poster_name", "follower_count", "tag_list", "category", "_warnings"),
+    "silver_post": (
+        *("ind", "title", "poster_name", "follower_count", "category", "country", "timestamp"),
+        *("user_name", "age", "date_joined"),
+    ),
+}
+_MOST_LETTERS = 80
+_MOST_ITEMS = 3
+# Where a view that shows the first rows alone says how many there are: `display` of this machine tells it.
+TOTAL = "pinlake_total"
 
 # The query of the notebook for SQL, where nothing else was asked.
 EXAMPLE = """\
@@ -34,8 +49,8 @@ ORDER BY follower_count DESC, ind
 LIMIT 10"""
 
 
-def look(lake: Lake, table: str, rows: int = 10) -> DataFrame:
-    """The table's first rows in a fixed order, without the columns that only serve its upkeep.
+def look(lake: Lake, table: str, rows: int = 5) -> DataFrame:
+    """The table's first rows in a fixed order: the columns that people read, long texts cut.
 
     Raises UsageError for an unknown table, LakeError for one that no stage has made yet.
     """
@@ -44,37 +59,49 @@ def look(lake: Lake, table: str, rows: int = 10) -> DataFrame:
     stage = "query" if TABLES[table].order else "run"
     found = lake.require(table, stage)
     order = TABLES[table].order or next(place for place in _PLACES if set(place) <= set(found.columns))
-    shown = [name for name in found.columns if not name.startswith("_") or name in ("_errors", "_warnings")]
-    return found.orderBy(*order).select(*shown).limit(rows)
+    shown = [
+        _shortened(found, name)
+        for name in found.columns
+        if name in _SHOWN.get(table, (name,)) and (not name.startswith("_") or name in ("_errors", "_warnings"))
+    ]
+    return _first(found.orderBy(*order).select(*shown), rows, found.count())
 
 
 def accounting(lake: Lake) -> DataFrame:
-    """The counts of the last run that was counted, one row a topic."""
+    """The counts of the last run that was counted: a row for each count, a column for each topic."""
     counts = lake.require("row_count", "run")
     last = counts.agg(F.max("run_id").alias("run_id"))
-    return counts.join(last, on="run_id", how="leftsemi").drop("run_id", "at").orderBy("topic")
+    return turned(counts.join(last, on="run_id", how="leftsemi"))
+
+
+def turned(counts: DataFrame) -> DataFrame:
+    """Rows of `row_count` of one run, turned: many narrow rows can be read, three wide ones can't."""
+    names = [name for name in counts.columns if name not in ("run_id", "at", "topic")]
+    found = {row["topic"]: row for row in counts.collect()}
+    topics = [topic for topic in TOPICS if topic in found]
+    rows = [(name, *(found[topic][name] for topic in topics)) for name in names]
+    schema = ", ".join(["records string", *(f"{topic} bigint" for topic in topics)])
+    return counts.sparkSession.createDataFrame(rows, schema)
 
 
 def reasons(lake: Lake) -> DataFrame:
     """Why records are in quarantine: topic, reason, columns, records; a record with two reasons is in both."""
     errors = lake.read("quarantine").select("topic", F.explode("_errors").alias("error"))
-    return _counted(errors.select("topic", F.col("error.message").alias("reason"), F.col("error.columns")))
+    return _counted(errors.select("topic", F.col("error.message").alias("reason"), _listed("error.columns")))
 
 
-def quarantined(lake: Lake) -> DataFrame:
-    """Every record in quarantine: topic, reasons, where it lies, and its beginning."""
-    return (
-        lake.read("quarantine")
-        .orderBy("topic", "partition", "offset", "position", "path")
-        .select(
-            "topic",
-            F.array_join("_errors.message", "; ").alias("reasons"),
-            "partition",
-            "offset",
-            "path",
-            F.substring(F.coalesce("text", F.base64("bytes")), 1, _RECORD_LENGTH).alias("record"),
-        )
+def quarantined(lake: Lake, rows: int = 10) -> DataFrame:
+    """The first records in quarantine: topic, reasons, where each lies, and its beginning."""
+    found = lake.read("quarantine")
+    shown = found.orderBy("topic", "partition", "offset", "position", "path").select(
+        "topic",
+        F.array_join("_errors.message", "; ").alias("reasons"),
+        "partition",
+        "offset",
+        "path",
+        _cut(F.coalesce("text", F.base64("bytes"))).alias("record"),
     )
+    return _first(shown, rows, found.count())
 
 
 def drifted(lake: Lake) -> DataFrame:
@@ -95,7 +122,7 @@ def warned(lake: Lake) -> DataFrame:
         for topic, table in tables.items()
     ]
     warnings = reduce(DataFrame.unionByName, each)
-    return _counted(warnings.select("topic", F.col("warning.message").alias("reason"), F.col("warning.columns")))
+    return _counted(warnings.select("topic", F.col("warning.message").alias("reason"), _listed("warning.columns")))
 
 
 def strange_objects(lake: Lake) -> DataFrame:
@@ -109,3 +136,32 @@ def _counted(rows: DataFrame) -> DataFrame:
         .agg(F.count("*").alias("records"))
         .orderBy("topic", F.desc("records"), "reason")
     )
+
+
+def _first(rows: DataFrame, most: int, total: int) -> DataFrame:
+    found = rows.limit(most)
+    setattr(found, TOTAL, total)
+    return found
+
+
+def _shortened(frame: DataFrame, name: str) -> Column:
+    """A column as people read it."""
+    kind = frame.schema[name].dataType
+    column = F.col(name)
+    if isinstance(kind, StringType):
+        return _cut(column).alias(name)
+    if not isinstance(kind, ArrayType):
+        return column
+    if isinstance(kind.elementType, StructType):  # issues
+        return F.array_join(F.col(f"{name}.message"), "; ").alias(name)
+    some = F.array_join(F.slice(column, 1, _MOST_ITEMS).cast("array<string>"), ", ")
+    return F.when(F.size(column) > _MOST_ITEMS, F.concat(some, F.lit(", …"))).otherwise(some).alias(name)
+
+
+def _cut(text: Column) -> Column:
+    long = F.length(text) > _MOST_LETTERS
+    return F.when(long, F.concat(F.substring(text, 1, _MOST_LETTERS - 1), F.lit("…"))).otherwise(text)
+
+
+def _listed(names: str) -> Column:
+    return F.array_join(names, ", ").alias("columns")
