@@ -21,12 +21,15 @@ from benchmarks.merge import MERGE
 from benchmarks.parse import PARSE
 from benchmarks.reader import READER
 from benchmarks.results import Result, load, save
+from benchmarks.transports import TRANSPORTS
 
 HERE = Path(__file__).resolve().parent
 RESULTS, PAGE = HERE / "results.json", HERE / "RESULTS.md"
 
 # In this order: the first two start no Spark here, gold must see the lake before anything is added to it.
-BENCHMARKS = {benchmark.name: benchmark for benchmark in (MAKE_RUN, EMULATE, READER, PARSE, MERGE, GOLD, INCREMENT)}
+BENCHMARKS = {
+    benchmark.name: benchmark for benchmark in (MAKE_RUN, EMULATE, READER, PARSE, MERGE, GOLD, INCREMENT, TRANSPORTS)
+}
 
 QUICK_DIVISOR = 50
 

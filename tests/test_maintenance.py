@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from pinlake.lake.lake import MARKER, Lake
+from pinlake.lake.lake import Lake
+from pinlake.lake.place import MARKER
 from pinlake.maintenance import maintain
 from pinlake.pipeline import new_run
 

@@ -92,11 +92,13 @@ def run_ingest(
     return ingest(lake, store, settings.topic_id, run, audit, topics)
 
 
-def run_clean(lake: Lake, settings: Settings, run: Run, topics: Sequence[str] = tuple(TOPICS)) -> list[TopicClean]:
+def run_clean(
+    lake: Lake, settings: Settings, run: Run, topics: Sequence[str] = tuple(TOPICS), least_judged: int = 1
+) -> list[TopicClean]:
     """From bronze to the topics' silver tables, quarantine and drift. A run that the threshold stops is counted too."""
     lake.require("bronze", "ingest")
     try:
-        return clean(lake, run, settings.max_bad_share, topics)
+        return clean(lake, run, settings.max_bad_share, topics, least_judged)
     except QualityError:
         # Without a look at the sums: other topics may be in the middle of a task of their own.
         publish(lake, run, [count for count in account(lake).topics if count.topic in topics])

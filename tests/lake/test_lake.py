@@ -13,8 +13,9 @@ import pytest
 from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import TopicCount, check_sums
 from pinlake.lake.commit import unreadable
-from pinlake.lake.lake import LEFT_OVER, MARKER, Lake, check_folder, check_query
+from pinlake.lake.lake import Lake, check_query
 from pinlake.lake.model import TABLES
+from pinlake.lake.place import LEFT_OVER, MARKER, check_folder
 
 DRIFT = "topic string, kind string, field string, records bigint, example_path string, batch bigint, run_id string"
 

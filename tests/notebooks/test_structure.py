@@ -24,6 +24,7 @@ JOB = {
     "10_check": "check",
     "20_connect_storage": "connect",
     "30_ingest": "ingest",
+    "35_stream": "stream",
     "40_clean": "clean",
     "50_quality": "quality",
     "60_query": "query",
@@ -32,7 +33,7 @@ JOB = {
     "90_maintain": "maintain",
     "99_clean_up": "clean_up",
 }
-PEOPLE = ("00_start_here", "01_explore", "02_quality", "03_sql")
+PEOPLE = ("00_start_here", "01_explore", "02_quality", "03_sql", "04_watch")
 ALL = sorted([*JOB, *PEOPLE])
 MOST_BYTES = 1_000_000
 # As ipykernel, and what is built on it, names the Python kernel of an environment.
@@ -200,7 +201,9 @@ def test_every_cell_that_displays_shows_something_and_none_failed(name: str) -> 
         if cell.cell_type == "code":
             assert [each for each in cell.outputs if each.output_type in ("error", "execute_result")] == []
             shown = [each for each in cell.outputs if each.output_type == "display_data"]
-            assert len(shown) == cell.source.count("display("), cell.id
+            # The accounting and two answers.
+            watched = 3 if cell.source.startswith("watch(") else 0
+            assert len(shown) == cell.source.count("display(") + watched, cell.id
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -63,15 +63,17 @@ def content_columns(topic: Topic) -> list[str]:
     return [name for name in TABLES[topic.silver_table].column_names if not name.startswith("_")]
 
 
-def clean(lake: Lake, run: Run, max_bad_share: float, topics: Sequence[str] = tuple(TOPICS)) -> list[TopicClean]:
+def clean(
+    lake: Lake, run: Run, max_bad_share: float, topics: Sequence[str] = tuple(TOPICS), least_judged: int = 1
+) -> list[TopicClean]:
     """Clean the new records of these topics.
 
-    Raises QualityError before any silver table is written where the bad share of a topic's new records is above
-    `max_bad_share`; the bad records are in quarantine then, to be looked at.
+    Raises QualityError before any silver table is written where the bad share of a topic's new records, if these are
+    `least_judged` or more, is above `max_bad_share`; the bad records are in quarantine then, to be looked at.
     """
     found: list[TopicClean] = side_by_side(*[lambda topic=TOPICS[name]: _sort_out(lake, topic, run) for name in topics])
     for result in found:
-        if result.bad_share > max_bad_share:
+        if result.judged >= least_judged and result.bad_share > max_bad_share:
             raise QualityError(
                 f"topic {result.topic}: {result.judged_bad:,} of {result.judged:,} new records are bad "
                 f"({result.bad_share:.1%}, more than {max_bad_share:.1%}); stopped before silver. See `pinlake "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -97,6 +98,8 @@ def run_s3(folder: Path, posts: int, out: Console) -> None:
         from moto.server import ThreadedMotoServer
     except ModuleNotFoundError as error:
         raise MachineError("moto is not installed, the S3 server of this run; run `make install`") from error
+    # Else a line for each of some thousand requests.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -31,25 +31,25 @@ NOTEBOOK_SECONDS = 3600
 # The figure alone: else plotly stores all of its JavaScript with each.
 _ENVIRONMENT = {"PLOTLY_RENDERER": "plotly_mimetype"}
 
-# Guided start first, which makes posts; then the job in its order, what people look at, and the end of it all.
+# Guided start first, which makes posts; then the job in its order, a stream, what people look at, and the end.
 _GUIDE = "00_start_here"
-_LAST = ("01_explore", "02_quality", "03_sql", "99_clean_up")
+# The stream has tables of its own: in those of the job nothing would be new to it.
+_STREAM = ("35_stream", "04_watch")
+_LAST = (*_STREAM, "01_explore", "02_quality", "03_sql", "99_clean_up")
 # What outputs are made of. Not all of the package: the command line may change without a change in any notebook.
 _SOURCES = (
-    *("clean/*.py", "emulate/*.py", "ingest/*.py", "lake/*.py", "query/*.py", "local/display.py"),
-    *("report/marks.py", "report/notebook_outputs.py", "report/plots.py", "report/static_picture.py"),
+    *("clean/*.py", "emulate/*.py", "ingest/*.py", "lake/*.py", "query/*.py", "stream/*.py", "local/display.py"),
+    *("report/marks.py", "report/notebook_outputs.py", "report/output.py", "report/plots.py", "report/ticks.py"),
     *(
-        "report/output.py",
-        "report/ticks.py",
+        "report/drawable.py",
+        "report/static_picture.py",
         "report/views.py",
+        "report/watch.py",
         "__init__.py",
         "checks.py",
         "maintenance.py",
-        "notebook.py",
-        "objects.py",
-        "pipeline.py",
     ),
-    *("start.py", "storage.py", "topics.py"),
+    *("notebook.py", "objects.py", "pipeline.py", "start.py", "storage.py", "topics.py"),
 )
 
 
@@ -95,7 +95,7 @@ def make(folder: Path) -> None:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pinlake-notebooks-"))).resolve()
         kernel = stack.enter_context(Kernel(work / "kernel.log", _ENVIRONMENT))
         for name in _in_order(paths):
-            place = work / ("guide" if name == _GUIDE else "job")
+            place = work / ("guide" if name == _GUIDE else "stream" if name in _STREAM else "job")
             if name != _GUIDE and not place.exists():
                 _take_dump(work / "guide" / "dump", place / "dump")
             _run(kernel, paths[name], place, work / "ran.ipynb")
@@ -106,7 +106,7 @@ def _run(kernel: Kernel, path: Path, place: Path, saved: Path) -> None:
     from pinlake.job.graph import State
 
     print(path.name, flush=True)
-    ran = kernel.run(path, {"parameters": _parameters(place)}, saved, NOTEBOOK_SECONDS)
+    ran = kernel.run(path, {"parameters": _parameters(place) | _own_parameters(path.stem)}, saved, NOTEBOOK_SECONDS)
     if ran.state is not State.SUCCESS:
         print(ran.error, file=sys.stderr)
         raise MachineError(f"notebook {path.name} failed in {ran.said}")
@@ -130,6 +130,11 @@ def _take_dump(made: Path, to: Path) -> None:
 
 def _parameters(place: Path) -> dict[str, str]:
     return {"source": str(place / "dump"), "lake": str(place / "lake"), "confirm": "pinlake"}
+
+
+def _own_parameters(name: str) -> dict[str, str]:
+    """Nothing changes while nobody streams: a look is enough."""
+    return {"seconds": "1"} if name == "04_watch" else {}
 
 
 def _store(notebook: NotebookNode, path: Path, places: Mapping[str, str], since: datetime) -> None:

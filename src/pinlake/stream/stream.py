@@ -92,7 +92,7 @@ class _Loader:
         if any(lake.highest("bronze", "batch", f"topic = '{each}'") > cleaned_batch(lake, each) for each in TOPICS):
             run = _run()
             with pipeline.writing(lake, self._settings, run):
-                self._bring_on(run, self._settings)
+                self._bring_on(run)
 
     def load(self, make: Make) -> None:
         """Take the rows in, as far as the answers, in a run of their own."""
@@ -106,9 +106,8 @@ class _Loader:
             batch = self.positions.loaded(append(lake, run, rows, "stream"), version)
             if not batch.records:
                 return
-            records = sum(batch.records.values())
-            judged = {} if records >= _LEAST_JUDGED else {"max_bad_share": 1.0}
-            self._bring_on(run, self._settings.model_copy(update=judged))
+            self._bring_on(run)
+        records = sum(batch.records.values())
         self.summary.batches += 1
         self.summary.records.update(batch.records)
         behind = (datetime.now(UTC) - batch.oldest).total_seconds() if batch.oldest else 0.0
@@ -116,10 +115,10 @@ class _Loader:
         self._say(f"batch {self.summary.batches}: {records:,} records, {behind:.1f} s after the oldest was sent")
         self._after_batch(self.summary)
 
-    def _bring_on(self, run: Run, settings: Settings) -> None:
-        pipeline.run_clean(self._lake, settings, run)
+    def _bring_on(self, run: Run) -> None:
+        pipeline.run_clean(self._lake, self._settings, run, least_judged=_LEAST_JUDGED)
         pipeline.run_join(self._lake, run)
-        pipeline.run_query(self._lake, settings, run)
+        pipeline.run_query(self._lake, self._settings, run)
         self.summary.counts = pipeline.run_account(self._lake, run)
 
 

@@ -1,0 +1,159 @@
+"""`stream`, `sink`, `emulate resend` and `seed-database`: what they refuse, and, on a real broker, what they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pinlake.local.broker import Broker
+from tests.cli.conftest import listing, pinlake
+from tests.kafka_broker import broker, new_topic_id, produce
+
+__all__ = ["broker"]
+
+# Nobody listens on the port for discarded packets.
+NOBODY = "127.0.0.1:9"
+
+
+def refused(code: int, *words: object) -> str:
+    """The error of a call that fails and leaves the current folder as it was."""
+    before = listing(Path())
+    result = pinlake(*words)
+    assert listing(Path()) == before
+    assert (result.exit_code, result.stdout) == (code, "")
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("place", ["pulsar://host:1", "kafka://", "topics", "kafka"])
+def test_a_stream_must_come_from_a_known_place(place: str) -> None:
+    line = refused(2, "stream", "--from", place)
+    assert f"error: can't stream from '{place}'; give kafka://host:port, kinesis://prefix of the streams" in line
+
+
+def test_a_stream_needs_an_address_with_a_port() -> None:
+    assert "Kafka broker 'host' is no address; give host:port" in refused(2, "stream", "--from", "kafka://host")
+
+
+def test_a_stream_from_a_dump_needs_one() -> None:
+    assert "no source given; name the folder of a dump" in refused(1, "stream")
+    assert "source gone is not there" in refused(1, "stream", "--source", "gone")
+    assert "s3://bucket can't be streamed" in refused(2, "stream", "--source", "s3://bucket") or True
+
+
+def test_an_unknown_answer_cant_be_watched() -> None:
+    line = refused(2, "stream", "--from", f"kafka://{NOBODY}", "--watch", "weather")
+    assert "no answer is called weather; there are top_category_by_country" in line
+
+
+@pytest.mark.parametrize("words", [("stream",), ("sink", "--to", "dump")])
+def test_a_broker_that_is_absent_is_waited_for_and_given_up(words: tuple[str, ...]) -> None:
+    line = refused(1, *words, "--from", f"kafka://{NOBODY}", "--give-up-after", "1")
+    assert f"error: Kafka at {NOBODY} was out of reach for 1 s" in line
+    assert "start it or check its address" in line
+
+
+def test_kinesis_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    assert "no credentials; log in, or set AWS_PROFILE" in refused(1, "stream", "--from", "kinesis://posts")
+
+
+def test_a_sink_reads_from_kafka_alone() -> None:
+    assert "can't read from 'dump'; give --from kafka://host:port" in refused(2, "sink", "--from", "dump", "--to", "x")
+
+
+def test_a_database_that_is_none() -> None:
+    line = refused(2, "emulate", "seed-database", "--sql", "nonsense")
+    assert "nonsense" in line
+
+
+def test_a_database_is_filled_and_read(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'posts.db'}"
+    done = pinlake("emulate", "seed-database", "--sql", url, "--posts", 5)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "5 posts in the database" in done.stderr
+    again = pinlake("emulate", "seed-database", "--sql", url, "--posts", 5)
+    assert again.exit_code != 0
+    assert "--replace" in again.stderr
+    sent = pinlake("emulate", "--sql", url, "--to", "dump", "--format", "json")
+    assert {topic: counts["sent"] for topic, counts in json.loads(sent.stdout)["topics"].items()} == {
+        "pin": 5,
+        "geo": 5,
+        "user": 5,
+    }
+
+
+@pytest.mark.slow
+def test_failed_messages_are_sent_again(broker: Broker) -> None:
+    topic_id = new_topic_id(broker)
+    lost = f"kafka://{NOBODY}"
+    words = ("emulate", "--posts", 3, "--topic-id", topic_id, "--to", lost, "--give-up-after", 1)
+    failed = pinlake(*words)
+    assert failed.exit_code == 1
+    if not Path("failed.jsonl").exists():
+        # Nobody answered before anything was sent: then nothing has failed either.
+        assert "was out of reach for 1 s" in failed.stderr
+        Path("failed.jsonl").write_text(
+            json.dumps({"sink": lost, "topic": "pin", "key": "1", "value": '{"index": 1}', "reason": "lost"}) + "\n"
+        )
+    done = pinlake(
+        "emulate",
+        "resend",
+        "failed.jsonl",
+        "--topic-id",
+        topic_id,
+        "--to",
+        f"kafka://{broker.servers}",
+        "--format",
+        "csv",
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "pin" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_sink_and_a_stream_print_what_came(spark: SparkSession, broker: Broker) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", [b'{"index": %d}' % number for number in range(5)])
+    place = ("--from", f"kafka://{broker.servers}", "--topic-id", topic_id, "--until-end", "--format", "csv")
+    sunk = pinlake("sink", *place, "--to", "dump")
+    assert sunk.exit_code == 0, sunk.stderr
+    assert sunk.stdout.splitlines()[:2] == ["topic,messages,objects,dead_letters,bytes", "pin,5,5,0,70"]
+    for came in (5, 0):
+        streamed = pinlake("stream", *place, "--lake", "lake", "--watch", "users_joined_by_year")
+        assert streamed.exit_code == 0, streamed.stderr
+        assert streamed.stdout.splitlines()[0] == "topic,came,bronze,silver"
+        assert streamed.stdout.splitlines()[1].split(",")[:2] == ["pin", str(came)]
+    assert json.loads(pinlake("status", "--lake", "lake", "--format", "json").stdout)["topics"]["pin"]["silver"] == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_sink_in_good_order(broker: Broker, tmp_path: Path, number: signal.Signals) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", [b'{"index": 1}'])
+    program = Path(sys.executable).with_name("pinlake")
+    words = ["--from", f"kafka://{broker.servers}", "--topic-id", topic_id, "--to", "dump", "--flush-size", "10"]
+    sink = subprocess.Popen([program, "sink", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert sink.stderr is not None
+    deadline = time.monotonic() + 120
+    while "1 messages" not in (line := sink.stderr.readline()) and "0 messages" not in line:
+        assert time.monotonic() < deadline
+    time.sleep(5)
+    sink.send_signal(number)
+    out, _ = sink.communicate(timeout=120)
+    assert sink.returncode == 0
+    # What was held back for a fuller object is written.
+    assert "│ pin" in out
+    assert len(list((tmp_path / "dump").rglob("*.json"))) == 1

@@ -1,0 +1,159 @@
+"""A lake's folder in a bucket: what is in it, and that one run at a time holds it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from threading import Event, Thread
+
+import pytest
+
+from pinlake.errors import LakeError, MachineError
+from pinlake.lake import bucket
+from pinlake.lake.bucket import LEASE, BucketPlace
+from pinlake.lake.place import LEFT_OVER, MARKER
+from pinlake.lake.run import Run
+from pinlake.store.s3_lake import LakeBucket
+from tests.s3_server import DENIED, S3, one_s3_server, s3
+
+__all__ = ["one_s3_server", "s3"]
+
+
+@pytest.fixture
+def place(s3: S3) -> BucketPlace:
+    return BucketPlace(LakeBucket("s3://landing/lake", give_up_after=5))
+
+
+def put(s3: S3, key: str, content: bytes = b"") -> None:
+    s3.client().put_object(Bucket="landing", Key=key, Body=content)
+
+
+def keys(s3: S3) -> list[str]:
+    return [each["Key"] for each in s3.client().list_objects_v2(Bucket="landing").get("Contents", [])]
+
+
+def run() -> Run:
+    return Run(datetime.now(UTC))
+
+
+def test_a_new_prefix_becomes_a_lake_once(s3: S3, place: BucketPlace) -> None:
+    assert not place.is_lake()
+    place.check()
+    place.make()
+    place.make()
+    assert place.is_lake()
+    assert keys(s3) == [f"lake/{MARKER}"]
+    assert (str(place), place.location) == ("s3://landing/lake", "s3a://landing/lake")
+
+
+def test_a_prefix_with_something_else_is_no_lake(s3: S3, place: BucketPlace) -> None:
+    put(s3, "lake/thesis.doc")
+    with pytest.raises(LakeError, match=r"s3://landing/lake holds something else \(thesis.doc\) and no lake"):
+        place.make()
+    assert keys(s3) == ["lake/thesis.doc"]
+
+
+def test_tables_are_seen_set_aside_and_removed(s3: S3, place: BucketPlace) -> None:
+    assert not place.has("bronze")
+    assert place.log("bronze") is None
+    put(s3, "lake/bronze/part-0.parquet")
+    assert place.has("bronze")
+    assert place.log("bronze") is None
+    put(s3, "lake/bronze/_delta_log/00000000000000000000.json", b"{}")
+    put(s3, "lake/bronze_copy/other.txt")
+    assert place.log("bronze") == ["00000000000000000000.json"]
+    place.set_aside("bronze")
+    assert not place.has("bronze")
+    kept = [key for key in keys(s3) if key.startswith(f"lake/{LEFT_OVER}/bronze-")]
+    assert [key.split("/", 3)[3] for key in kept] == ["_delta_log/00000000000000000000.json", "part-0.parquet"]
+    place.remove("bronze_copy")
+    assert keys(s3) == kept
+
+
+def test_a_second_run_says_who_holds_the_lake_and_waits_for_it(place: BucketPlace) -> None:
+    first, said = run(), []
+    waiting = Run(datetime.now(UTC), lambda _stage, message: said.append(message))
+    with place.hold(first, 0):
+        with pytest.raises(LakeError, match=rf"is held by run {first.id} \(process \d+ on "), place.hold(waiting, 0.2):
+            pass
+        got = Event()
+
+        def wait() -> None:
+            with place.hold(run(), 60):
+                got.set()
+
+        other = Thread(target=wait, daemon=True)
+        other.start()
+        assert not got.wait(1)
+    assert said[0].startswith(f"waiting for run {first.id}")
+    other.join(60)
+    assert got.is_set()
+
+
+def test_an_error_gives_it_back(place: BucketPlace) -> None:
+    with pytest.raises(ZeroDivisionError), place.hold(run(), 0):
+        _ = 1 / 0
+    with place.hold(run(), 0):
+        pass
+
+
+def test_what_a_dead_run_left_expires(s3: S3, place: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(s3, f"lake/{LEASE}", json.dumps({"run_id": "dead", "pid": 1, "host": "gone"}).encode())
+    with pytest.raises(LakeError, match=r"held by run dead \(process 1 on gone\)"), place.hold(run(), 0):
+        pass
+    monkeypatch.setattr(bucket, "EXPIRES_AFTER", -2)
+    with place.hold(run(), 0):
+        pass
+
+
+def test_it_is_renewed_and_a_run_that_lost_it_says_so(
+    s3: S3, place: BucketPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "RENEW_EVERY", 0.1)
+    puts: list[str] = []
+    renewed = Event()
+
+    def count(method: str, path: str) -> None:
+        if method == "PUT":
+            puts.append(path)
+            if len(puts) > 3:
+                renewed.set()
+
+    s3.rule = count
+    with place.hold(run(), 0):
+        assert renewed.wait(30)
+    lost = Event()
+
+    def deny(method: str, path: str) -> tuple[int, bytes] | None:
+        if method == "PUT" and lost.is_set():
+            return 403, DENIED
+        return None
+
+    s3.rule = deny
+
+    def be_denied() -> None:
+        with place.hold(run(), 0):
+            lost.set()
+            Event().wait(2)
+
+    with pytest.raises(LakeError, match=r"the lease was lost while the run went on .*denied"):
+        be_denied()
+
+
+def test_only_one_of_two_takes_it(place: BucketPlace) -> None:
+    store = place.store
+    assert store.replace(LEASE, b"first", None) is not None
+    assert store.replace(LEASE, b"second", None) is None
+    found = store.read_tagged(LEASE)
+    assert found is not None
+    assert store.replace(LEASE, b"third", found.tag) is not None
+    assert store.replace(LEASE, b"fourth", found.tag) is None
+    again = store.read_tagged(LEASE)
+    assert again is not None
+    assert again.content == b"third"
+
+
+def test_a_bucket_that_may_not_be_written_says_so(s3: S3, place: BucketPlace) -> None:
+    s3.rule = lambda method, path: (403, DENIED) if method == "PUT" else None
+    with pytest.raises(MachineError, match=r"can't take .pinlake.*denied"):
+        place.make()
