@@ -237,7 +237,7 @@ def _latency(bench: Bench, broker: Broker) -> Row:
         emulator.terminate()
         emulator.wait()
     # The first batch holds what came while Spark began.
-    ages = tuple(summary.seconds[1:]) or tuple(summary.seconds)
+    ages = tuple(summary.seconds[1:] or summary.seconds or [0.0])
     records = summary.records.total()
     return Row(
         f"age of the answers while {RATE:,} posts a second come",

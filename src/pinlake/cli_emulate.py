@@ -27,7 +27,7 @@ from pinlake.cli_base import (
     stopping,
     waiting,
 )
-from pinlake.errors import MachineError, UsageError
+from pinlake.errors import MachineError, SourceError, UsageError
 from pinlake.report.formats import Format
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
@@ -153,15 +153,15 @@ def seed_database(
     """Fill a database with the three source tables: made-up rows, or those of files."""
     with command(file, sql_url=sql, give_up_after=give_up_after, log_format=log_format, log_level=log_level) as call:
         need("transports", "sqlalchemy")
-        from pinlake.emulate import database
         from pinlake.emulate.files import FileRows
         from pinlake.emulate.rows import MadeRows
+        from pinlake.emulate.seed import seed_database as seed_posts
 
         source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
         count = len(source) if posts is None else min(posts, len(source))
         report = reporter(call.settings)
         with waiting(call.settings, "filling the database"):
-            done = database.seed_database(
+            done = seed_posts(
                 _sql_url(call),
                 _password(call),
                 source.posts(range(count)),
@@ -243,7 +243,13 @@ def _source(call: Command, rows: Path | None, from_sql: bool) -> tuple[Path | Ro
     url = _sql_url(call)
     report = reporter(call.settings)
     say = lambda message: report("emulate", message)  # noqa: E731
-    return DatabaseRows(url, _password(call), call.settings.give_up_after, say), url
+    found = DatabaseRows(url, _password(call), call.settings.give_up_after, say)
+    if not len(found):
+        found.close()
+        raise SourceError(
+            "the database's tables are empty; fill them, for example with `pinlake emulate seed-database`"
+        )
+    return found, url
 
 
 def _sql_url(call: Command) -> str:

@@ -58,7 +58,7 @@ def sink(
         from pinlake.report.hops import sink_result
         from pinlake.report.output import write
         from pinlake.sink.sink import SinkOptions, run_sink
-        from pinlake.store.open import open_store
+        from pinlake.store.open import open_for
 
         if not source.startswith(KAFKA):
             raise UsageError(f"can't read from {source!r}; give --from kafka://host:port")
@@ -69,7 +69,7 @@ def sink(
             summary = run_sink(
                 config,
                 call.settings.topic_id or DEFAULT_TOPIC_ID,
-                open_store(to, call.settings.s3_role, give_up_after=call.settings.give_up_after, sync=True),
+                open_for(call.settings, to, sync=True),
                 options,
                 lambda message: report("sink", message),
                 lambda so_far: report("sink", so_far.line()),

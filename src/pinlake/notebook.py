@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
 from pyspark.sql import functions as F
 
 from pinlake import checks, maintenance, pipeline
 from pinlake.clean.backfill import Days
-from pinlake.errors import UsageError
+from pinlake.errors import SettingsError, UsageError
 from pinlake.lake.commit import unreadable
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
@@ -28,8 +29,8 @@ from pinlake.report.output import shown
 from pinlake.report.views import turned
 from pinlake.session import spark_session
 from pinlake.settings import Settings, resolve
-from pinlake.storage import DbUtils, connect, disconnect, folder_of, secret
-from pinlake.store.open import open_store
+from pinlake.storage import ACCESS_KEY, SECRET_KEY, DbUtils, connect, disconnect, folder_of, secret
+from pinlake.store.open import open_for
 from pinlake.stream.open import DUMP, open_source
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
@@ -120,7 +121,7 @@ class Work:
         """Make the dump reachable; task value `source` is its folder. Returns the topics in it."""
         folder = connect(self.settings, self.spark, self.dbutils)
         self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
-        store = open_store(folder, self.settings.s3_role, give_up_after=self.settings.give_up_after)
+        store = open_for(self._with_keys(self.settings), folder)
         topics = [entry.name for entry in store.entries(TOPICS_FOLDER)]
         return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
 
@@ -215,7 +216,19 @@ class Work:
         return self._frame("dropped string", [(name,) for name in dropped])
 
     def _with_source(self) -> Settings:
-        return self.settings.model_copy(update={"source": folder_of(self.settings)})
+        return self._with_keys(self.settings.model_copy(update={"source": folder_of(self.settings)}))
+
+    def _with_keys(self, settings: Settings) -> Settings:
+        """For a bucket that is read as it is: the keys in the secret scope, where it has them."""
+        scope = settings.secret_scope
+        if not isinstance(settings.source, str) or scope is None or settings.s3_keys:
+            return settings
+        try:
+            access, hidden = (SecretStr(secret(settings, self.dbutils, key)) for key in (ACCESS_KEY, SECRET_KEY))
+        except SettingsError:
+            print(f"no {ACCESS_KEY} in scope {scope}: {settings.source} is read with the machine's own keys")
+            return settings
+        return settings.model_copy(update={"s3_access_key": access, "s3_secret_key": hidden})
 
     def _counts(self, run: Run) -> DataFrame:
         return turned(self.lake.read("row_count").where(F.col("run_id") == run.id))

@@ -22,7 +22,7 @@ from pinlake.query.gold import Years, update_gold
 from pinlake.settings import Settings
 from pinlake.store.base import Store
 from pinlake.store.folder import FolderStore
-from pinlake.store.open import open_store
+from pinlake.store.open import open_for
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_source(settings: Settings) -> Store:
             "no source given; name the folder of a dump, or s3://bucket/prefix, with --source or PINLAKE_SOURCE"
         )
     if isinstance(source, str):
-        store = open_store(source, settings.s3_role, give_up_after=settings.give_up_after)
+        store = open_for(settings, source)
         choose_topic_id(store, settings.topic_id, source)
         return store
     if not source.exists():
@@ -61,7 +61,7 @@ def place_of(settings: Settings) -> LakePlace | None:
     from pinlake.lake.bucket import BucketPlace
     from pinlake.store.s3_lake import LakeBucket
 
-    return BucketPlace(LakeBucket(settings.lake, settings.s3_role, give_up_after=settings.give_up_after))
+    return BucketPlace(LakeBucket(settings.lake, settings.s3_role, settings.s3_keys, settings.give_up_after))
 
 
 def check_lake(settings: Settings, write: bool = True) -> None:

@@ -64,6 +64,9 @@ class Settings(BaseModel):
     s3_role: str | None = Field(
         None, pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$", description="ARN of a role to assume for a bucket"
     )
+    s3_access_key: SecretStr | None = Field(None, description="id of an access key for a bucket, from the secrets file")
+    s3_secret_key: SecretStr | None = Field(None, description="its secret; without them the machine's own are used")
+    api_key: SecretStr | None = Field(None, description="key of an API gateway, sent to it as x-api-key")
     stream_from: str = Field(
         "dump", description="what a stream reads: kafka://host:port, kinesis://prefix of the streams, or dump"
     )
@@ -91,6 +94,13 @@ class Settings(BaseModel):
     )
 
     @property
+    def s3_keys(self) -> tuple[str, str] | None:
+        """The access key for a bucket, where one was given."""
+        if self.s3_access_key is None or self.s3_secret_key is None:
+            return None
+        return self.s3_access_key.get_secret_value(), self.s3_secret_key.get_secret_value()
+
+    @property
     def needs_s3a(self) -> bool:
         """Whether Spark itself has to reach a bucket: for tables it does, for a dump it doesn't."""
         return self.catalog is None and isinstance(self.lake, str)
@@ -108,6 +118,12 @@ class Settings(BaseModel):
         for first, last in (("first_post_year", "last_post_year"), ("first_join_year", "last_join_year")):
             if getattr(self, first) > getattr(self, last):
                 raise ValueError(f"{first} must not be after {last}")
+        return self
+
+    @model_validator(mode="after")
+    def keys_are_whole(self) -> Settings:
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("s3_access_key and s3_secret_key belong together")
         return self
 
     @model_validator(mode="after")

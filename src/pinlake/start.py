@@ -7,7 +7,7 @@ from pinlake.errors import SourceError
 from pinlake.objects import TOPICS_FOLDER
 from pinlake.settings import Settings
 from pinlake.storage import folder_of
-from pinlake.store.open import open_store
+from pinlake.store.open import open_for
 
 
 def ensure_dump(settings: Settings, posts: int = 300) -> str:
@@ -16,7 +16,7 @@ def ensure_dump(settings: Settings, posts: int = 300) -> str:
     Raises SourceError where no folder is named, and for a bucket: made-up posts don't belong in it.
     """
     folder = folder_of(settings)
-    if open_store(folder, settings.s3_role, give_up_after=settings.give_up_after).entries(TOPICS_FOLDER):
+    if open_for(settings, folder).entries(TOPICS_FOLDER):
         return f"a dump is in {folder}; nothing was made"
     if isinstance(folder, str) or settings.storage in ("mount", "s3"):
         raise SourceError(

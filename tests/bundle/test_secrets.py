@@ -23,6 +23,7 @@ NO_SECRETS = {
     "variable PINLAKE_SQL_PASSWORD or in the secrets file",  # where a password belongs
     "made-up-secret-of-tests",
     "made-up-word",
+    "testing",  # what a made-up S3 server takes
     "hunter2",
     "p@ss:w/rd%41",
     "wrong",

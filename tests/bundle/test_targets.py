@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pinlake.job.bundle import load
+from pinlake.job.bundle import Bundle, load
 from pinlake.job.errors import BundleError
 from tests.bundle.reading import (
     GIVEN,
@@ -26,6 +26,11 @@ from tests.bundle.reading import (
 )
 
 COMPUTE = ("environment_key", "job_cluster_key", "libraries")
+
+
+def batch_jobs(found: Bundle) -> dict[str, dict[str, Any]]:
+    """The jobs that come to an end."""
+    return {name: job for name, job in found.jobs.items() if name != "stream"}
 
 
 def target(name: str) -> dict[str, Any]:
@@ -94,10 +99,10 @@ def test_only_the_shared_targets_read_a_bucket() -> None:
 
 def test_triggers_are_paused_but_in_prod() -> None:
     """Files say nothing about it, so that the target's mode and presets decide."""
-    assert not any(
-        "pause_status" in path.read_text(encoding="utf-8").replace("trigger_pause_status", "")
-        for path in RESOURCE_FILES
-    )
+    assert [path.name for path in RESOURCE_FILES if "pause_status" in path.read_text(encoding="utf-8")] == [
+        # What it reads is nobody's to guess, and it costs as long as it runs.
+        "stream.job.yml"
+    ]
     assert target("dev")["mode"] == "development"
     presets = {name: target(name)["presets"].get("trigger_pause_status") for name in TARGETS}
     # Mode development pauses by itself.
@@ -138,7 +143,7 @@ def test_data_in_prod_is_not_destroyed_with_the_bundle() -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_jobs_are_serverless(name: str) -> None:
-    for job in bundle(name).jobs.values():
+    for job in batch_jobs(bundle(name)).values():
         assert not job.get("job_clusters")
         for task in notebook_tasks(job):
             assert [task[field] for field in COMPUTE] == ["pinlake", "", []]
@@ -150,7 +155,7 @@ def test_one_variable_makes_them_classic(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "resources", tmp_path / "resources")
     choice = "targets:\n  dev:\n    variables:\n      compute: ${var.classic}\n"
     (tmp_path / "resources" / "choice.yml").write_text(choice, encoding="utf-8")
-    for job in load(tmp_path, "dev").jobs.values():
+    for job in batch_jobs(load(tmp_path, "dev")).values():
         assert not job.get("environments")
         for task in notebook_tasks(job):
             (cluster,) = job["job_clusters"]
@@ -160,7 +165,24 @@ def test_one_variable_makes_them_classic(tmp_path: Path) -> None:
             assert cluster["new_cluster"]["node_type_id"] == "m5d.large"
 
 
-@pytest.mark.parametrize("name", sorted(bundle("dev").jobs))
+def test_the_stream_is_a_continuous_job_on_a_cluster_that_somebody_starts() -> None:
+    for name in TARGETS:
+        assert ("stream" in bundle(name).jobs) == (name != "free")
+    for name in ("dev", *SHARED_TARGETS):
+        job = bundle(name).jobs["stream"]
+        assert job["continuous"] == {"pause_status": "PAUSED"}
+        assert job["max_concurrent_runs"] == 1
+        assert not {"schedule", "trigger", "environments", "timeout_seconds"} & set(job)
+        (cluster,) = job["job_clusters"]
+        (task,) = job["tasks"]
+        assert task["job_cluster_key"] == cluster["job_cluster_key"]
+        wheel, client = task["libraries"]
+        assert wheel == {"whl": "../dist/*.whl"}
+        project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        assert f'"{client["pypi"]["package"]}",' in project
+
+
+@pytest.mark.parametrize("name", sorted(batch_jobs(bundle("dev"))))
 def test_every_job_has_its_limits(name: str) -> None:
     job = bundle("prod").jobs[name]
     assert job["max_concurrent_runs"] == 1

@@ -45,7 +45,7 @@ def test_a_stream_needs_an_address_with_a_port() -> None:
 def test_a_stream_from_a_dump_needs_one() -> None:
     assert "no source given; name the folder of a dump" in refused(1, "stream")
     assert "source gone is not there" in refused(1, "stream", "--source", "gone")
-    assert "s3://bucket can't be streamed" in refused(2, "stream", "--source", "s3://bucket") or True
+    assert "s3://bucket can't be streamed" in refused(2, "stream", "--source", "s3://bucket")
 
 
 def test_an_unknown_answer_cant_be_watched() -> None:
@@ -75,7 +75,7 @@ def test_a_sink_reads_from_kafka_alone() -> None:
 
 def test_a_database_that_is_none() -> None:
     line = refused(2, "emulate", "seed-database", "--sql", "nonsense")
-    assert "nonsense" in line
+    assert "error: the database's URL can't be used; give mysql://USER@HOST:PORT/DATABASE" in line
 
 
 def test_a_database_is_filled_and_read(tmp_path: Path) -> None:

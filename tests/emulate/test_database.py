@@ -22,8 +22,9 @@ import pymysql
 import pytest
 
 from pinlake.emulate import database
-from pinlake.emulate.database import PAGE, DatabaseRows, seed_database
+from pinlake.emulate.database import PAGE, DatabaseRows
 from pinlake.emulate.rows import MadeRows, Post
+from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, SourceError, UsageError
 from pinlake.topics import TOPICS, Kind
 

@@ -23,8 +23,9 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sql
 
-from pinlake.emulate.database import PAGE, DatabaseRows, seed_database
+from pinlake.emulate.database import PAGE, DatabaseRows
 from pinlake.emulate.rows import MadeRows, Post
+from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pinlake.emulate.database import DatabaseRows, seed_database
+from pinlake.emulate.database import DatabaseRows
 from pinlake.emulate.emulator import emulate
 from pinlake.emulate.rows import MadeRows
+from pinlake.emulate.seed import seed_database
 from pinlake.emulate.sinks.base import Deliveries, FailedFile
 from pinlake.emulate.sinks.dump import DumpSink
 from pinlake.emulate.sinks.kafka import KafkaSink

@@ -157,15 +157,26 @@ def test_a_worker_asks_the_endpoints_of_the_drivers_profile(
     assert roles_asked(s3) == 1
 
 
-def test_a_workers_keys_are_its_own(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up-secret-of-tests")
+def test_keys_in_variables_travel_and_those_in_files_are_each_machines_own(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "driver-key")
     store = S3Store("s3://landing")
     store.write("t/1", b"x")
     travelled = pickle.dumps(store)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert pickle.loads(travelled).read("t/1").content == b"x"
+    assert s3.keys == {"driver-key"}
+    for name in ("driver", "worker"):
+        lines = f"[default]\naws_access_key_id = {name}-file\naws_secret_access_key = made-up-secret-of-tests\n"
+        (tmp_path / name).write_text(lines)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "driver"))
+    travelled = pickle.dumps(S3Store("s3://landing"))
     assert b"made-up-secret-of-tests" not in travelled
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "worker-key")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "worker"))
     pickle.loads(travelled).read("t/1")
-    assert "worker-key" in s3.keys
+    assert s3.keys == {"driver-key", "worker-file"}
 
 
 def test_keys_that_are_given_are_used_and_travel(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,10 @@ SERVERS = {"bootstrap.servers": "b:9092"}
 
 def test_a_login_with_a_password() -> None:
     config = {**SERVERS, "security.protocol": "SASL_SSL", "sasl.mechanisms": "SCRAM-SHA-512"}
-    config |= {"sasl.username": "anna", "sasl.password": 'a"b\\c'}
+    word, quoted = 'a"b\\c', r'"a\"b\\c"'
+    config |= {"sasl.username": "anna", "sasl.password": word}
     module = "org.apache.kafka.common.security.scram.ScramLoginModule"
-    login = r'required username="anna" password="a\"b\\c";'
+    login = f'required username="anna" password={quoted};'
     assert java_config(config, print, {}) == {
         "kafka.bootstrap.servers": "b:9092",
         "kafka.security.protocol": "SASL_SSL",

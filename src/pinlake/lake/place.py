@@ -59,14 +59,16 @@ class FolderPlace:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.location = str(self.root)
+        # As it was given.
+        self._name = root
 
     def __str__(self) -> str:
-        return str(self.root)
+        return str(self._name)
 
     def check(self, write: bool = True) -> None:
-        check_folder(self.root)
+        check_folder(self._name)
         if write:
-            check_writable(self.root)
+            check_writable(self._name)
 
     def is_lake(self) -> bool:
         return (self.root / MARKER).is_file()

@@ -15,9 +15,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from pinlake import pipeline
-from pinlake.emulate.database import DatabaseRows, seed_database
+from pinlake.emulate.database import DatabaseRows
 from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import MadeRows
+from pinlake.emulate.seed import seed_database
 from pinlake.emulate.sinks.base import Deliveries, FailedFile
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.errors import MachineError, PinlakeError

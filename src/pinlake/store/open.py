@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pinlake.errors import MachineError, UsageError
 from pinlake.store.base import Store
 from pinlake.store.folder import FolderStore
+
+if TYPE_CHECKING:
+    from pinlake.settings import Settings
 
 # Hadoop's names for S3 are in many settings of Spark.
 _BUCKET = re.compile(r"s3[an]?://", re.IGNORECASE)
@@ -61,3 +65,9 @@ def open_store(
     from pinlake.store.s3 import S3Store
 
     return S3Store(address, role, keys, give_up_after)
+
+
+def open_for(settings: Settings, address: str | Path, sync: bool = False) -> Store:
+    """The store, opened as the settings say. Raises what `open_store` does."""
+    role, keys, give_up_after = settings.s3_role, settings.s3_keys, settings.give_up_after
+    return open_store(address, role, keys=keys, give_up_after=give_up_after, sync=sync)

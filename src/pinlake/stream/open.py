@@ -37,11 +37,12 @@ def open_source(settings: Settings, kafka_properties: str | None = None) -> Sour
     if address == DUMP:
         from pinlake.stream.dump_source import DumpSource
 
-        store = check_source(settings)
-        if isinstance(settings.source, str) or settings.source is None:
+        if isinstance(settings.source, str):
             raise UsageError(
                 f"{settings.source} can't be streamed: Spark's file source reads folders, in a workspace volumes; read "
                 "it with `pinlake run`"
             )
+        store = check_source(settings)
+        assert settings.source is not None  # that was checked
         return DumpSource(settings.source, choose_topic_id(store, settings.topic_id, store.root)[0])
     raise UsageError(f"can't stream from {address!r}; give {FORMS} with --from, or as the setting stream_from")

@@ -75,12 +75,18 @@ def _kafka(servers: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
     )
 
 
+def _headers(settings: Settings) -> dict[str, str]:
+    return {"x-api-key": settings.api_key.get_secret_value()} if settings.api_key else {}
+
+
 def _rest(scheme: str) -> Callable[[str, SinkOptions, Deliveries], Sink]:
     def open_rest(rest: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
         from pinlake.emulate.sinks.rest import KafkaRestSink
 
         url = f"{scheme}://{rest.rstrip('/')}"
-        return KafkaRestSink(url, options.topic_id, options.settings.give_up_after, deliveries, options.say)
+        return KafkaRestSink(
+            url, options.topic_id, options.settings.give_up_after, deliveries, options.say, _headers(options.settings)
+        )
 
     return open_rest
 
@@ -99,17 +105,19 @@ def _kinesis_gateway(scheme: str) -> Callable[[str, SinkOptions, Deliveries], Si
         if not stage:
             raise UsageError(f"{rest!r} names no stream; give kinesis+{scheme}://gateway/stage/prefix of the streams")
         url = f"{scheme}://{stage}"
-        return KinesisGatewaySink(url, prefix, options.settings.give_up_after, deliveries, options.say)
+        return KinesisGatewaySink(
+            url, prefix, options.settings.give_up_after, deliveries, options.say, _headers(options.settings)
+        )
 
     return open_gateway
 
 
 def _bucket(place: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
     from pinlake.emulate.sinks.dump import DumpSink
-    from pinlake.store.open import open_store
+    from pinlake.store.open import open_for
 
     settings = options.settings
-    store = open_store(f"s3://{place}", settings.s3_role, give_up_after=settings.give_up_after)
+    store = open_for(settings, f"s3://{place}")
     return DumpSink(store, options.topic_id, deliveries, options.partitions, options.flush_size, options.gzip)
 
 

@@ -1,0 +1,202 @@
+"""A database server, asked again while it is out of reach, and its errors in words that help."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sql
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from pinlake.emulate.sinks.base import SAY_EVERY, Say
+from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError, first_line
+
+T = TypeVar("T")
+
+_DRIVERS = {
+    **dict.fromkeys(("mysql", "mysql+pymysql"), "mysql+pymysql"),
+    **dict.fromkeys(("mariadb", "mariadb+pymysql"), "mariadb+pymysql"),
+    **dict.fromkeys(("postgres", "postgresql", "postgresql+pg8000"), "postgresql+pg8000"),
+    **dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite"),
+}
+# Seconds without a byte after which a server counts as lost; a table's ids come as a stream, so none needs as long.
+_SILENT_FOR = 30.0
+_URLS = "mysql://USER@HOST:PORT/DATABASE, postgresql://USER@HOST:PORT/DATABASE or sqlite:///FILE"
+_PASSWORD_PLACE = "variable PINLAKE_SQL_PASSWORD or in the secrets file"  # noqa: S105  a place, no password
+
+# What servers say when waiting may help: MySQL's numbers, PostgreSQL's states, SQLite's names.
+_PASSING = {
+    *(1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055, 4031),
+    *("08000", "08003", "08006", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05"),
+    *("SQLITE_BUSY", "SQLITE_LOCKED"),
+}
+_CREDENTIALS = f"check the user in the URL, and the password, which belongs in {_PASSWORD_PLACE}"
+_NO_RIGHT = "ask for the right to do that, or name another user in the URL"
+_NO_DATABASE = "check the database's name in the URL, or make it"
+_REMEDIES = {
+    **dict.fromkeys((1045, 1698, "28000", "28P01"), _CREDENTIALS),
+    **dict.fromkeys((1044, 1130, 1142, "42501"), _NO_RIGHT),
+    **dict.fromkeys((1049, "3D000"), _NO_DATABASE),
+    "SQLITE_NOTADB": "give the path of a SQLite file in the URL",
+    "SQLITE_CANTOPEN": "give a path in the URL that can be opened, in a folder that is there",
+}
+_NOT_THERE = {1049, "3D000", "SQLITE_NOTADB"}
+
+
+class _LostError(Exception):
+    """The database is out of reach, which may pass."""
+
+
+class Database:
+    """A database that is asked again while it is out of reach. Its password is in no message."""
+
+    def __init__(self, url: str, password: str | None, give_up_after: float, say: Say, is_made: bool = False) -> None:
+        """Connect to nothing yet; `is_made` lets SQLite make its file. Raises UsageError, MachineError, SourceError."""
+        parsed = _parsed(url)
+        self.place = f"database {parsed.set(query={}).render_as_string()}"
+        is_file = parsed.drivername == "sqlite"
+        if is_file and not is_made and not Path(str(parsed.database)).is_file():
+            raise SourceError(f"{self.place}: no such file; give the path of a SQLite file in the URL")
+        self._engine = self._engine_of(parsed, password, give_up_after)
+        self._give_up_after = give_up_after
+        self._say = say
+        self._said = float("-inf")
+
+    def ask(self, work: Callable[[sql.Connection], T]) -> T:
+        """What `work` gives, in a transaction of its own; begun anew where the connection is lost.
+
+        Raises what `work` raises, and SourceError or MachineError for what the database says.
+        """
+        self._said = float("-inf")
+        growing = wait_exponential(multiplier=0.1, max=SAY_EVERY)
+        retrying = Retrying(
+            retry=retry_if_exception_type(_LostError),
+            wait=lambda state: min(growing(state), self._left(state)),
+            stop=stop_after_delay(self._give_up_after),
+            before_sleep=self._tell,
+            retry_error_callback=self._give_up,
+        )
+        found: T = retrying(self._try, work)
+        return found
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _engine_of(self, url: sql.URL, password: str | None, give_up_after: float) -> sql.Engine:
+        within = max(min(give_up_after, _SILENT_FOR), 1.0)
+        options: dict[str, Any] = {"connect_args": {"timeout": 1.0}}
+        if url.drivername != "sqlite":
+            timeouts = {"timeout": within}
+            if url.drivername != "postgresql+pg8000":
+                timeouts = {"connect_timeout": min(within, SAY_EVERY), "read_timeout": within, "write_timeout": within}
+            # Beside the URL, so that nothing that shows an URL can show it; pg8000 breaks where it finds none at all.
+            # Tables that grow meanwhile show one state to all that is asked together.
+            options = {"connect_args": {"password": password or "", **timeouts}, "isolation_level": "REPEATABLE READ"}
+        try:
+            engine = sql.create_engine(
+                url, hide_parameters=True, pool_size=1, max_overflow=0, pool_logging_name="pinlake", **options
+            )
+        except ModuleNotFoundError as error:
+            missing = f"package {error.name} is not installed; install pinlake's extra `transports`"
+            raise MachineError(missing) from error
+        except (TypeError, ValueError, SQLAlchemyError) as error:
+            raise UsageError(f"{self.place} can't be used: {first_line(error)}; mend its URL") from error
+        # pg8000 would travel once for each row otherwise.
+        engine.dialect.use_insertmanyvalues_wo_returning = url.drivername == "postgresql+pg8000"
+        # What goes wrong when a lost connection is closed would go to stderr. That it is lost is told in waits.
+        logging.getLogger("sqlalchemy.pool.impl.QueuePool.pinlake").setLevel(logging.CRITICAL)
+        return engine
+
+    def _try(self, work: Callable[[sql.Connection], T]) -> T:
+        try:
+            with self._connected() as connection, connection.begin():
+                return work(connection)
+        except (SQLAlchemyError, OSError) as error:
+            judged = self._judged(error)
+            if isinstance(judged, _LostError):
+                self._engine.dispose()
+            raise judged from error
+
+    def _connected(self) -> sql.Connection:
+        try:
+            return self._engine.connect()
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception as error:
+            # A driver's own words: for options that it doesn't know, for a way to log in that needs another package,
+            # and whatever it stumbles over where something else answers.
+            raise UsageError(
+                f"{self.place} can't be connected to ({first_line(error)}); check its kind and port, mend what follows "
+                "? in the URL, or install the package that is named"
+            ) from error
+
+    def _judged(self, error: Exception) -> _LostError | PinlakeError:
+        code, said = _said_by(error)
+        if code in _PASSING or _is_network(error):
+            return _LostError(said)
+        kind = SourceError if code in _NOT_THERE else MachineError
+        return kind(f"{self.place}: {said}; {_REMEDIES.get(code, 'check the tables, and the log of the server')}")
+
+    def _left(self, state: RetryCallState) -> float:
+        return max(self._give_up_after - (state.seconds_since_start or 0.0), 0.0)
+
+    def _tell(self, state: RetryCallState) -> None:
+        if time.monotonic() - self._said >= SAY_EVERY:
+            self._said = time.monotonic()
+            self._say(f"waiting for {self.place} ({_failure_of(state)}); gives up in {self._left(state):.0f} s")
+
+    def _give_up(self, state: RetryCallState) -> Any:
+        raise MachineError(
+            f"{self.place} was out of reach for {self._give_up_after:g} s ({_failure_of(state)}); start it or check "
+            "its address and the network, or wait longer with --give-up-after"
+        ) from _failure_of(state)
+
+
+def _failure_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _parsed(url: str) -> sql.URL:
+    """The URL with the driver that is used here, without a password. No error repeats it, as it may hold one."""
+    try:
+        parsed: sql.URL | None = sql.make_url(url)
+    except (ArgumentError, ValueError):
+        # Raised below: an error raised here would carry this one, which quotes parts of the URL.
+        parsed = None
+    driver = _DRIVERS.get(parsed.drivername) if parsed else None
+    if parsed and (parsed.password or any("pass" in name or "pwd" in name for name in map(str.lower, parsed.query))):
+        raise UsageError(f"the database's URL holds a password; take it out, and put it in {_PASSWORD_PLACE}")
+    if parsed is None or driver is None:
+        raise UsageError(f"the database's URL can't be used; give {_URLS}")
+    if parsed.database in {None, "", ":memory:"}:
+        raise UsageError(f"the database's URL names no database that lasts; give {_URLS}")
+    if driver != "sqlite" and not parsed.username:
+        raise UsageError(f"the database's URL names no user; give {_URLS}")
+    return parsed.set(drivername=driver)
+
+
+def _said_by(error: Exception) -> tuple[Any, str]:
+    """A database's own code for an error, None where there is none, and its words."""
+    original = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
+    first = original.args[0] if original.args else None
+    if isinstance(first, dict):  # pg8000: the fields of the server's message
+        return first.get("C"), str(first.get("M"))
+    if isinstance(first, int) and len(original.args) > 1:  # PyMySQL
+        return first, str(original.args[1]).strip() or "the connection is closed"
+    # SQLite tells more in what follows the second _.
+    code = "_".join(getattr(original, "sqlite_errorname", "").split("_")[:2]) or None
+    cause = original.__cause__  # pg8000: what the network says
+    return code, first_line(cause if isinstance(cause, OSError) else original)
+
+
+def _is_network(error: Exception) -> bool:
+    """Whether the connection failed or ended, rather than what was asked for on it."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, OSError)
+    text = str(error.orig)
+    is_cut = isinstance(getattr(error.orig, "__cause__", None), OSError)
+    return error.connection_invalidated or is_cut or text in {"network error", "connection is closed", "(0, '')"}

@@ -1,0 +1,123 @@
+"""Posts to a SQL database: the three source tables, made and filled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy.dialects import mysql
+
+from pinlake.emulate.database import PAGE, TABLES
+from pinlake.emulate.database_server import Database
+from pinlake.emulate.rows import Post
+from pinlake.emulate.sinks.base import Say, silent
+from pinlake.errors import SourceError, UsageError
+from pinlake.topics import PIN, TOPICS, Kind
+
+
+def seed_database(
+    url: str,
+    password: str | None,
+    posts: Iterable[Post],
+    give_up_after: float,
+    replace: bool = False,
+    progress: Callable[[int], None] | None = None,
+    say: Say = silent,
+) -> int:
+    """Make the three tables and fill them, PAGE posts in each transaction; returns the number of posts.
+
+    A column has the type of its field, time stamps are text, so that every value comes back as it was. Tables that
+    are there without a row are made anew, with rows only where `replace` is set. `progress` is called with the number
+    of posts so far. What was written before an error stays. `url`, `give_up_after` and `say` are as in DatabaseRows.
+
+    Raises UsageError for tables that hold rows and a URL that can't be used, SourceError for posts that the tables
+    can't hold, MachineError for a server that can't be used.
+    """
+    database = Database(url, password, give_up_after, say, is_made=True)
+    left, total, seen = iter(posts), 0, set[int]()
+    try:
+        tables = _new_tables()
+        database.ask(partial(_make_tables, database.place, tables, replace))
+        while batch := list(islice(left, PAGE)):
+            for number, post in enumerate(batch, start=total):
+                _check_post(post, number, seen)
+            database.ask(partial(_write, tables, batch))
+            total += len(batch)
+            if progress:
+                progress(total)
+    finally:
+        database.close()
+    return total
+
+
+def _new_tables() -> dict[str, sql.Table]:
+    # Compared byte for byte, and long enough for any text.
+    long_text = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+    text = sql.Text().with_variant(long_text, "mysql", "mariadb")
+    types: dict[Kind, sql.types.TypeEngine[Any]]
+    types = {Kind.TEXT: text, Kind.TIME: text, Kind.INTEGER: sql.BigInteger(), Kind.NUMBER: sql.Double()}
+    metadata = sql.MetaData()
+    return {
+        topic.name: sql.Table(
+            TABLES[topic.name],
+            metadata,
+            *(
+                sql.Column(field.name, types[field.kind], primary_key=field.name == topic.key, autoincrement=False)
+                for field in topic.fields
+            ),
+        )
+        for topic in TOPICS.values()
+    }
+
+
+def _make_tables(place: str, tables: dict[str, sql.Table], replace: bool, connection: sql.Connection) -> None:
+    there = [table for table in tables.values() if sql.inspect(connection).has_table(table.name)]
+    for table in there:
+        rows = 0 if replace else connection.execute(sql.select(sql.func.count()).select_from(table)).scalar_one()
+        if rows:
+            raise UsageError(
+                f"table {table.name} of {place} already holds {rows:,} rows; name another database, or have its tables "
+                "replaced with --replace"
+            )
+    for table in there:
+        table.drop(connection)
+    for table in tables.values():
+        table.create(connection)
+
+
+def _write(tables: dict[str, sql.Table], posts: list[Post], connection: sql.Connection) -> None:
+    """Write posts whose ids are not among the rows, unless this was done before and the answer was lost."""
+    for (name, table), records in zip(tables.items(), zip(*posts, strict=True), strict=True):
+        names = TOPICS[name].field_names
+        key = table.c[TOPICS[name].key]
+        connection.execute(table.delete().where(key.in_([record[key.name] for record in records])))
+        rows = [{name: record.get(name) for name in names} for record in records]
+        connection.execute(table.insert(), rows)
+
+
+def _check_post(post: Post, number: int, seen: set[int]) -> None:
+    """Raise SourceError for a post that would not come back from the tables as it is; note its id."""
+    what = f"post number {number} can't be put in a database"
+    for topic, record in zip(TOPICS.values(), post, strict=True):
+        for name, value in record.items():
+            if name not in topic.field_names or not _is_storable(value, topic.field(name).kind):
+                raise SourceError(f"{what}: field {name} of its {topic.name} is {value!r}; mend or remove it")
+    ids = [record.get(topic.key) for topic, record in zip(TOPICS.values(), post, strict=True)]
+    if None in ids or len(set(ids)) > 1 or ids[0] in seen:
+        raise SourceError(f"{what}: its post ids are {ids}; give it one of its own, the same in all three records")
+    seen.add(post.pin[PIN.key])
+
+
+def _is_storable(value: Any, kind: Kind) -> bool:
+    if value is None:
+        return True
+    if kind is Kind.INTEGER:
+        return type(value) is int and -(2**63) <= value < 2**63
+    if kind is Kind.NUMBER:
+        return type(value) in (int, float) and isfinite(value) and float(value) == value
+    # PostgreSQL's text holds no NUL, and half of a surrogate pair has no bytes in UTF-8.
+    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
