@@ -105,7 +105,7 @@ def test_failed_messages_are_sent_again(broker: Broker) -> None:
         # Nobody answered before anything was sent: then nothing has failed either.
         assert "was out of reach for 1 s" in failed.stderr
         Path("failed.jsonl").write_text(
-            json.dumps({"sink": lost, "topic": "pin", "key": "1", "value": '{"index": 1}', "reason": "lost"}) + "\n"
+            json.dumps({"sink": lost, "topic": "pin", "key": "1", "text": '{"index": 1}', "reason": "lost"}) + "\n"
         )
     done = pinlake(
         "emulate",

@@ -54,12 +54,17 @@ _BYTES = Column("bytes", "binary", "the record where it is no text in any Unicod
 _PARTITION = Column("partition", "int", "Kafka partition")
 _OFFSET = Column("offset", "bigint", "Kafka offset: that of the object plus the messages before; an array is one")
 _POSITION = Column("position", "int", "place of the record in its object, from 0")
-_PATH = Column("path", "string", "path of the object in the dump")
+_PATH = Column(
+    "path",
+    "string",
+    "path of the object in the dump; of a message of a stream kafka/topic/partition/offset or kinesis/stream/shard/"
+    "sequence number",
+)
 _BATCH = Column("batch", "bigint", "number of the ingest commit that brought the record")
 
 BRONZE = Table(
     "bronze",
-    "Every record of the dump as it was sent, and a row for each object that gave none",
+    "Every record as it was sent, and a row for each object or message that gave none",
     (
         _TOPIC,
         Column("topic_id", "string", "id of the pipeline, the part of the topic's name before the dot"),

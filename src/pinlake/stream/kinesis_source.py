@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
@@ -44,6 +45,20 @@ _BETWEEN_CALLS = 0.2
 _WAIT = 1.0
 
 
+class _Call(NamedTuple):
+    """A call as IAM names it, boto3's method, and what every answer has."""
+
+    action: str
+    method: str
+    part: str
+
+
+_DESCRIBE = _Call("DescribeStreamSummary", "describe_stream_summary", "StreamDescriptionSummary")
+_SHARDS = _Call("ListShards", "list_shards", "Shards")
+_ITERATOR = _Call("GetShardIterator", "get_shard_iterator", "ShardIterator")
+_RECORDS = _Call("GetRecords", "get_records", "Records")
+
+
 class KinesisSource:
     """The streams `<prefix>-pin`, `<prefix>-geo` and `<prefix>-user`. A shard's number stands for the partition."""
 
@@ -59,7 +74,7 @@ class KinesisSource:
     def check(self, settings: Settings, say: Say) -> None:
         patience = Patience(self.place, settings.give_up_after, say)
         for stream in self._streams:
-            self._ask(patience, "DescribeStreamSummary", "describe_stream_summary", stream, StreamName=stream)
+            self._ask(patience, _DESCRIBE, stream, StreamName=stream)
 
     def run(self, context: Context) -> None:
         if os.environ.get("DATABRICKS_RUNTIME_VERSION"):
@@ -133,17 +148,20 @@ class KinesisSource:
         frame = spark.createDataFrame(pyarrow.table(dict(zip(names, columns, strict=True))))
         return lambda known: self.to_records(frame, known)
 
-    def _ask(self, patience: Patience, action: str, call: str, stream: str, **arguments: Any) -> Any:
+    def _ask(self, patience: Patience, call: _Call, stream: str, **arguments: Any) -> Any:
         """One call's answer; what passes is waited for, as long as the patience lasts. Raises MachineError."""
         while True:
             try:
-                answer = getattr(self._client, call)(**arguments)
+                answer = getattr(self._client, call.method)(**arguments)
+                _ = answer[call.part]
             except boto.ClientError as error:
                 said = error.response.get("Error", {})
                 code, status = said.get("Code", "Unknown"), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
                 line = error_line(code, said.get("Message", ""))
                 if not is_passing(code, status):
-                    raise _CallError(f"{self.place}: stream {stream}: {line}; {remedy(code, action)}", code) from None
+                    raise _CallError(
+                        f"{self.place}: stream {stream}: {line}; {remedy(code, call.action)}", code
+                    ) from None
                 patience.wait(line)
             except boto.BotoCoreError as error:
                 if not isinstance(error, boto.ConnectionError | boto.HTTPClientError) or isinstance(
@@ -151,6 +169,11 @@ class KinesisSource:
                 ):
                     raise MachineError(f"{self.place}: {first_line(error)}; {ADDRESS}") from None
                 patience.wait(f"no answer: {type(error).__name__}")
+            except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
+                # botocore's parser trips over what is no answer of Amazon's, a page of HTML for example.
+                raise MachineError(
+                    f"{self.place} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
+                ) from None
             else:
                 patience.over()
                 return answer
@@ -219,7 +242,7 @@ class _Reader:
 
     def _next(self, shard: _Shard) -> Iterator[tuple[str, datetime, bytes]]:
         try:
-            answer = self._ask("GetRecords", "get_records", shard, ShardIterator=shard.iterator, Limit=_CALL_RECORDS)
+            answer = self._ask(_RECORDS, shard, ShardIterator=shard.iterator, Limit=_CALL_RECORDS)
         except _CallError as error:
             # An iterator lives for five minutes.
             if error.code != "ExpiredIteratorException":
@@ -247,7 +270,7 @@ class _Reader:
     def _list(self, stream: str) -> Iterator[Mapping[str, Any]]:
         more: dict[str, str] = {"StreamName": stream}
         while more:
-            answer = self._source._ask(self._patience, "ListShards", "list_shards", stream, **more)
+            answer = self._source._ask(self._patience, _SHARDS, stream, **more)
             yield from answer["Shards"]
             more = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
 
@@ -255,10 +278,8 @@ class _Reader:
         start = {"ShardIteratorType": "TRIM_HORIZON"}
         if shard.last is not None:
             start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": shard.last}
-        answer = self._ask(
-            "GetShardIterator", "get_shard_iterator", shard, StreamName=shard.stream, ShardId=shard.name, **start
-        )
+        answer = self._ask(_ITERATOR, shard, StreamName=shard.stream, ShardId=shard.name, **start)
         return str(answer["ShardIterator"])
 
-    def _ask(self, action: str, call: str, shard: _Shard, **arguments: Any) -> Any:
-        return self._source._ask(self._patience, action, call, shard.stream, **arguments)
+    def _ask(self, call: _Call, shard: _Shard, **arguments: Any) -> Any:
+        return self._source._ask(self._patience, call, shard.stream, **arguments)
