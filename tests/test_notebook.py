@@ -16,6 +16,7 @@ from pinlake.emulate.emulator import emulate
 from pinlake.errors import LakeError, MachineError, QualityError, SettingsError, SourceError, UsageError
 from pinlake.lake.model import GOLD
 from pinlake.local.dbutils import DbUtils
+from pinlake.report.watch import watch
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +150,41 @@ def test_a_clean_up_unmounts_the_bucket(spark, tmp_path: Path) -> None:
     assert notebook.open(dbutils, spark).clean_up().collect() == [("mount of bucket dumps",)]
     assert mounts == {"/mnt/other": "s3a://other"}
     assert notebook.open(dbutils, spark).clean_up().collect() == []
+
+
+@pytest.mark.slow
+def test_a_stream_and_the_look_at_it(spark, passed: dict[str, str], tmp_path: Path, capsys: Any) -> None:
+    work = opened(spark, tmp_path / "values.json", **passed)
+    found = {row["topic"]: row[1:] for row in work.stream().collect()}
+    assert {topic: counts[2] for topic, counts in found.items()} == dict.fromkeys(("pin", "geo", "user"), 30)
+    assert all(came == bronze > 30 for came, bronze, _ in found.values())
+    assert "stream: batch 1: " in capsys.readouterr().out
+    # Again, for a second: nothing comes.
+    again = opened(spark, tmp_path / "values.json", **passed, seconds="1").stream().collect()
+    assert [row["came"] for row in again] == [0, 0, 0]
+    shown: list[Any] = []
+    watch(work.lake, shown.append, ["users_joined_by_year"], 0.1, lambda: shown.append("cleared"))
+    assert shown[0] == "cleared"
+    assert [frame.count() > 0 for frame in shown[1:]] == [True, True]
+    with pytest.raises(UsageError, match="weather"):
+        watch(work.lake, shown.append, ["weather"], 0.1, lambda: None)
+
+
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan"])
+def test_seconds_that_are_none(spark, passed: dict[str, str], tmp_path: Path, seconds: str) -> None:
+    with pytest.raises(UsageError, match=f"widget seconds holds '{seconds}'; give a number of seconds, or 0 to go on"):
+        opened(spark, tmp_path / "values.json", **passed, seconds=seconds)
+
+
+def test_keys_of_a_bucket_come_from_the_secret_scope(spark, tmp_path: Path, capsys: Any) -> None:
+    passed = {"source": "s3://landing/dump", "lake": str(tmp_path / "lake"), "secret_scope": "scope"}
+    hidden = "made-up-secret-of-tests"
+    secrets = {"scope": {"access-key-id": "made-up-word", "secret-access-key": hidden}}
+    work = notebook.open(DbUtils(passed, secrets), spark)
+    assert work._with_keys(work.settings).s3_keys == ("made-up-word", hidden)
+    assert hidden not in repr(work._with_keys(work.settings))
+    work = notebook.open(DbUtils(passed, {"scope": {}}), spark)
+    assert work._with_keys(work.settings).s3_keys is None
+    assert "no access-key-id in scope scope: s3://landing/dump is read with the machine's own keys" in (
+        capsys.readouterr().out
+    )

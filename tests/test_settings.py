@@ -148,3 +148,19 @@ def test_a_file_that_is_named_must_be_there(file: Path | None, environment: dict
 
 def test_every_setting_says_what_it_means() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_two_parts_of_a_key_belong_together() -> None:
+    with pytest.raises(SettingsError, match="s3_access_key and s3_secret_key belong together"):
+        resolve({"s3_access_key": "made-up-word"}, {})
+    keys = resolve({"s3_access_key": "made-up-word", "s3_secret_key": "hunter2"}, {}).settings
+    assert keys.s3_keys == ("made-up-word", "hunter2")
+    assert "hunter2" not in str(keys.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("address", ["s3://b/p", "s3a://b/p"])
+def test_a_lake_may_be_in_a_bucket(address: str) -> None:
+    found = resolve({"lake": address}, {}).settings
+    assert (found.lake, found.needs_s3a) == ("s3://b/p", True)
+    assert not resolve({"lake": address, "catalog": "main"}, {}).settings.needs_s3a
+    assert resolve({"lake": "b/p"}, {}).settings.lake == Path("b/p")

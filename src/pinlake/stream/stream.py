@@ -87,12 +87,17 @@ class _Loader:
         self._after_batch = after_batch
 
     def finish(self) -> None:
-        """Bring on what a stream that was stopped has left in bronze."""
+        """Bring on what a stream that was stopped has left on the way; where nothing was, nothing is written."""
         lake = self._lake
-        if any(lake.highest("bronze", "batch", f"topic = '{each}'") > cleaned_batch(lake, each) for each in TOPICS):
-            run = _run()
-            with pipeline.writing(lake, self._settings, run):
+        if not lake.exists("bronze"):
+            return
+        run = _run()
+        with pipeline.writing(lake, self._settings, run):
+            if any(lake.highest("bronze", "batch", f"topic = '{each}'") > cleaned_batch(lake, each) for each in TOPICS):
                 self._bring_on(run)
+            elif lake.exists("silver_post"):
+                pipeline.run_join(lake, run)
+                pipeline.run_query(lake, self._settings, run)
 
     def load(self, make: Make) -> None:
         """Take the rows in, as far as the answers, in a run of their own."""
