@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -70,3 +72,11 @@ def test_the_changelog_knows_the_version() -> None:
 
 def test_every_setting_has_a_meaning() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_a_workspace_needs_no_client_of_anything() -> None:
+    """Jobs install the wheel alone: what notebooks import must not want an extra."""
+    blocked = ("confluent_kafka", "boto3", "botocore", "sqlalchemy", "requests", "cryptography")
+    program = f"import sys; sys.modules |= dict.fromkeys({blocked!r}); import pinlake.notebook, pinlake.report.watch"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

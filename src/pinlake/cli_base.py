@@ -73,9 +73,9 @@ class Command:
 
     @cached_property
     def spark(self) -> SparkSession:
-        from pinlake.session import spark_session
+        from pinlake.session import session_for
 
-        return spark_session(self.settings.driver_memory, self.log, self.settings.needs_s3a, self.settings.s3_role)
+        return session_for(self.settings, self.log)
 
     @cached_property
     def lake(self) -> Lake:

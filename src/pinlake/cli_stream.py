@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pinlake.cli_base import (
+    BadShareFlag,
     FileFlag,
     FormatFlag,
     GiveUpFlag,
@@ -51,6 +52,7 @@ def stream(
     watch: Annotated[
         list[str] | None, typer.Option("--watch", help="Show this answer after every batch. May be repeated.")
     ] = None,
+    max_bad_share: BadShareFlag = None,
     topic_id: TopicIdFlag = None,
     give_up_after: GiveUpFlag = None,
     kafka_config: KafkaConfigFlag = None,
@@ -61,7 +63,7 @@ def stream(
 ) -> None:
     """Take messages in as they come, each batch as far as the answers; a stream goes on where bronze ends."""
     flags: dict[str, Any] = {"stream_from": stream_from, "source": source, "lake": lake, "topic_id": topic_id}
-    flags |= {"give_up_after": give_up_after, "kafka_config": kafka_config}
+    flags |= {"give_up_after": give_up_after, "kafka_config": kafka_config, "max_bad_share": max_bad_share}
     with command(file, **flags, log_format=log_format, log_level=log_level) as call:
         need("transports", "confluent_kafka", "boto3")
         from pinlake.lake.model import GOLD

@@ -39,6 +39,10 @@ class LakeError(PinlakeError):
     """The lake can't be opened, or a table in it is not what it should be."""
 
 
+class LakeBusyError(LakeError):
+    """Another run holds the lake."""
+
+
 class AccountingError(PinlakeError):
     """The row sums of a run don't hold."""
 

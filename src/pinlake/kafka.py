@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pinlake.errors import MachineError, SettingsError, UsageError
+from pinlake.waits import SAY_EVERY, Patience, Say
 
-Say = Callable[[str], None]
 Config = dict[str, Any]
-
-# Seconds between two lines that say what is waited for.
-SAY_EVERY = 5.0
 
 # Errors that no waiting mends.
 _FINAL = {
@@ -102,41 +98,6 @@ def final_error(what: str, error: KafkaError) -> MachineError:
     """The error in words that help."""
     remedy = _FINAL.get(error.code(), "look into the broker's log")
     return MachineError(f"Kafka at {what}: {error.str()}; {remedy}")
-
-
-class Patience:
-    """Waits for something out of reach: says so every few seconds, and gives up in the end."""
-
-    def __init__(self, what: str, give_up_after: float, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
-        self._what = what
-        self._give_up_after = give_up_after
-        self._say = say
-        self._clock = clock
-        self._since: float | None = None
-        self._said = 0.0
-
-    def over(self) -> None:
-        """It answered: a next wait begins anew."""
-        self._since = None
-
-    @property
-    def left(self) -> float:
-        """Seconds that are left, 0 or more."""
-        return self._give_up_after if self._since is None else max(self._since + self._give_up_after - self._clock(), 0)
-
-    def wait(self, reason: str) -> None:
-        """Note that it still doesn't answer. Raises MachineError when it didn't for too long."""
-        now = self._clock()
-        if self._since is None:
-            self._since, self._said = now, now - SAY_EVERY
-        if now - self._since >= self._give_up_after:
-            raise MachineError(
-                f"{self._what} was out of reach for {self._give_up_after:g} s ({reason}); start it or check its "
-                "address and the network, or wait longer with --give-up-after"
-            )
-        if now - self._said >= SAY_EVERY:
-            self._said = now
-            self._say(f"waiting for {self._what} ({reason}); gives up in {self.left:.0f} s")
 
 
 def find_topics(

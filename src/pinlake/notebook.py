@@ -27,7 +27,7 @@ from pinlake.objects import TOPICS_FOLDER
 from pinlake.query.gold import ordered
 from pinlake.report.output import shown
 from pinlake.report.views import turned
-from pinlake.session import spark_session
+from pinlake.session import session_for
 from pinlake.settings import Settings, resolve
 from pinlake.storage import ACCESS_KEY, SECRET_KEY, DbUtils, connect, disconnect, folder_of, secret
 from pinlake.store.open import open_for
@@ -102,9 +102,7 @@ class Work:
 
     @cached_property
     def spark(self) -> SparkSession:
-        return self.given_spark or spark_session(
-            self.settings.driver_memory, s3a=self.settings.needs_s3a, role=self.settings.s3_role
-        )
+        return self.given_spark or session_for(self.settings)
 
     @cached_property
     def lake(self) -> Lake:
@@ -135,7 +133,10 @@ class Work:
     def stream(self) -> DataFrame:
         """Messages as they come, each batch as far as the answers: for as long as the widget `seconds` says, without
         it to the source's end. Returns what came, and what the tables hold then."""
-        settings = self._with_source() if self.settings.stream_from == DUMP else self.settings
+        settings = self.settings
+        if settings.stream_from == DUMP:
+            connect(settings, self.spark, self.dbutils)
+            settings = self._with_source()
         key = self.settings.kafka_secret
         source = open_source(settings, secret(self.settings, self.dbutils, key) if key else None)
         deadline = time.monotonic() + (self.seconds or 0)
@@ -149,7 +150,10 @@ class Work:
             report,
             lambda: self.seconds is not None and time.monotonic() >= deadline,
         )
-        counts = summary.counts or pipeline.run_account(self.lake, pipeline.new_run())
+        counts = summary.counts
+        if counts is None:
+            with self._writing() as run:
+                counts = pipeline.run_account(self.lake, run)
         rows = [(each.topic, summary.records[each.topic], each.bronze, each.silver) for each in counts.topics]
         return self._frame("topic string, came bigint, bronze bigint, silver bigint", rows)
 

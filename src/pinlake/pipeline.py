@@ -22,7 +22,7 @@ from pinlake.query.gold import Years, update_gold
 from pinlake.settings import Settings
 from pinlake.store.base import Store
 from pinlake.store.folder import FolderStore
-from pinlake.store.open import open_for
+from pinlake.store.open import need_boto3, open_for
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def place_of(settings: Settings) -> LakePlace | None:
         return None
     if isinstance(settings.lake, Path):
         return FolderPlace(settings.lake)
+    need_boto3()
     from pinlake.lake.bucket import BucketPlace
     from pinlake.store.s3_lake import LakeBucket
 

@@ -8,13 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pinlake.errors import MachineError, first_line
 from pinlake.jars import check_java, fetch_jars, jars_folder, s3a_packages, spark_packages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from pinlake.settings import Settings
 
 # Small tables on few cores: every default below is sized for a cluster and costs seconds here.
 LOCAL_CONFIG = {
@@ -35,18 +37,24 @@ LOCAL_CONFIG = {
     "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
 }
 
-# Who gives s3a its keys: Amazon's usual chain, as boto3 has it, or a role that is assumed with them.
+# Who gives s3a its keys: Amazon's usual chain, much as boto3 has it, the settings, or a role assumed with these.
 _USUAL_KEYS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+_GIVEN_KEYS = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 _ROLES_KEYS = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
 
 
-def spark_session(
-    driver_memory: str = "2g", log: Path | None = None, s3a: bool = False, role: str | None = None
-) -> SparkSession:
+class S3a(NamedTuple):
+    """How local Spark reaches a bucket: an ARN of a role to assume, and keys in place of this machine's own."""
+
+    role: str | None = None
+    keys: tuple[str, str] | None = None
+
+
+def spark_session(driver_memory: str = "2g", log: Path | None = None, s3a: S3a | None = None) -> SparkSession:
     """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
 
-    `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket, by `role`, an ARN to assume,
-    where one is given; the jars for it are fetched the first time. Raises MachineError where Java, the jars or, for a
+    `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket; the jars for it are
+    fetched the first time. Raises MachineError where Java, the jars or, for a
     Connect session, the packages of its client are missing.
     """
     from pyspark.sql import SparkSession
@@ -63,7 +71,7 @@ def spark_session(
 
         session: SparkSession = DatabricksSession.builder.getOrCreate()
         return session
-    return _local_session(driver_memory, log, _s3a_config(role) if s3a else {})
+    return _local_session(driver_memory, log, s3a)
 
 
 def is_remote(spark: SparkSession) -> bool:
@@ -93,35 +101,47 @@ def _has_databricks_connect() -> bool:
         return False
 
 
-def _s3a_config(role: str | None) -> dict[str, str]:
-    """Keys, region and endpoint are those that boto3 finds, as for everything else that is in a bucket."""
-    import boto3
+def _s3a_jars(s3a: S3a | None) -> dict[str, str]:
+    if s3a is None:
+        return {}
+    # Spark would copy jars that it is given as such, and these are large.
+    return {"spark.driver.extraClassPath": ":".join(str(jar) for jar in fetch_jars(jars_folder("s3a"), s3a_packages()))}
 
-    session = boto3.Session()
-    endpoint = session.client("s3", region_name=session.region_name or "us-east-1").meta.endpoint_url
-    config = {
-        # Spark would copy jars that it is given as such, and these are large.
-        "spark.driver.extraClassPath": ":".join(str(jar) for jar in fetch_jars(jars_folder("s3a"), s3a_packages())),
-        "spark.hadoop.fs.s3a.aws.credentials.provider": _USUAL_KEYS,
-    }
-    if role:
-        config |= {
-            "spark.hadoop.fs.s3a.aws.credentials.provider": _ROLES_KEYS,
-            "spark.hadoop.fs.s3a.assumed.role.credentials.provider": _USUAL_KEYS,
-            "spark.hadoop.fs.s3a.assumed.role.arn": role,
-        }
-    if session.region_name:
-        config["spark.hadoop.fs.s3a.endpoint.region"] = session.region_name
-    if not endpoint.endswith(".amazonaws.com"):
-        config |= {
-            "spark.hadoop.fs.s3a.endpoint": endpoint,
-            "spark.hadoop.fs.s3a.path.style.access": "true",
-            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
-        }
+
+def session_for(settings: Settings, log: Path | None = None) -> SparkSession:
+    """The session that the settings ask for. Raises what `spark_session` does."""
+    return spark_session(
+        settings.driver_memory, log, S3a(settings.s3_role, settings.s3_keys) if settings.needs_s3a else None
+    )
+
+
+def _s3a_config(s3a: S3a) -> dict[str, str]:
+    """Hadoop's settings for a bucket: region and endpoint are those that boto3 finds, as for all else in a bucket."""
+    from pinlake.store.s3_client import find_places
+
+    places = find_places(s3a.role, None)
+    given = dict(zip(("fs.s3a.access.key", "fs.s3a.secret.key"), s3a.keys or (), strict=False))
+    provider = _GIVEN_KEYS if s3a.keys else _USUAL_KEYS
+    config = {**given, "fs.s3a.aws.credentials.provider": provider}
+    if s3a.role:
+        config["fs.s3a.aws.credentials.provider"] = _ROLES_KEYS
+        config["fs.s3a.assumed.role.credentials.provider"] = provider
+        config["fs.s3a.assumed.role.arn"] = s3a.role
+        # Hadoop wants both or neither.
+        if places.region:
+            config["fs.s3a.assumed.role.sts.endpoint.region"] = places.region
+            config["fs.s3a.assumed.role.sts.endpoint"] = places.sts or f"sts.{places.region}.amazonaws.com"
+    if places.region:
+        config["fs.s3a.endpoint.region"] = places.region
+    if places.s3:
+        config["fs.s3a.endpoint"] = places.s3
+        config["fs.s3a.connection.ssl.enabled"] = str(places.s3.startswith("https")).lower()
+        # Names of buckets are names of hosts at Amazon alone.
+        config["fs.s3a.path.style.access"] = str(".amazonaws.com" not in places.s3).lower()
     return config
 
 
-def _local_session(driver_memory: str, log: Path | None, config: dict[str, str]) -> SparkSession:
+def _local_session(driver_memory: str, log: Path | None, s3a: S3a | None) -> SparkSession:
     from pyspark.sql import SparkSession
 
     java = check_java()
@@ -132,7 +152,7 @@ def _local_session(driver_memory: str, log: Path | None, config: dict[str, str])
     builder = SparkSession.builder.appName("pinlake").master(f"local[{cores}]")
     for name, value in {
         **LOCAL_CONFIG,
-        **config,
+        **_s3a_jars(s3a),
         "spark.jars": ",".join(str(jar) for jar in fetch_jars(jars_folder(), spark_packages())),
         "spark.driver.memory": driver_memory,
         # Spark makes this folder though no table is ever in it.
@@ -146,6 +166,11 @@ def _local_session(driver_memory: str, log: Path | None, config: dict[str, str])
     with _stderr_to(log):
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
+    if s3a:
+        # Not before: what is given at the start is seen on the command line of the JVM.
+        hadoop = session.sparkContext._jsc.hadoopConfiguration()
+        for name, value in _s3a_config(s3a).items():
+            hadoop.set(name, value)
     return session
 
 

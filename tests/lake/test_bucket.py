@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from threading import Event, Thread
 
@@ -138,6 +139,63 @@ def test_it_is_renewed_and_a_run_that_lost_it_says_so(
 
     with pytest.raises(LakeError, match=r"the lease was lost while the run went on .*denied"):
         be_denied()
+
+
+def test_a_run_that_lost_it_commits_nothing_more(s3: S3, place: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "RENEW_EVERY", 0.05)
+
+    def commit_for_ever() -> None:
+        with place.hold(run(), 0):
+            place.check_held()
+            put(s3, f"lake/{LEASE}", b"of another run")
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                place.check_held()
+                time.sleep(0.05)
+
+    with pytest.raises(LakeError, match="another run has taken it"):
+        commit_for_ever()
+
+
+def test_a_process_that_slept_commits_nothing_more(place: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "_SILENT_AT_MOST", 0.1)
+
+    def commit_late() -> None:
+        with place.hold(run(), 0):
+            time.sleep(0.2)
+            place.check_held()
+
+    with pytest.raises(LakeError, match="it was not renewed for"):
+        commit_late()
+    # Nobody has taken it: it was given back.
+    with place.hold(run(), 0):
+        pass
+
+
+def test_one_that_was_taken_is_not_given_back(s3: S3, place: BucketPlace) -> None:
+    with pytest.raises(LakeError, match="another run has taken it"), place.hold(run(), 0):
+        put(s3, f"lake/{LEASE}", b"of another run")
+    found = place.store.read_tagged(LEASE)
+    assert found is not None
+    assert found.content == b"of another run"
+
+
+def test_an_answer_that_was_lost_loses_nothing(s3: S3, place: BucketPlace) -> None:
+    lost = [0]
+
+    def lose(method: str, path: str) -> str | None:
+        if method == "PUT" and path.endswith(LEASE):
+            lost[0] += 1
+            return "lose" if lost[0] % 2 else None
+        return None
+
+    s3.rule = lose
+    with place.hold(run(), 0):
+        place.check_held()
+    s3.rule = lambda method, path: None
+    with place.hold(run(), 0):
+        pass
+    assert lost[0] > 2
 
 
 def test_only_one_of_two_takes_it(place: BucketPlace) -> None:

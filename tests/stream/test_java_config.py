@@ -40,6 +40,11 @@ def test_certificates_travel_as_text(tmp_path: Path) -> None:
     assert found["kafka.ssl.truststore.type"] == found["kafka.ssl.keystore.type"] == "PEM"
 
 
+def test_no_check_of_the_hosts_name() -> None:
+    config = {**SERVERS, "ssl.endpoint.identification.algorithm": "none"}
+    assert java_config(config, print, {})["kafka.ssl.endpoint.identification.algorithm"] == ""
+
+
 def test_what_spark_has_no_use_for_is_told() -> None:
     said: list[str] = []
     assert java_config({**SERVERS, "socket.keepalive.enable": "true", "linger.ms": 5}, said.append, {}) == {

@@ -16,6 +16,7 @@ from pinlake.stream.kinesis_source import KinesisSource, _Reader
 from pinlake.stream.positions import Position
 from pinlake.stream.source import Context, Known, StreamOptions
 from pinlake.topics import TOPICS
+from pinlake.waits import Patience
 from tests.s3_server import S3, one_s3_server, s3
 
 __all__ = ["one_s3_server", "s3"]
@@ -46,8 +47,6 @@ def reader(known: Known | None = None, most: int = 1000, give_up_after: float = 
         lambda: known or {},
         lambda make: None,
     )
-    from pinlake.kafka import Patience
-
     return _Reader(source, Patience(source.place, give_up_after, said), context)
 
 

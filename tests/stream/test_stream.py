@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -14,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pinlake import pipeline
 from pinlake.errors import MachineError, QualityError, UsageError
+from pinlake.ingest.bronze import append
 from pinlake.kafka import client_config
 from pinlake.lake.accounting import account
 from pinlake.local.broker import Broker, running_broker
@@ -103,6 +105,35 @@ def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Pat
     produce(broker, f"{topic_id}.pin", pins(70, 3), 1)
     assert stream(dumped, broker, topic_id).records == {"pin": 3}
     assert not account(dumped.lake).missing
+
+
+def test_a_dump_of_larger_objects_goes_on_where_the_stream_ended(
+    place: Places, broker: Broker, tmp_path: Path, write_dump: Callable[..., Path]
+) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 15))
+    found = place(None, tmp_path / "lake")
+    stream(found, broker, topic_id)
+    objects = {f"0/{first}": b"\n".join(pins(first, 10)) for first in (0, 10, 20)}
+    folder = write_dump(tmp_path / "dump", {"pin": objects}, topic_id)
+    settings = found.settings.model_copy(update={"source": folder})
+
+    def read(audit: bool = False) -> list[int]:
+        topics = pipeline.run_ingest(found.lake, settings, pipeline.new_run(), audit)
+        return [name.offset for topic in topics for name in topic.objects]
+
+    # That in which it ended, for the half that is new, and those after it; the first was read as messages.
+    assert read() == [10, 20]
+    assert read() == []
+    assert sorted(set(offsets(found))) == [(0, number) for number in range(30)]
+    assert read(audit=True) == []
+    pipeline.run_clean(found.lake, settings, pipeline.new_run())
+    assert found.counts()["pin"].silver == 30
+    assert found.counts()["pin"].deduplicated == 5
+    assert found.counts()["pin"].missing_offsets == 0
+    # And the stream after that.
+    produce(broker, f"{topic_id}.pin", pins(15, 18))
+    assert stream(found, broker, topic_id).records == {"pin": 3}
 
 
 def test_stopped_anywhere_and_begun_anew(place: Places, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
@@ -296,3 +327,44 @@ def test_checkpoints_are_thrown_away(place: Places, broker: Broker, tmp_path: Pa
     produce(broker, f"{topic_id}.pin", pins(0, 2))
     stream(place(None, tmp_path / "lake"), broker, topic_id)
     assert [path.name for path in (tmp_path / "temporary").glob("pinlake-stream*")] == []
+
+
+def test_a_lake_that_another_run_holds_is_waited_for(place: Places, broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(0, 2))
+    found, said = place(None, tmp_path / "lake", lake_wait=0.2), list[str]()
+    run = pipeline.new_run()
+    with pipeline.writing(found.lake, found.settings, run):
+        streaming = Thread(target=lambda: stream(found, broker, topic_id, said=said), daemon=True)
+        streaming.start()
+        while not any(f"is held by run {run.id}" in line for line in said):
+            time.sleep(0.1)
+        assert any(line.startswith(f"waiting for run {run.id}") for line in said)
+    streaming.join(120)
+    assert len(offsets(found)) == 2
+
+
+def test_a_broker_killed_while_a_batch_is_read(
+    place: Places, own_broker: Broker, tmp_path: Path, monkeypatch: Any
+) -> None:
+    topic_id = new_topic_id(own_broker)
+    produce(own_broker, f"{topic_id}.pin", pins(0, 50))
+    found, said, killed = place(None, tmp_path / "lake"), list[str](), []
+
+    def kill_first(*arguments: Any) -> int:
+        if not killed:
+            killed.append(True)
+            own_broker.kill()
+            Thread(target=bring_back, daemon=True).start()
+        return append(*arguments)
+
+    def bring_back() -> None:
+        while not any("waiting for Kafka" in line for line in said):
+            time.sleep(0.1)
+        own_broker.start()
+
+    monkeypatch.setattr("pinlake.stream.stream.append", kill_first)
+    summary = stream(found, own_broker, topic_id, said=said, give_up_after=120.0)
+    assert killed
+    assert summary.records == {"pin": 50}
+    assert offsets(found) == [(0, number) for number in range(50)]

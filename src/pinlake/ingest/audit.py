@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Window
@@ -11,8 +10,8 @@ from pyspark.sql import functions as F
 from pinlake.ingest.listing import Listing, Stranger
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import one_per_object
-from pinlake.objects import TOPICS_FOLDER, ObjectName
+from pinlake.lake.offsets import Progress, one_per_object
+from pinlake.objects import KAFKA_ROOT, TOPICS_FOLDER, ObjectName
 from pinlake.store.base import Store, stat_all
 
 
@@ -24,9 +23,11 @@ class Audit:
     reported: list[Stranger]
 
 
-def audit_topic(lake: Lake, store: Store, listing: Listing, is_new: Callable[[int, int], bool]) -> Audit:
-    """Compare one topic's whole listing with bronze. `is_new` tells what a listing without audit would read."""
+def audit_topic(lake: Lake, store: Store, listing: Listing, progress: Progress) -> Audit:
+    """Compare one topic's whole listing with bronze. `progress` tells what a listing without audit would read."""
     known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
+    straddling = progress.straddling(listing.objects)
+    streamed = _streamed(lake, listing.topic)
     to_read: list[ObjectName] = []
     suspects: list[ObjectName] = []
     batches: dict[ObjectName, int] = {}
@@ -35,8 +36,10 @@ def audit_topic(lake: Lake, store: Store, listing: Listing, is_new: Callable[[in
     for name, now in zip(listing.objects, stats, strict=True):
         before = known.pop(name.key, None)
         if before is None:
+            if (name.partition, name.offset) in streamed and name not in straddling:
+                continue
             to_read.append(name)
-            if not is_new(name.partition, name.offset):
+            if not progress.is_new(name.partition, name.offset):
                 reported.append(Stranger(name.key, "late", "appeared after objects with a higher offset"))
         elif now is None or now != (before["size"], before["modified_us"]):
             suspects.append(name)
@@ -47,6 +50,13 @@ def audit_topic(lake: Lake, store: Store, listing: Listing, is_new: Callable[[in
         reported.append(Stranger(name.key, "changed", message))
     reported += [Stranger(path, "lost", "was read before and is no longer in the dump") for path in sorted(known)]
     return Audit(sorted(to_read), reported)
+
+
+def _streamed(lake: Lake, topic: str) -> set[tuple[int, int]]:
+    """Partitions and offsets of messages that came as a stream: their objects have been read in another way."""
+    bronze = one_per_object(lake.read("bronze").where(F.col("topic") == topic))
+    messages = bronze.where(F.col("path").startswith(f"{KAFKA_ROOT}/")).select("partition", "object_offset")
+    return {(row["partition"], row["object_offset"]) for row in messages.collect()}
 
 
 def _known_objects(lake: Lake, topic: str) -> DataFrame:

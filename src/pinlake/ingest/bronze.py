@@ -52,7 +52,7 @@ def ingest(
     for topic in topics:
         before = known.get(topic, Progress())
         if audit:
-            checked = audit_topic(lake, store, list_topic(store, chosen, topic, None), before.is_new)
+            checked = audit_topic(lake, store, list_topic(store, chosen, topic, None), before)
             found.append(TopicIngest(topic, checked.to_read, checked.reported))
         else:
             listing = list_topic(store, chosen, topic, before)

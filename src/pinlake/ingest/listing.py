@@ -94,19 +94,24 @@ def list_topic(store: Store, topic_id: str, topic: str, known: Progress | None) 
 
 def _list_partition(store: Store, listing: Listing, partition: int, folder: str, known: Progress | None) -> None:
     full_topic = f"{listing.topic_id}.{listing.topic}"
+    before: list[ObjectName] = []
     for entry in store.entries(folder, _after(listing, partition, known) if known else ""):
         offset = None if entry.is_folder else offset_of(entry.name, full_topic, partition)
         if offset is None:
             kind = "hidden file" if _is_hidden(entry.name) else "foreign file"
             listing.strangers.append(Stranger(f"{folder}/{entry.name}", kind))
-        elif known is None or known.is_new(partition, offset):
-            name = ObjectName(listing.topic_id, listing.topic, partition, offset, entry.name.endswith(".gz"))
-            listing.objects.append(name)
+            continue
+        name = ObjectName(listing.topic_id, listing.topic, partition, offset, entry.name.endswith(".gz"))
+        (listing.objects if known is None or known.is_new(partition, offset) else before).append(name)
+    if known:
+        listing.objects[:0] = known.straddling(before)
 
 
 def _after(listing: Listing, partition: int, known: Progress) -> str:
-    """A name before all that are new."""
+    """A name before all that are new, or may hold something new."""
     first = known.first_new(partition)
+    if partition in known.streamed:
+        return ""
     # Longer numbers than the usual ten digits sort before them: near the end of these nothing may be left out.
     if first >= 9 * 10**9:
         return ""

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from uuid import uuid4
 
-from pinlake.errors import LakeError, PinlakeError
+from pinlake.errors import LakeBusyError, LakeError, PinlakeError
 from pinlake.lake.place import LEFT_OVER, LOG, MARKER, MARKER_TEXT
 from pinlake.lake.run import Run
 from pinlake.store.s3_lake import LakeBucket
@@ -23,6 +23,10 @@ from pinlake.store.s3_lake import LakeBucket
 LEASE = ".lease.json"
 # Seconds. A lease that wasn't renewed for so long is of a process that ended without giving it back.
 RENEW_EVERY, EXPIRES_AFTER = 10.0, 60.0
+# A renewal must have failed, and no commit be begun, well before another run may take it.
+_PATIENCE, _SILENT_AT_MOST = 15.0, 45.0
+# What is in a lease that nobody holds.
+FREE = b"{}"
 _LOOK_EVERY = 2.0
 
 
@@ -31,6 +35,7 @@ class BucketPlace:
 
     def __init__(self, store: LakeBucket) -> None:
         self.store = store
+        self._lease: _Lease | None = None
         self.location = "s3a://" + store.root.removeprefix("s3://")
 
     def __str__(self) -> str:
@@ -69,9 +74,10 @@ class BucketPlace:
 
     @contextmanager
     def hold(self, run: Run, wait: float) -> Iterator[None]:
-        """See `LakePlace`. Raises LakeError too where the lease was lost meanwhile: what was committed stays."""
-        lease = _Lease(self.store, run)
+        """See `LakePlace`. Raises LakeError too where the lease was lost meanwhile."""
+        lease = _Lease(self.store.quickly(_PATIENCE), run)
         lease.take(wait)
+        self._lease = lease
         ended = Event()
         renewing = Thread(target=lease.renew_until, args=(ended,), daemon=True)
         renewing.start()
@@ -81,11 +87,12 @@ class BucketPlace:
             ended.set()
             renewing.join()
             lease.give_back()
-        if lease.lost is not None:
-            raise LakeError(
-                f"lake {self}: the lease was lost while the run went on ({lease.lost}), so another may have written at "
-                "the same time; run again, and `pinlake status` says whether the sums hold"
-            )
+            self._lease = None
+        lease.check(str(self))
+
+    def check_held(self) -> None:
+        if self._lease is not None:
+            self._lease.check(str(self))
 
 
 class _Lease:
@@ -93,6 +100,7 @@ class _Lease:
         self._store = store
         self._run = run
         self._tag: str | None = None
+        self._renewed = 0.0
         self.lost: str | None = None
 
     def take(self, wait: float) -> None:
@@ -103,6 +111,7 @@ class _Lease:
             if found is None or not _is_held(found.content, found.age):
                 self._tag = self._store.replace(LEASE, self._content(), found.tag if found else None)
                 if self._tag is not None:
+                    self._renewed = time.monotonic()
                     return
                 continue  # another was faster: see who
             holder = _holder(found.content)
@@ -110,7 +119,7 @@ class _Lease:
                 self._run.report("lake", f"waiting for {holder}")
                 told = True
             if time.monotonic() >= deadline:
-                raise LakeError(
+                raise LakeBusyError(
                     f"lake {self._store.root} is held by {holder}; wait until it ends, or wait longer than {wait:g} s "
                     "with PINLAKE_LAKE_WAIT"
                 )
@@ -120,16 +129,31 @@ class _Lease:
         while not ended.wait(RENEW_EVERY) and self.lost is None:
             try:
                 self._tag = self._store.replace(LEASE, self._content(), self._tag)
+                self.lost = None if self._tag else "another run has taken it"
+                self._renewed = time.monotonic()
             except PinlakeError as error:
                 self.lost = str(error)
-                return
-            if self._tag is None:
-                self.lost = "another run has taken it"
 
     def give_back(self) -> None:
         """Not removed: an object that is always there is always replaced, by one of those who want to."""
-        if self.lost is None:
-            self._store.replace(LEASE, b"{}", self._tag)
+        if self._tag is None:
+            return
+        try:
+            if self._store.replace(LEASE, FREE, self._tag) is None:
+                self.lost = "another run has taken it"
+        except PinlakeError:
+            pass  # it expires
+
+    def check(self, place: str) -> None:
+        """Raise LakeError where it was lost, or is about to be: this process may have slept, or heard of no server."""
+        silent = time.monotonic() - self._renewed
+        if self.lost is None and silent > _SILENT_AT_MOST:
+            self.lost = f"it was not renewed for {silent:.0f} s"
+        if self.lost is not None:
+            raise LakeError(
+                f"lake {place}: the lease was lost while the run went on ({self.lost}), so another may have written at "
+                "the same time; run again, and `pinlake status` says whether the sums hold"
+            )
 
     def _content(self) -> bytes:
         holder = {"run_id": self._run.id, "host": socket.gethostname(), "pid": os.getpid(), "renewed": uuid4().hex}
@@ -137,7 +161,7 @@ class _Lease:
 
 
 def _is_held(content: bytes, age: float) -> bool:
-    return content != b"{}" and age < EXPIRES_AFTER
+    return content != FREE and age < EXPIRES_AFTER
 
 
 def _holder(content: bytes) -> str:

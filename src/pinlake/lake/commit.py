@@ -50,7 +50,7 @@ def commit(table: str, write: Callable[[], T], wait: float = 1.0) -> T:
 
 def is_conflict(error: BaseException) -> bool:
     """True where another writer committed first and the same write may well succeed now."""
-    return _CONFLICT.search(_said(error)) is not None
+    return _CONFLICT.search(said(error)) is not None
 
 
 def explained(table: str, error: Exception) -> Exception:
@@ -60,14 +60,14 @@ def explained(table: str, error: Exception) -> Exception:
             f"table {table}: another writer was faster {ATTEMPTS} times ({first_line(error)}); run again when it "
             "is done"
         )
-    if found := _ERROR_CLASS.search(_said(error)):
+    if found := _ERROR_CLASS.search(said(error)):
         return LakeError(f"table {table} can't be used ({found[1]}: {first_line(error)}); {_WAY_OUT}")
     return unreadable(error) or error
 
 
 def unreadable(error: Exception) -> LakeError | None:
     """A LakeError for an error that names a file which Spark can't read, if it is one of a table."""
-    found = _UNREAD_FILE.search(_said(error))
+    found = _UNREAD_FILE.search(said(error))
     folders = found[1].split("/")[:-1] if found else []
     # The table's folder is the last but for its log's, and for those of its partitions.
     names = [name for name in folders if name != "_delta_log" and "=" not in name]
@@ -76,10 +76,11 @@ def unreadable(error: Exception) -> LakeError | None:
     return LakeError(f"table {names[-1]} can't be used, its file {found[1]} can't be read; {_WAY_OUT}")
 
 
-def _said(error: BaseException) -> str:
-    """The error's name and text, with those of the Java exceptions behind a Py4J error."""
+def said(error: BaseException) -> str:
+    """The error's name and text, with those of the Java exceptions behind it."""
+    # PySpark's own errors have Java's as their origin, Py4J's as what was thrown.
     parts = [type(error).__name__, str(error)]
-    java = getattr(error, "java_exception", None)
+    java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     while java is not None:
         parts.append(str(java.toString()))
         java = java.getCause()

@@ -6,7 +6,7 @@ Only SQL and DataFrames are used, so the same code runs on Spark, on Spark Conne
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,7 +152,7 @@ class Lake:
             .option("txnAppId", application)
             .option("txnVersion", version)
         )
-        commit(table, lambda: writer.saveAsTable(self._name(table)))
+        self._commit(table, lambda: writer.saveAsTable(self._name(table)))
 
     def replace(self, table: str, rows: DataFrame, made_from: str = "") -> None:
         """Put rows in place of all that is in the table, in one commit. `made_from` is kept with the table."""
@@ -160,7 +160,7 @@ class Lake:
         if not self.exists(table):
             self._set_aside_unfinished(table)
         with self._view(table, self._shaped(table, rows)) as view:
-            commit(
+            self._commit(
                 table,
                 lambda: self.spark.sql(
                     f"CREATE OR REPLACE TABLE {self._name(table)} USING DELTA COMMENT {_literal(model.comment)} "
@@ -184,7 +184,7 @@ class Lake:
         whole = {name: f"new.`{name}`" for name in TABLES[table].column_names}
         assignments = ", ".join(f"old.`{name}` = {value}" for name, value in (update or whole).items())
         with self._view(table, self._shaped(table, rows)) as view:
-            commit(
+            self._commit(
                 table,
                 lambda: self.spark.sql(
                     f"MERGE INTO {self._name(table)} AS old USING {view} AS new ON {on} "
@@ -195,13 +195,13 @@ class Lake:
     def delete(self, table: str, where: str = "TRUE") -> None:
         """Delete the rows for which the SQL condition holds."""
         if self.exists(table):
-            commit(table, lambda: self.spark.sql(f"DELETE FROM {self._name(table)} WHERE {where}"))
+            self._commit(table, lambda: self.spark.sql(f"DELETE FROM {self._name(table)} WHERE {where}"))
 
     def remove(self, table: str, rows: DataFrame) -> None:
         """Delete the rows that are equal to one of `rows` in all columns that this has."""
         on = " AND ".join(f"old.`{name}` = gone.`{name}`" for name in rows.columns)
         with self._view(table, rows.distinct()) as view:
-            commit(
+            self._commit(
                 table,
                 lambda: self.spark.sql(
                     f"MERGE INTO {self._name(table)} AS old USING {view} AS gone ON {on} WHEN MATCHED THEN DELETE"
@@ -216,7 +216,7 @@ class Lake:
     def compact(self, table: str) -> None:
         """Put small files together, then remove those that no version within the retention needs."""
         for statement in (f"OPTIMIZE {self._name(table)}", f"VACUUM {self._name(table)}"):
-            commit(table, lambda statement=statement: self.spark.sql(statement).collect())  # type: ignore[misc]
+            self._commit(table, lambda statement=statement: self.spark.sql(statement).collect())  # type: ignore[misc]
 
     def drop_all(self) -> list[str]:
         """Drop every table of the lake; in a folder their files too. Returns their names."""
@@ -252,7 +252,7 @@ class Lake:
     def note(self, table: str, name: str, value: str) -> None:
         """Keep a text with the table, in a commit of its own; `replace` forgets it."""
         properties = f"({_literal(_NOTE + name)} = {_literal(value)})"
-        commit(table, lambda: self.spark.sql(f"ALTER TABLE {self._name(table)} SET TBLPROPERTIES {properties}"))
+        self._commit(table, lambda: self.spark.sql(f"ALTER TABLE {self._name(table)} SET TBLPROPERTIES {properties}"))
 
     def noted(self, table: str, name: str) -> str | None:
         """What was noted last under the name; None where nothing was, or the table isn't there."""
@@ -268,6 +268,12 @@ class Lake:
         rows = self.read(table).count()
         moment = datetime.fromtimestamp(self._last_commit(table)["millis"] / 1000, UTC)
         return TableInfo(table, detail["description"], rows, detail["sizeInBytes"], f"{moment:%Y-%m-%dT%H:%M:%S}Z")
+
+    def _commit(self, table: str, write: Callable[[], object]) -> None:
+        """Where the lake is still held: in a bucket that may end, and then nothing must be written."""
+        if self.place is not None:
+            self.place.check_held()
+        commit(table, write)
 
     def _detail(self, table: str) -> Row:
         wanted = ("description", "numFiles", "sizeInBytes")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pinlake.errors import LakeError
+from pinlake.errors import LakeBusyError
 from pinlake.lake.run import Run
 
 LOCK_FILE = ".lease"
@@ -22,8 +22,8 @@ HOLDER_FILE = ".lease.json"
 def lease(root: Path, run: Run, wait: float) -> Iterator[None]:
     """Hold the lake in `root` for `run`, after waiting at most `wait` seconds.
 
-    The operating system frees the lock of a dead process, so a lease needs no expiry and no clean-up. Raises LakeError
-    that says who holds the lake.
+    The operating system frees the lock of a dead process, so a lease needs no expiry and no clean-up. Raises
+    LakeBusyError that says who holds the lake.
     """
     lock = FileLock(root / LOCK_FILE)
     try:
@@ -33,7 +33,7 @@ def lease(root: Path, run: Run, wait: float) -> Iterator[None]:
         try:
             lock.acquire(timeout=wait)
         except Timeout:
-            raise LakeError(
+            raise LakeBusyError(
                 f"lake {root} is held by {_holder(root)}; wait until it ends, or wait longer than {wait:g} s with "
                 "PINLAKE_LAKE_WAIT"
             ) from None

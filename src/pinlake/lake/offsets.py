@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+from pinlake.objects import KINESIS_ROOT, TOPICS_FOLDER, ObjectName
 
 
 class Hole(NamedTuple):
@@ -28,12 +30,25 @@ class Hole(NamedTuple):
 class Progress:
     """One topic: the highest start offset of an object by partition, and the holes before it in their order.
 
-    `ends` are the offsets by partition at which a reader of messages goes on: one after the last that an object covers.
+    `ends` are the offsets by partition at which a reader of messages goes on: one after the last that is covered.
+    `streamed` are the partitions whose last message came by itself, from a stream, and not in an object.
     """
 
     highest: dict[int, int] = field(default_factory=dict)
     missing: list[Hole] = field(default_factory=list)
     ends: dict[int, int] = field(default_factory=dict)
+    streamed: set[int] = field(default_factory=set)
+
+    def straddling(self, names: Iterable[ObjectName]) -> set[ObjectName]:
+        """Objects of this topic that may hold messages before and after where a stream ended: in each partition one.
+
+        What they hold twice counts as duplicates.
+        """
+        last: dict[int, ObjectName] = {}
+        for name in names:
+            if name.partition in self.streamed and name.offset < self.ends[name.partition]:
+                last[name.partition] = max(name, last.get(name.partition, name))
+        return {name for name in last.values() if not self.is_new(name.partition, name.offset)}
 
     def is_new(self, partition: int, offset: int) -> bool:
         """True where an object that starts at this offset was not read: after the highest, or in a hole."""
@@ -62,14 +77,15 @@ def last_offset() -> Column:
 
 def progress(bronze: DataFrame) -> Mapping[str, Progress]:
     """By topic."""
-    objects = one_per_object(bronze).select("topic", "partition", "object_offset", last_offset().alias("end"))
+    objects = one_per_object(bronze).select("topic", "partition", "object_offset", last_offset().alias("end"), "path")
     # Objects may overlap, where one was written again with another number of records: the highest end so far counts.
     before = (
         Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)
     )
     expected = F.coalesce(F.max("end").over(before) + 1, F.lit(0))
+    # Records of Kinesis are numbered in their topic, so a shard has holes.
     hole = F.when(
-        F.col("object_offset") > F.col("expected"),
+        (F.col("object_offset") > F.col("expected")) & ~F.col("path").startswith(f"{KINESIS_ROOT}/"),
         F.struct(F.col("expected").alias("first"), (F.col("object_offset") - 1).alias("last")),
     )
     rows = (
@@ -77,7 +93,7 @@ def progress(bronze: DataFrame) -> Mapping[str, Progress]:
         .groupBy("topic", "partition")
         .agg(
             F.max("object_offset").alias("highest"),
-            F.max("end").alias("end"),
+            F.max(F.struct("end", F.col("path").startswith(f"{TOPICS_FOLDER}/").alias("in_dump"))).alias("last"),
             F.sort_array(F.collect_list(hole)).alias("holes"),
         )
         .orderBy("topic", "partition")
@@ -87,6 +103,7 @@ def progress(bronze: DataFrame) -> Mapping[str, Progress]:
     for row in rows:
         topic = found.setdefault(row["topic"], Progress())
         topic.highest[row["partition"]] = row["highest"]
-        topic.ends[row["partition"]] = row["end"] + 1
+        topic.ends[row["partition"]] = row["last"]["end"] + 1
+        topic.streamed |= set() if row["last"]["in_dump"] else {row["partition"]}
         topic.missing += [Hole(row["topic"], row["partition"], hole["first"], hole["last"]) for hole in row["holes"]]
     return found

@@ -50,7 +50,10 @@ class LakePlace(Protocol):
         """Remove what is in the table's place."""
 
     def hold(self, run: Run, wait: float) -> AbstractContextManager[None]:
-        """Hold the lake for a run, after waiting at most `wait` seconds. Raises LakeError that says who holds it."""
+        """Hold the lake for a run, after waiting at most `wait` seconds. Raises LakeBusyError that says who has it."""
+
+    def check_held(self) -> None:
+        """Raise LakeError where whoever holds it has lost it meanwhile."""
 
 
 class FolderPlace:
@@ -102,6 +105,9 @@ class FolderPlace:
 
     def hold(self, run: Run, wait: float) -> AbstractContextManager[None]:
         return lease(self.root, run, wait)
+
+    def check_held(self) -> None:
+        """Nothing: the operating system's lock can't be lost."""
 
 
 def nearest_folder(path: Path) -> Path:

@@ -32,7 +32,7 @@ from pinlake.report.formats import Format
 from pinlake.report.hops import hops_result
 from pinlake.report.output import Result, write
 from pinlake.report.status import status_table
-from pinlake.session import spark_session
+from pinlake.session import session_for
 from pinlake.settings import resolve
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.store.open import open_store
@@ -64,7 +64,7 @@ def run_stream(folder: Path, _: int, out: Console) -> None:
         config = client_config(broker.servers)
         kafka = _kafka_sink(config, folder)
         source = KafkaSource(config, DEFAULT_TOPIC_ID)
-        lake = pipeline.open_lake(spark_session(settings.driver_memory, folder / "spark.log"), settings)
+        lake = pipeline.open_lake(session_for(settings, folder / "spark.log"), settings)
         say("emulate", f"{_RATE:g} posts a second for {_SECONDS:g} s")
         deadline = time.monotonic() + _SECONDS
         pace = Pace(_RATE, lambda: time.monotonic() >= deadline)
@@ -158,7 +158,7 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
     settings = resolve({"source": dump, "lake": lake_address}, {}).settings
     run = pipeline.new_run(say)
-    spark = spark_session(settings.driver_memory, folder / "spark.log", settings.needs_s3a)
+    spark = session_for(settings, folder / "spark.log")
     lake = pipeline.open_lake(spark, settings)
     with pipeline.writing(lake, settings, run):
         counts = pipeline.run_all(lake, settings, run)

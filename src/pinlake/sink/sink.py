@@ -12,10 +12,11 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pinlake.errors import MachineError
-from pinlake.kafka import SAY_EVERY, Config, Patience, Say, Watch, final_error, find_topics, quiet
+from pinlake.kafka import Config, Watch, final_error, find_topics, quiet
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
 from pinlake.store.base import Store
 from pinlake.topics import TOPICS
+from pinlake.waits import SAY_EVERY, Patience, Say
 
 _AT_ONCE = 1_000
 _COMMIT_EVERY = 5.0

@@ -56,15 +56,20 @@ def open_store(
     address = place(str(address))
     if not is_bucket(address):
         return FolderStore(address, sync)
+    need_boto3()
+    from pinlake.store.s3 import S3Store
+
+    return S3Store(address, role, keys, give_up_after)
+
+
+def need_boto3() -> None:
+    """Raise MachineError where the package for buckets is missing: here, not on a worker."""
     try:
-        import boto3  # noqa: F401  so that it fails here, not on a worker
+        import boto3  # noqa: F401
     except ModuleNotFoundError as error:
         raise MachineError(
             "boto3 is not installed, which s3:// needs; run `make install`, or install pinlake[transports]"
         ) from error
-    from pinlake.store.s3 import S3Store
-
-    return S3Store(address, role, keys, give_up_after)
 
 
 def open_for(settings: Settings, address: str | Path, sync: bool = False) -> Store:

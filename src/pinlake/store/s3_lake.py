@@ -24,6 +24,10 @@ class Tagged(NamedTuple):
 class LakeBucket(S3Store):
     """A folder of a bucket that may be changed. Every method raises MachineError where the bucket doesn't let it."""
 
+    def quickly(self, give_up_after: float) -> LakeBucket:
+        """The same folder for who can't wait for long."""
+        return LakeBucket(self.root, self._role, self._keys, min(give_up_after, self._give_up_after))
+
     def holds_any(self, folder: str) -> bool:
         """Whether there is an object below the folder."""
         found = self._done(
@@ -48,10 +52,17 @@ class LakeBucket(S3Store):
         return self._done(f"can't give {key}", get)
 
     def replace(self, key: str, content: bytes, tag: str | None) -> str | None:
-        """Write the object where it has this tag, for None where it isn't there. Returns the new tag, else None."""
+        """Write the object where it has this tag, for None where it isn't there. Returns the new tag, else None.
+
+        Contents must differ from each other, so that one can be told for one's own.
+        """
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
 
+        tries = 0
+
         def put(s3: Any) -> str | None:
+            nonlocal tries
+            tries += 1
             try:
                 found = s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, **condition)
             except AWS_ERRORS as error:
@@ -60,7 +71,12 @@ class LakeBucket(S3Store):
                 raise
             return str(found["ETag"])
 
-        return self._done(f"can't take {key}", put)
+        new_tag = self._done(f"can't take {key}", put)
+        if new_tag is None and tries > 1:
+            # A try whose answer was lost may have made the very object that a later one finds.
+            now = self.read_tagged(key)
+            return now.tag if now and now.content == content else None
+        return new_tag
 
     def remove_all(self, folder: str) -> None:
         """Remove every object below the folder."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinlake.ingest.bronze import read_named
-from pinlake.kafka import Say
-from pinlake.lake.offsets import progress
+from pinlake.lake.offsets import Progress, progress
 from pinlake.objects import TOPICS_FOLDER, ObjectName, object_name
 from pinlake.settings import Settings
 from pinlake.store.folder import FolderStore
 from pinlake.stream.source import Context, Known, run_query
 from pinlake.topics import TOPICS
+from pinlake.waits import Say
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -51,7 +51,7 @@ class DumpSource:
         found = (
             files.option("recursiveFileLookup", "true")
             .option("pathGlobFilter", "*.json*")
-            .load(f"{self._folder}/{TOPICS_FOLDER}/{self.topic_id}.{{{names}}}")
+            .load(f"{_for_spark(self._folder)}/{TOPICS_FOLDER}/{self.topic_id}.{{{names}}}")
             .select("path")
         )
         run_query(found, lambda batch: self._load(batch, context), context)
@@ -60,15 +60,13 @@ class DumpSource:
         paths = [row["path"] for row in batch.collect()]
 
         def make(_: Known) -> DataFrame | None:
-            bronze = context.lake.read("bronze")
-            known = progress(bronze)
-            names = [name for path in paths if (name := self._name(path)) is not None]
-            new = sorted(
-                name
-                for name in names
-                if name.topic not in known or known[name.topic].is_new(name.partition, name.offset)
-            )
-            return read_named(context.lake, FolderStore(self._folder), new) if new else None
+            known = progress(context.lake.read("bronze"))
+            new = set()
+            for topic in TOPICS:
+                before = known.get(topic, Progress())
+                names = [name for path in paths if (name := self._name(path)) is not None and name.topic == topic]
+                new |= {name for name in names if before.is_new(name.partition, name.offset)} | before.straddling(names)
+            return read_named(context.lake, FolderStore(self._folder), sorted(new)) if new else None
 
         context.load(make)
 
@@ -78,3 +76,8 @@ class DumpSource:
             return object_name(path[start + 1 :])
         except ValueError:
             return None
+
+
+def _for_spark(folder: Path) -> str:
+    """The folder as Spark names it: what a cluster's file system has below /dbfs is a place of its own there."""
+    return f"dbfs:{str(folder).removeprefix('/dbfs')}" if folder.is_relative_to("/dbfs") else str(folder)

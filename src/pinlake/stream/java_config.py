@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pinlake.errors import SettingsError
-from pinlake.kafka import Config, Say
+from pinlake.kafka import Config
+from pinlake.waits import Say
 
 _SAME = {
     "bootstrap.servers",
@@ -48,7 +49,8 @@ def java_config(config: Config, say: Say, environment: Mapping[str, str] = os.en
     unused = []
     for name, value in config.items():
         if name in _SAME:
-            found[name] = str(value)
+            # No check of the host's name is `none` there, and nothing in Java.
+            found[name] = "" if name == "ssl.endpoint.identification.algorithm" and value == "none" else str(value)
         elif name in _RENAMED:
             found[_RENAMED[name]] = str(value)
         elif name in _FILES or name in _TEXTS:

@@ -9,18 +9,21 @@ from confluent_kafka import Consumer, KafkaException
 from pyspark.sql import functions as F
 
 from pinlake.errors import MachineError, UsageError
-from pinlake.kafka import SAY_EVERY, Config, Say, find_topics, quiet, watermarks
+from pinlake.kafka import Config, find_topics, quiet, watermarks
 from pinlake.objects import KAFKA_ROOT, split_topic
 from pinlake.settings import Settings
 from pinlake.stream.java_config import java_config
 from pinlake.stream.messages import to_records
 from pinlake.stream.source import Context, Known, SourceLostError, run_query
 from pinlake.topics import TOPICS
+from pinlake.waits import SAY_EVERY, Say
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 _EARLIEST = -2
+# What an error says where Kafka was out of reach, or had deleted what was to be read.
+_SIGNS = ("org.apache.kafka", "kafkashaded.", "org.apache.spark.sql.kafka", "KAFKA_DATA_LOSS", "Cannot fetch record")
 
 
 class KafkaSource:
@@ -53,7 +56,7 @@ class KafkaSource:
                 "value",
             )
         )
-        run_query(messages, lambda batch: context.load(lambda known: to_records(_new(batch, known))), context)
+        run_query(messages, lambda batch: context.load(lambda known: to_records(_new(batch, known))), context, _SIGNS)
 
     def _options(self, context: Context, starts: dict[str, dict[str, int]]) -> dict[str, str]:
         settings = context.settings

@@ -1,7 +1,8 @@
 """Kinesis: read with boto3 here, with Databricks's own source in a workspace; both give the same rows.
 
-Kinesis has no offsets. A record's offset here is its number in its shard, in the order of its sequence number, from
-where bronze ends; the sequence number is the end of its path, so that bronze alone says where to go on.
+Kinesis has no offsets. A record's offset here is its number in its stream, in the order of sequence numbers, from where
+bronze ends: what was sent later has a higher one, whatever became of its shard. The sequence number is the end of its
+path, so that bronze alone says where each shard is read on.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore import exceptions as boto
@@ -20,13 +21,14 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from pinlake.errors import MachineError, first_line
-from pinlake.kafka import Patience, Say
 from pinlake.kinesis import ADDRESS, error_line, is_passing, kinesis_client, place_of, remedy
 from pinlake.objects import KINESIS_ROOT
 from pinlake.settings import Settings
 from pinlake.stream.messages import to_records
+from pinlake.stream.positions import Place
 from pinlake.stream.source import Context, Known, Make, run_query
 from pinlake.topics import TOPICS
+from pinlake.waits import Patience, Say
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -43,6 +45,8 @@ _BATCH_BYTES = 64 * 1024 * 1024
 # Kinesis allows five calls a second for each shard.
 _BETWEEN_CALLS = 0.2
 _WAIT = 1.0
+# The moments of two records may be the other way round than their sequence numbers.
+_MARGIN = timedelta(minutes=5)
 
 
 class _Call(NamedTuple):
@@ -83,46 +87,67 @@ class KinesisSource:
             self._run_here(context)
 
     def _run_in_workspace(self, context: Context) -> None:
-        options = self.workspace_options(context.known())
+        patience = Patience(self.place, context.settings.give_up_after, context.say)
+        shards = [
+            (topic, shard_number(shard["ShardId"]))
+            for stream, topic in self._streams.items()
+            for shard in self.list_shards(patience, stream)
+        ]
+        options = self.workspace_options(context.known(), shards)
         records = context.lake.spark.readStream.format("kinesis").options(**options).load()
         run_query(records, lambda batch: context.load(lambda known: self.to_records(batch, known)), context)
 
-    def workspace_options(self, known: Known) -> dict[str, str]:
-        """Options of Databricks's source: from the beginning, or from the moment of the oldest shard's last record."""
+    def workspace_options(self, known: Known, shards: Sequence[Place]) -> dict[str, str]:
+        """Options of Databricks's source: from some minutes before the last record of the shard that is furthest back.
+
+        It has one moment for all `shards`, so where one of them was never read it is read from the beginning.
+        """
         region = {"region": self._client.meta.region_name} if self._client.meta.region_name else {}
-        ends = [position.last_sent for position in known.values()]
         start = "trim_horizon"
-        if ends and {topic for topic, _ in known} == set(TOPICS):
-            moment = f"{min(ends):%m/%d/%Y %H:%M:%S} UTC"
-            start = json.dumps({"at_timestamp": moment, "format": "MM/dd/yyyy HH:mm:ss ZZZ"})
+        if shards and all(shard in known for shard in shards):
+            moment = min(known[shard].last_sent for shard in shards) - _MARGIN
+            start = json.dumps({"at_timestamp": f"{moment:%m/%d/%Y %H:%M:%S} UTC", "format": "MM/dd/yyyy HH:mm:ss ZZZ"})
         return {**region, "streamName": ",".join(self._streams), "initialPosition": start}
+
+    def list_shards(self, patience: Patience, stream: str) -> Iterator[Mapping[str, Any]]:
+        """As Kinesis describes them."""
+        more: dict[str, str] = {"StreamName": stream}
+        while more:
+            answer = self._ask(patience, _SHARDS, stream, **more)
+            yield from answer["Shards"]
+            more = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
 
     def to_records(self, batch: DataFrame, known: Known) -> DataFrame:
         """Rows in READ_SCHEMA of those records, in RECORD_SCHEMA, that bronze doesn't hold."""
         spark: SparkSession = batch.sparkSession
         ends = spark.createDataFrame(
             [
-                (topic, partition, position.next_offset, position.last_path.rpartition("/")[2])
+                (topic, partition, position.last_path.rpartition("/")[2])
                 for (topic, partition), position in known.items()
             ],
-            "short STRING, partition INT, next BIGINT, last STRING",
+            "short STRING, partition INT, last STRING",
         )
+        bases = spark.createDataFrame(
+            [(topic, max(each.next_offset for (of, _), each in known.items() if of == topic)) for topic, _ in known],
+            "short STRING, base BIGINT",
+        ).distinct()
         # Numbers of up to 56 digits, written without leading zeros.
         order = [F.length("sequenceNumber"), F.col("sequenceNumber")]
         is_new = F.col("last").isNull() | (F.struct(*order) > F.struct(F.length("last"), F.col("last")))
-        place = ["short", "partition"]
+        in_stream = Window.partitionBy("short").orderBy(*order, "partition")
         numbered = (
             batch.withColumn("short", F.substring_index("stream", "-", -1))
             .withColumn("partition", F.regexp_extract("shardId", r"(\d+)$", 1).cast("int"))
-            .join(F.broadcast(ends), place, "left")
+            .join(F.broadcast(ends), ["short", "partition"], "left")
             .where(is_new)
-            .withColumn("number", F.row_number().over(Window.partitionBy(*place).orderBy(*order)))
+            .join(F.broadcast(bases), "short", "left")
+            .withColumn("number", F.row_number().over(in_stream))
         )
         return to_records(
             numbered.select(
                 F.concat(F.lit(f"{self.topic_id}."), "short").alias("topic"),
                 "partition",
-                (F.coalesce("next", F.lit(0)) + F.col("number") - 1).cast("bigint").alias("offset"),
+                (F.coalesce("base", F.lit(0)) + F.col("number") - 1).cast("bigint").alias("offset"),
                 F.concat_ws("/", F.lit(self.path_root), "stream", "shardId", "sequenceNumber").alias("path"),
                 F.col("approximateArrivalTimestamp").alias("timestamp"),
                 F.col("data").alias("value"),
@@ -136,7 +161,7 @@ class KinesisSource:
             rows = reader.batch()
             if rows:
                 context.load(self._make(context.lake.spark, rows))
-            elif context.options.until_end:
+            if context.options.until_end and reader.is_done():
                 return
 
     def _make(self, spark: SparkSession, rows: list[tuple[Any, ...]]) -> Make:
@@ -180,6 +205,11 @@ class KinesisSource:
             time.sleep(_WAIT)
 
 
+def shard_number(name: str) -> int:
+    """`shardId-000000000003` → 3."""
+    return int(name.rpartition("-")[2])
+
+
 class _CallError(MachineError):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -219,17 +249,21 @@ class _Reader:
         while len(rows) < options.most and size < _BATCH_BYTES and not self._context.stop():
             readable = [shard for shard in self._shards.values() if shard.iterator and not self._waits(shard)]
             for shard in readable:
-                for record in self._next(shard):
+                for record in self._next(shard, options.most - len(rows)):
                     rows.append((shard.stream, shard.name, *record))
                     size += len(record[-1])
             if not all(shard.iterator for shard in readable):
                 self._add_children()
-            elif options.until_end and all(shard.at_end for shard in readable):
+            elif options.until_end and self.is_done():
                 break
             if not options.until_end and time.monotonic() >= deadline:
                 break
             time.sleep(_BETWEEN_CALLS)
         return rows
+
+    def is_done(self) -> bool:
+        """Whether each shard was at its end once: with posts that go on coming, all are never at the same time."""
+        return all(shard.at_end or not shard.iterator for shard in self._shards.values())
 
     def _add_children(self) -> None:
         """Shards that one which was split or merged became."""
@@ -240,9 +274,9 @@ class _Reader:
         parents = [self._shards.get((shard.stream, name)) for name in self._parents[shard.stream, shard.name]]
         return any(parent is not None and parent.iterator for parent in parents)
 
-    def _next(self, shard: _Shard) -> Iterator[tuple[str, datetime, bytes]]:
+    def _next(self, shard: _Shard, most: int) -> Iterator[tuple[str, datetime, bytes]]:
         try:
-            answer = self._ask(_RECORDS, shard, ShardIterator=shard.iterator, Limit=_CALL_RECORDS)
+            answer = self._ask(_RECORDS, shard, ShardIterator=shard.iterator, Limit=max(1, min(most, _CALL_RECORDS)))
         except _CallError as error:
             # An iterator lives for five minutes.
             if error.code != "ExpiredIteratorException":
@@ -252,27 +286,20 @@ class _Reader:
         for record in answer["Records"]:
             shard.last = record["SequenceNumber"]
             yield shard.last, record["ApproximateArrivalTimestamp"], record["Data"]
-        shard.at_end = not answer["Records"] and not answer.get("MillisBehindLatest")
+        shard.at_end = shard.at_end or not answer.get("MillisBehindLatest")
         shard.iterator = answer.get("NextShardIterator")
 
     def _find(self, known: Known) -> Iterator[_Shard]:
         for stream, topic in self._source._streams.items():
-            for found in self._list(stream):
+            for found in self._source.list_shards(self._patience, stream):
                 name = found["ShardId"]
-                position = known.get((topic, int(name.rpartition("-")[2])))
+                position = known.get((topic, shard_number(name)))
                 self._parents[stream, name] = [
                     found[key] for key in ("ParentShardId", "AdjacentParentShardId") if found.get(key)
                 ]
                 shard = _Shard(stream, name, position.last_path.rpartition("/")[2] if position else None, None)
                 shard.iterator = self._iterator(shard)
                 yield shard
-
-    def _list(self, stream: str) -> Iterator[Mapping[str, Any]]:
-        more: dict[str, str] = {"StreamName": stream}
-        while more:
-            answer = self._source._ask(self._patience, _SHARDS, stream, **more)
-            yield from answer["Shards"]
-            more = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
 
     def _iterator(self, shard: _Shard) -> str:
         start = {"ShardIteratorType": "TRIM_HORIZON"}

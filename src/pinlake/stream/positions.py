@@ -1,4 +1,4 @@
-"""How far bronze is, kept between batches, so that a batch needs no look at all of it."""
+"""How far bronze is, kept between batches, so that to know it takes no look at all of it."""
 
 from __future__ import annotations
 

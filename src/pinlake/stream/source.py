@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -14,10 +14,11 @@ from uuid import uuid4
 from pyspark.errors import StreamingQueryException
 
 from pinlake.errors import first_line
-from pinlake.kafka import Say
+from pinlake.lake.commit import said
 from pinlake.lake.lake import Lake
 from pinlake.settings import Settings
 from pinlake.stream.positions import Place, Position
+from pinlake.waits import Say
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -72,12 +73,17 @@ class Source(Protocol):
         """Load batch after batch. Raises SourceLostError where it broke off."""
 
 
-def run_query(messages: DataFrame, batch: Callable[[DataFrame], None], context: Context) -> None:
+def run_query(
+    messages: DataFrame, batch: Callable[[DataFrame], None], context: Context, signs: Sequence[str] = ()
+) -> None:
     """Give every micro-batch of a streaming frame to `batch`, until the end or a stop.
+
+    An error of a batch is raised as it was, but SourceLostError where one of the `signs` is in its text, or in those of
+    the Java exceptions behind it: rows are read from the source only when they are written.
 
     The checkpoint is thrown away afterwards: what counts is how far bronze is, so none can be lost, copied or too old.
     """
-    failed: list[BaseException] = []
+    failed: list[Exception] = []
     busy = Event()
 
     def each(rows: DataFrame, _: int) -> None:
@@ -86,7 +92,7 @@ def run_query(messages: DataFrame, batch: Callable[[DataFrame], None], context: 
         busy.set()
         try:
             batch(rows)
-        except BaseException as error:
+        except Exception as error:
             failed.append(error)
             raise
         finally:
@@ -101,9 +107,9 @@ def run_query(messages: DataFrame, batch: Callable[[DataFrame], None], context: 
             if context.stop() and not busy.is_set():
                 return
     except StreamingQueryException as error:
-        if failed:
+        if failed and not any(sign in said(failed[0]) for sign in signs):
             raise failed[0] from None
-        raise SourceLostError(first_line(error)) from error
+        raise SourceLostError(first_line(failed[0] if failed else error)) from error
     finally:
         if query is not None:
             query.stop()

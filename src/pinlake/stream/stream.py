@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from pinlake import pipeline
-from pinlake.errors import UsageError
+from pinlake.errors import LakeBusyError, UsageError
 from pinlake.ingest.bronze import append, check_same_source
-from pinlake.kafka import Patience, Say
 from pinlake.lake.accounting import Accounting, cleaned_batch
 from pinlake.lake.lake import Lake
 from pinlake.lake.run import Run
@@ -21,6 +20,7 @@ from pinlake.settings import Settings
 from pinlake.stream.positions import Positions
 from pinlake.stream.source import Context, Make, Source, SourceLostError, StreamOptions
 from pinlake.topics import TOPICS
+from pinlake.waits import Patience, Say
 
 # Of fewer records a share says little: one bad record that comes alone would stop the stream.
 _LEAST_JUDGED = 100
@@ -59,12 +59,12 @@ def run_stream(
     check_same_source(lake, source.topic_id, source.path_root)
     say = partial(report, "stream")
     loader = _Loader(lake, settings, say, after_batch)
-    loader.finish()
     context = Context(lake, settings, options, say, stop, loader.positions.now, loader.load)
     patience = Patience(source.place, settings.give_up_after, say)
     while not stop():
         before = loader.summary.batches
         try:
+            loader.finish()
             source.run(context)
             break
         except SourceLostError as error:
@@ -72,6 +72,9 @@ def run_stream(
                 patience.over()
             patience.wait(str(error))
             time.sleep(1)
+        except LakeBusyError as error:
+            # That run comes to an end, and messages wait where they are.
+            say(str(error))
     return loader.summary
 
 
@@ -91,7 +94,7 @@ class _Loader:
         lake = self._lake
         if not lake.exists("bronze"):
             return
-        run = _run()
+        run = self._run()
         with pipeline.writing(lake, self._settings, run):
             if any(lake.highest("bronze", "batch", f"topic = '{each}'") > cleaned_batch(lake, each) for each in TOPICS):
                 self._bring_on(run)
@@ -101,7 +104,7 @@ class _Loader:
 
     def load(self, make: Make) -> None:
         """Take the rows in, as far as the answers, in a run of their own."""
-        lake, run = self._lake, _run()
+        lake, run = self._lake, self._run()
         with pipeline.writing(lake, self._settings, run):
             lake.ensure("bronze")
             rows = make(self.positions.now())
@@ -126,7 +129,6 @@ class _Loader:
         pipeline.run_query(self._lake, self._settings, run)
         self.summary.counts = pipeline.run_account(self._lake, run)
 
-
-def _run() -> Run:
-    """A run whose stages are not told: there is one every few seconds."""
-    return pipeline.new_run(lambda stage, message: None)
+    def _run(self) -> Run:
+        """A run that tells nothing but that it waits for the lake: there is one every few seconds."""
+        return pipeline.new_run(lambda stage, message: self._say(message) if stage == "lake" else None)
