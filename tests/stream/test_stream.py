@@ -24,7 +24,7 @@ from pinlake.store.folder import FolderStore
 from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import StreamOptions
-from pinlake.stream.stream import StreamSummary, run_stream
+from pinlake.stream.stream import StreamSummary, _Loader, run_stream
 from tests.kafka_broker import broker, new_topic_id, produce
 from tests.pipeline.conftest import Place, place
 
@@ -58,6 +58,16 @@ def stream(found: Place, broker: Broker, topic_id: str, options: StreamOptions =
         more.pop("stop", lambda: False),
         **more,
     )
+
+
+@pytest.fixture
+def to_bronze(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches end in bronze: what is told of them is counted, and nothing is cleaned."""
+
+    def count(loader: _Loader, *_: Any) -> None:
+        loader.summary.counts = account(loader._lake)
+
+    monkeypatch.setattr(_Loader, "_bring_on", count)
 
 
 def offsets(found: Place, topic: str = "pin") -> list[tuple[int, int]]:
@@ -99,14 +109,20 @@ def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Pat
     # Nothing new: no batch, and the dump is read on from where the stream ended.
     assert stream(streamed, broker, topic_id).batches == 0
     again = streamed.settings.model_copy(update={"source": tmp_path / "dump"})
-    run = pipeline.new_run()
-    assert sum(len(each.objects) for each in pipeline.run_ingest(streamed.lake, again, run, audit=False)) == 0
+    before = len(offsets(streamed))
+    # Whether the object in which it ended holds more than it read nobody knows before: one in each partition.
+    for expected in (3, 0):
+        found = pipeline.run_ingest(streamed.lake, again, pipeline.new_run())
+        assert sum(len(each.objects) for each in found) == expected
+    assert sorted(set(offsets(streamed))) == sorted(set(offsets(dumped)))
+    assert len(offsets(streamed)) == before + 2
     # And the other way round.
     produce(broker, f"{topic_id}.pin", pins(70, 3), 1)
     assert stream(dumped, broker, topic_id).records == {"pin": 3}
     assert not account(dumped.lake).missing
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_a_dump_of_larger_objects_goes_on_where_the_stream_ended(
     place: Places, broker: Broker, tmp_path: Path, write_dump: Callable[..., Path]
 ) -> None:
@@ -141,7 +157,7 @@ def test_stopped_anywhere_and_begun_anew(place: Places, broker: Broker, tmp_path
     produce(broker, f"{topic_id}.pin", pins(0, 30))
     found = place(None, tmp_path / "lake")
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise MachineError("pulled the plug")
 
     with monkeypatch.context() as patch:
@@ -164,6 +180,7 @@ def test_stopped_anywhere_and_begun_anew(place: Places, broker: Broker, tmp_path
     assert offsets(found) == [(0, number) for number in range(40)]
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_two_that_read_the_same(place: Places, broker: Broker, tmp_path: Path) -> None:
     """Another stream reads on between two batches of this one: a copied checkpoint would do the same."""
     topic_id = new_topic_id(broker)
@@ -198,6 +215,7 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
         yield started
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_broker_killed_in_the_middle(place: Places, own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
     produce(own_broker, f"{topic_id}.pin", pins(0, 200))
@@ -226,9 +244,9 @@ def test_broker_killed_in_the_middle(place: Places, own_broker: Broker, tmp_path
     back.join()
     assert summary.records == {"pin": 300}
     assert offsets(found) == [(0, number) for number in range(300)]
-    assert found.counts()["pin"].silver == 300
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_broker_gone_for_good(place: Places, own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
     produce(own_broker, f"{topic_id}.pin", pins(0, 5))
@@ -245,6 +263,7 @@ def test_broker_gone_for_good(place: Places, own_broker: Broker, tmp_path: Path)
     assert len(offsets(found)) == 5
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_what_the_broker_deleted_unread_is_told(place: Places, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 10))
@@ -259,6 +278,7 @@ def test_what_the_broker_deleted_unread_is_told(place: Places, broker: Broker, t
     assert found.counts()["pin"].missing_offsets == 5
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_a_topic_that_was_made_anew_is_another(place: Places, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 10))
@@ -273,6 +293,7 @@ def test_a_topic_that_was_made_anew_is_another(place: Places, broker: Broker, tm
         stream(found, broker, topic_id)
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
     folder = write_dump(tmp_path / "dump", {"pin": {f"0/{number}": each for number, each in enumerate(pins(0, 8))}})
     found = place(folder, tmp_path / "lake")
@@ -295,10 +316,11 @@ def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[.
     assert read().batches == 0
     # The rows that the packing reader alone gives.
     alone = place(folder, tmp_path / "alone")
-    alone.run()
+    pipeline.run_ingest(alone.lake, alone.settings, pipeline.new_run())
     assert found.content("bronze") == alone.content("bronze")
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_kafka_is_not_read_into_a_lake_from_kinesis(place: Places, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 2))
@@ -320,6 +342,7 @@ def test_kafka_is_not_read_into_a_lake_from_kinesis(place: Places, broker: Broke
         run_stream(found.lake, Other(), found.settings, TO_END, lambda *_: None, lambda: False)
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_checkpoints_are_thrown_away(place: Places, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     os.mkdir(tmp_path / "temporary")
@@ -329,6 +352,7 @@ def test_checkpoints_are_thrown_away(place: Places, broker: Broker, tmp_path: Pa
     assert [path.name for path in (tmp_path / "temporary").glob("pinlake-stream*")] == []
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_a_lake_that_another_run_holds_is_waited_for(place: Places, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 2))
@@ -344,6 +368,7 @@ def test_a_lake_that_another_run_holds_is_waited_for(place: Places, broker: Brok
     assert len(offsets(found)) == 2
 
 
+@pytest.mark.usefixtures("to_bronze")
 def test_a_broker_killed_while_a_batch_is_read(
     place: Places, own_broker: Broker, tmp_path: Path, monkeypatch: Any
 ) -> None:

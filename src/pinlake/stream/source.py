@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -98,6 +99,8 @@ def run_query(
         finally:
             busy.clear()
 
+    # It would print what is raised here.
+    logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)
     checkpoint = _checkpoint(context.settings)
     query = None
     try:
