@@ -179,11 +179,13 @@ def test_seconds_that_are_none(spark, passed: dict[str, str], tmp_path: Path, se
 def test_keys_of_a_bucket_come_from_the_secret_scope(spark, tmp_path: Path, capsys: Any) -> None:
     passed = {"source": "s3://landing/dump", "lake": str(tmp_path / "lake"), "secret_scope": "scope"}
     hidden = "made-up-secret-of-tests"
-    secrets = {"scope": {"access-key-id": "made-up-word", "secret-access-key": hidden}}
-    work = notebook.open(DbUtils(passed, secrets), spark)
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"scope": {"access-key-id": "made-up-word", "secret-access-key": hidden}}))
+    work = notebook.open(DbUtils(passed, secrets=secrets), spark)
     assert work._with_keys(work.settings).s3_keys == ("made-up-word", hidden)
     assert hidden not in repr(work._with_keys(work.settings))
-    work = notebook.open(DbUtils(passed, {"scope": {}}), spark)
+    secrets.write_text(json.dumps({"scope": {}}))
+    work = notebook.open(DbUtils(passed, secrets=secrets), spark)
     assert work._with_keys(work.settings).s3_keys is None
     assert "no access-key-id in scope scope: s3://landing/dump is read with the machine's own keys" in (
         capsys.readouterr().out

@@ -38,7 +38,10 @@ class _ToStructlog(logging.Handler):
     """Lines of what also runs on Spark's workers, which need not have structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(record.levelno, record.getMessage())
+        try:
+            structlog.get_logger().log(record.levelno, record.getMessage())
+        except Exception:  # a stream that was closed must not stop what is told of
+            self.handleError(record)
 
 
 def log_file(folder: Path, now: datetime | None = None) -> Path | None:

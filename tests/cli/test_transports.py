@@ -125,11 +125,11 @@ def test_failed_messages_are_sent_again(broker: Broker) -> None:
 @pytest.mark.slow
 def test_a_sink_and_a_stream_print_what_came(spark: SparkSession, broker: Broker) -> None:
     topic_id = new_topic_id(broker)
-    produce(broker, f"{topic_id}.pin", [b'{"index": %d}' % number for number in range(5)])
+    produce(broker, f"{topic_id}.pin", [b'{"index": %d, "category": "art"}' % number for number in range(5)])
     place = ("--from", f"kafka://{broker.servers}", "--topic-id", topic_id, "--until-end", "--format", "csv")
     sunk = pinlake("sink", *place, "--to", "dump")
     assert sunk.exit_code == 0, sunk.stderr
-    assert sunk.stdout.splitlines()[:2] == ["topic,messages,objects,dead_letters,bytes", "pin,5,5,0,65"]
+    assert sunk.stdout.splitlines()[:2] == ["topic,messages,objects,dead_letters,bytes", "pin,5,5,0,160"]
     for came in (5, 0):
         streamed = pinlake("stream", *place, "--lake", "lake", "--watch", "users_joined_by_year")
         assert streamed.exit_code == 0, streamed.stderr
