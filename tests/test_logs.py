@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from datetime import UTC, datetime
@@ -90,3 +91,13 @@ def test_no_log_file_where_the_folder_cant_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert logs.log_file(tmp_path / "file") is None
     assert logs.log_file(tmp_path / "file" / "logs") is None
+
+
+def test_a_stream_that_was_closed_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    monkeypatch.setattr("sys.stderr", closed)
+    logs.configure("console", "info")
+    closed.close()
+    monkeypatch.undo()
+    logging.getLogger("pinlake.store").warning("trying again")
+    logs.configure("console", "info")
