@@ -259,7 +259,7 @@ def locked(file: Path) -> Iterator[Callable[[], None]]:
 def test_a_page_is_asked_for_again_until_the_database_answers(
     url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "SAY_EVERY", 0.5)
+    monkeypatch.setattr("pinlake.emulate.database_server.SAY_EVERY", 0.5)
     posts = made(PAGE + 20)
     seed_database(url, None, posts, 5)
     said: list[str] = []

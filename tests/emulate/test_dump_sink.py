@@ -150,7 +150,7 @@ def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     sink = open_sink(tmp_path)
     seen = []
 
-    def write_in_pieces(path: str, content: bytes) -> None:
+    def write_in_pieces(path: str, content: bytes, sync: bool) -> None:
         Path(path).write_bytes(content[:1])
         seen.extend(objects(tmp_path))
         Path(path).write_bytes(content)

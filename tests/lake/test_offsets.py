@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pinlake.lake.offsets import Hole, progress
+from pinlake.objects import ObjectName
 
-BRONZE = "topic string, partition int, object_offset bigint, object_messages int, position int, problem string"
+BRONZE = (
+    "topic string, partition int, object_offset bigint, object_messages int, position int, problem string, path string"
+)
 
 
 def test_the_highest_start_and_the_holes_of_each_partition(spark):
@@ -23,10 +26,29 @@ def test_the_highest_start_and_the_holes_of_each_partition(spark):
         ("geo", 0, 1, 0, None, "unreadable: cut"),
         ("geo", 0, 2, 1, 0, None),
     ]
-    found = progress(spark.createDataFrame(rows, BRONZE))
+    found = progress(spark.createDataFrame([(*row, "topics/an/object") for row in rows], BRONZE))
     assert found["pin"].highest == {0: 3, 1: 19}
     assert found["pin"].missing == [Hole("pin", 1, 0, 9), Hole("pin", 1, 15, 18)]
     assert [hole.size for hole in found["pin"].missing] == [10, 4]
     assert (found["geo"].highest, found["geo"].missing) == ({0: 2}, [])
     inside = [(p, o) for p in (0, 1, 2) for o in range(22) if found["pin"].in_hole(p, o)]
     assert inside == [(1, offset) for offset in (*range(10), *range(15, 19))]
+
+
+def test_a_partition_that_a_stream_went_on_with(spark):
+    message, whole = "kafka/t0.pin/0/9", "topics/t0.pin/partition=0/t0.pin+0+0000000009.json"
+    rows = [
+        # a stream to offset 12 in partition 0; in partition 1 an object has its last message too
+        ("pin", 0, 0, 10, 0, None, whole),
+        *[("pin", 0, offset, 1, 0, None, message) for offset in (10, 11, 12)],
+        ("pin", 1, 4, 1, 0, None, message),
+        ("pin", 1, 0, 5, 0, None, whole),
+        # records of Kinesis are numbered in their stream
+        ("geo", 0, 7, 1, 0, None, "kinesis/t0-geo/shardId-000000000000/1"),
+    ]
+    found = progress(spark.createDataFrame(rows, BRONZE))
+    pin = found["pin"]
+    assert (pin.ends, pin.streamed) == ({0: 13, 1: 5}, {0})
+    assert found["geo"].missing == []
+    names = [ObjectName("t0", "pin", partition, offset) for partition in (0, 1) for offset in (0, 5, 11, 20)]
+    assert pin.straddling(names) == {names[2]}

@@ -47,7 +47,8 @@ def test_the_guide_is_first_and_the_clean_up_last() -> None:
     names = [path.stem for path in notebooks.notebooks(FOLDER)]
     assert _in_order(names) == [
         *("00_start_here", "10_check", "20_connect_storage", "30_ingest", "40_clean", "50_quality", "60_query"),
-        *("70_report", "80_rebuild", "90_maintain", "01_explore", "02_quality", "03_sql", "99_clean_up"),
+        *("70_report", "80_rebuild", "90_maintain", "35_stream", "04_watch", "01_explore", "02_quality"),
+        *("03_sql", "99_clean_up"),
     ]
 
 
