@@ -126,7 +126,7 @@ def test_what_a_shard_was_split_into_comes_after_it(kinesis: Any) -> None:
 def test_a_server_that_is_busy_is_asked_again(kinesis: Any, s3: S3) -> None:
     put(kinesis, 0, 5)
     count = iter(range(10**6))
-    s3.rule = lambda method, path: (500, b"{}") if next(count) % 2 == 0 else None
+    s3.rule = lambda method, path: (500, b"{}") if next(count) % 4 == 0 else None
     assert len(reader().batch()) == 5
 
 
