@@ -56,7 +56,10 @@ def run_kafka(folder: Path, posts: int, out: Console) -> None:
 
 
 def run_stream(folder: Path, _: int, out: Console) -> None:
-    """Emulator and stream at once for a minute, in which the answers change; how many posts that are, the rate says."""
+    """Emulator and stream at once, for a minute from the first answers on, in which these change.
+
+    How many posts that are, the rate says.
+    """
     say = _Say()
     settings = resolve({"lake": folder / "lake"}, {}).settings
     with running_broker(folder / "broker") as broker:
@@ -65,19 +68,25 @@ def run_stream(folder: Path, _: int, out: Console) -> None:
         kafka = _kafka_sink(config, folder)
         source = KafkaSource(config, DEFAULT_TOPIC_ID)
         lake = pipeline.open_lake(session_for(settings, folder / "spark.log"), settings)
-        say("emulate", f"{_RATE:g} posts a second for {_SECONDS:g} s")
-        deadline = time.monotonic() + _SECONDS
+        say("emulate", f"{_RATE:g} posts a second, for {_SECONDS:g} s from the first answers on")
+        # The first batch takes longer than others: Spark has done nothing yet.
+        deadline = float("inf")
         pace = Pace(_RATE, lambda: time.monotonic() >= deadline)
         with ThreadPoolExecutor(1) as pool, Live(console=out, auto_refresh=False) as live:
 
             def look(so_far: StreamSummary) -> None:
+                nonlocal deadline
+                deadline = min(deadline, time.monotonic() + _SECONDS)
                 tables = Group(*_tables(lake, so_far))
                 live.update(tables, refresh=True)
 
             going = pool.submit(
                 emulate, None, posts=None, endless=True, dirt=_DIRT, duplicates=_DUPLICATES, sinks=[kafka], pace=pace
             )
-            came = stream(lake, source, settings, StreamOptions(every=1), say, pace.stop, look)
+            try:
+                came = stream(lake, source, settings, StreamOptions(every=1), say, pace.stop, look)
+            finally:
+                deadline = 0.0  # also after an error: the emulator must end
             truth = going.result()
             rest = stream(lake, source, settings, StreamOptions(until_end=True), say, lambda: False, look)
         in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
@@ -122,8 +131,8 @@ def run_s3(folder: Path, posts: int, out: Console) -> None:
 def _tables(lake: Lake, so_far: StreamSummary) -> list[RenderableType]:
     """What changes while a stream runs."""
     answers = [Result.of(ordered(lake, name), f"{name}: {GOLD[name].comment}") for name in _WATCHED]
-    counts = [status_table(so_far.counts)] if so_far.counts else []
-    return [each.table(10) for each in (*counts, *answers)]
+    counts = [status_table(so_far.counts).table()] if so_far.counts else []
+    return [*counts, *[each.table(10) for each in answers]]
 
 
 def _kafka_sink(config: Config, folder: Path) -> KafkaSink:
