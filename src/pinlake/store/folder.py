@@ -23,10 +23,13 @@ class FolderStore:
     very same moment are not kept apart: the later one stays.
     """
 
+    at_once = 1
+
     def __init__(self, root: str | Path, sync: bool = False) -> None:
         self._sync = sync
-        # Disks take several at once in the time of one.
-        self.at_once = 8 if sync else 1
+        if sync:
+            # Disks take several at once in the time of one.
+            self.at_once = 8
         # Workers behind a Connect session have a working folder of their own.
         self.root = os.path.abspath(root)
 
