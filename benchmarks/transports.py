@@ -27,7 +27,7 @@ from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.ingest.bronze import append, ingest
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.kafka import Config, client_config, find_topics, quiet
-from pinlake.local.broker import Broker, running_broker
+from pinlake.local.broker import Broker, free_port, running_broker
 from pinlake.objects import TOPICS_FOLDER, ObjectName, object_name
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.store.folder import FolderStore
@@ -289,7 +289,7 @@ def _parallel_boto3(keys: Sequence[str]) -> Work:
 @contextmanager
 def _s3_server(bench: Bench) -> Iterator[None]:
     """An S3 server in a process of its own, and this process's AWS settings pointing at it."""
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
@@ -321,14 +321,6 @@ def _wait(work: Callable[[], object]) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _new_topics(broker: Broker) -> str:

@@ -25,12 +25,14 @@ def spark_packages() -> tuple[str, ...]:
 
 def s3a_packages() -> tuple[str, ...]:
     """What local Spark needs beside those for tables in a bucket: 650 MB, most of it Amazon's SDK."""
-    from pyspark.find_spark_home import _find_spark_home
-
-    jars = Path(_find_spark_home()) / "jars"  # type: ignore[no-untyped-call]
     # In the version of the Hadoop that came with Spark.
-    hadoop = next(jars.glob("hadoop-client-api-*.jar")).stem.removeprefix("hadoop-client-api-")
+    hadoop = next((_spark_home() / "jars").glob("hadoop-client-api-*.jar")).stem.removeprefix("hadoop-client-api-")
     return (f"org.apache.hadoop:hadoop-aws:{hadoop}",)
+
+
+def scala_library() -> list[Path]:
+    """Scala's own library, which Spark has, and which Ivy as Spark configures it leaves out."""
+    return list((_spark_home() / "jars").glob("scala-library-*.jar"))
 
 
 def jars_folder(name: str = "ivy") -> Path:
@@ -68,12 +70,10 @@ def check_java() -> int:
 
 def _resolve(folder: Path, packages: Sequence[str]) -> None:
     """Ask spark-submit to resolve the packages: it knows Ivy, proxies and mirrors as the user configured them."""
-    from pyspark.find_spark_home import _find_spark_home
-
     check_java()
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        str(Path(_find_spark_home()) / "bin" / "spark-submit"),  # type: ignore[no-untyped-call]
+        str(_spark_home() / "bin" / "spark-submit"),
         *("--packages", ",".join(packages)),
         *("--conf", f"spark.jars.ivy={folder}"),
         *("--class", "org.apache.spark.deploy.SparkSubmit", "spark-internal", "--version"),
@@ -84,6 +84,12 @@ def _resolve(folder: Path, packages: Sequence[str]) -> None:
             f"the jars of {', '.join(packages)} could not be fetched to {folder} ({_reason(said.stderr)}); check the "
             "network, or the mirror in ~/.ivy2 or ivysettings, then run `make install` again"
         )
+
+
+def _spark_home() -> Path:
+    from pyspark.find_spark_home import _find_spark_home
+
+    return Path(_find_spark_home())  # type: ignore[no-untyped-call]
 
 
 def _file_name(package: str) -> str:

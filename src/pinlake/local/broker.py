@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from pinlake.errors import MachineError
-from pinlake.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folder
+from pinlake.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folder, scala_library
 from pinlake.java import java_program
 
 START_SECONDS = 60.0
@@ -45,14 +45,14 @@ class Broker:
     def __init__(self, folder: Path, port: int | None = None) -> None:
         """Make the folder ready. `port` is a free one where none is given. Raises MachineError."""
         self._folder = folder.absolute()
-        self._port = port or _free_port()
+        self._port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._classpath = _classpath()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._config = self._folder / "server.properties"
         self._log = self._folder / "broker.log"
         if not self._config.exists():
-            text = _SERVER.format(port=self._port, controller=_free_port(), data=self._folder / "data")
+            text = _SERVER.format(port=self._port, controller=free_port(), data=self._folder / "data")
             self._config.write_text(text, encoding="utf-8")
             self._run_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", _cluster_id(), "-c")
 
@@ -142,12 +142,7 @@ _JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "
 
 
 def _classpath() -> str:
-    from pyspark.find_spark_home import _find_spark_home
-
-    # Ivy as Spark configures it leaves out Scala's own library, which Spark has.
-    spark_jars = Path(_find_spark_home()) / "jars"  # type: ignore[no-untyped-call]
-    jars = [*fetch_jars(jars_folder("kafka"), KAFKA_BROKER), *spark_jars.glob("scala-library-*.jar")]
-    return ":".join(map(str, jars))
+    return ":".join(map(str, [*fetch_jars(jars_folder("kafka"), KAFKA_BROKER), *scala_library()]))
 
 
 def _cluster_id() -> str:
@@ -156,7 +151,8 @@ def _cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback on which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

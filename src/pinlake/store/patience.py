@@ -6,9 +6,10 @@ import logging
 import random
 import time
 
-# Seconds: the longest wait before a try, and the time between two lines that say what is waited for.
+from pinlake.waits import SAY_EVERY
+
+# Seconds: the longest wait before a try.
 _LONGEST = 5.0
-SAY_EVERY = 5.0
 
 _log = logging.getLogger("pinlake.store")
 
