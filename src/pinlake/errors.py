@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 
 class PinlakeError(Exception):
     """Base of every error whose message is enough for a user; the command line prints it as one line."""
 
     exit_code = 1
+
+
+def public(url: str) -> str:
+    """The address without what may be secret: user and password, and whatever follows the path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def first_line(error: Exception) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from pinlake.errors import MachineError, first_line
+from pinlake.errors import MachineError, first_line, public
 
 # boto3 takes one number of seconds for all calls; Kinesis answers sooner than this.
 _ANSWER_SECONDS = 10.0
@@ -71,9 +70,7 @@ def kinesis_client(give_up_after: float, region: str | None = None) -> Any:
 
 def place_of(client: Any) -> str:
     """What messages call it."""
-    parts = urlsplit(client.meta.endpoint_url)
-    # Without what may stand before the @.
-    return f"Kinesis at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"Kinesis at {public(client.meta.endpoint_url)}"
 
 
 def error_line(code: str, said: str) -> str:

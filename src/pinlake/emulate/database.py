@@ -14,9 +14,10 @@ import sqlalchemy as sql
 
 from pinlake.emulate.database_server import Database
 from pinlake.emulate.rows import Post, Record
-from pinlake.emulate.sinks.base import Say, silent
+from pinlake.emulate.sinks.base import silent
 from pinlake.errors import SourceError
 from pinlake.topics import TOPICS, Kind, Topic
+from pinlake.waits import Say
 
 TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
 # Posts that are read or written together.

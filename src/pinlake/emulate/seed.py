@@ -14,9 +14,10 @@ from sqlalchemy.dialects import mysql
 from pinlake.emulate.database import PAGE, TABLES
 from pinlake.emulate.database_server import Database
 from pinlake.emulate.rows import Post
-from pinlake.emulate.sinks.base import Say, silent
+from pinlake.emulate.sinks.base import silent
 from pinlake.errors import SourceError, UsageError
 from pinlake.topics import PIN, TOPICS, Kind
+from pinlake.waits import Say
 
 
 def seed_database(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, KafkaException
 from pyspark.sql import functions as F
 
-from pinlake.errors import MachineError, UsageError
+from pinlake.errors import UsageError
 from pinlake.kafka import Config, find_topics, quiet, watermarks
-from pinlake.objects import KAFKA_ROOT, split_topic
+from pinlake.objects import KAFKA_ROOT
 from pinlake.settings import Settings
 from pinlake.stream.java_config import java_config
 from pinlake.stream.messages import to_records
@@ -35,7 +35,8 @@ class KafkaSource:
         self.topic_id = topic_id
         self.place = f"Kafka at {config['bootstrap.servers']}"
         self._config = config
-        self._topics = [f"{topic_id}.{topic}" for topic in TOPICS]
+        # Short names by full ones.
+        self._topics = {f"{topic_id}.{topic}": topic for topic in TOPICS}
 
     def check(self, settings: Settings, say: Say) -> None:
         find_topics(self._config, self._topics, settings.give_up_after, say)
@@ -86,8 +87,7 @@ class KafkaSource:
         consumer = Consumer({"group.id": "pinlake-stream", **self._config}, logger=quiet())
         try:
             for place, low, high in watermarks(consumer, partitions, SAY_EVERY):
-                topic = _short(place.topic)
-                position = known.get((topic, place.partition))
+                position = known.get((self._topics[place.topic], place.partition))
                 start = position.next_offset if position else _EARLIEST
                 if start > high:
                     raise UsageError(
@@ -107,13 +107,6 @@ class KafkaSource:
         finally:
             consumer.close()
         return starts
-
-
-def _short(full_topic: str) -> str:
-    found = split_topic(full_topic)
-    if found is None:  # no topic of a pipeline was subscribed to
-        raise MachineError(f"topic {full_topic} has no id before a dot")
-    return found[1]
 
 
 def _path() -> Column:

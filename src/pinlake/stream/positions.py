@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from pinlake.lake.lake import Lake
@@ -24,11 +26,10 @@ class Position(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one batch brought to bronze: records by topic, and when the oldest and the newest was sent."""
+    """What one batch brought to bronze: records by topic, and when the oldest was sent."""
 
     records: Mapping[str, int]
     oldest: datetime | None
-    newest: datetime | None
 
 
 class Positions:
@@ -45,50 +46,44 @@ class Positions:
             return {}
         state = self._lake.state("bronze")
         if state != self._seen:
-            self._known = self._ask("TRUE")
+            self._known = _positions(self._ask("TRUE"))
             self._seen = state
         return self._known
 
     def loaded(self, batch: int, before: int) -> Batch:
         """Take in what ingest batch `batch` brought, which followed version `before` of bronze."""
-        where = f"batch = {batch}"
-        came = self._ask(where)
+        came = self._ask(f"batch = {batch}")
         if self._lake.version("bronze") == before + 1:
-            self._known = {**self._known, **came}
+            self._known = {**self._known, **_positions(came)}
             self._seen = self._lake.state("bronze")
-        counts = (
-            self._lake.read("bronze")
-            .where(where)
-            .groupBy("topic")
-            .agg(
-                F.count_if(F.col("problem").isNull()).alias("records"),
-                F.unix_micros(F.min("modified")).alias("oldest"),
-                F.unix_micros(F.max("modified")).alias("newest"),
-            )
-            .collect()
-        )
-        return Batch(
-            {row["topic"]: row["records"] for row in counts},
-            min((_moment(row["oldest"]) for row in counts), default=None),
-            max((_moment(row["newest"]) for row in counts), default=None),
-        )
+        records: Counter[str] = Counter()
+        for row in came:
+            records[row["topic"]] += row["records"]
+        return Batch(records, min((_moment(row["oldest"]) for row in came), default=None))
 
-    def _ask(self, where: str) -> dict[Place, Position]:
-        ends = (
+    def _ask(self, where: str) -> list[Row]:
+        """A row for each topic and partition: its last message, how many records, when the oldest was sent."""
+        last = F.struct(last_offset().alias("end"), "path", F.unix_micros("modified").alias("sent"))
+        return (
             self._lake.read("bronze")
             .where(where)
             .groupBy("topic", "partition")
             .agg(
-                F.max(F.struct(last_offset().alias("end"), "path", F.unix_micros("modified").alias("sent"))).alias(
-                    "last"
-                )
+                F.max(last).alias("last"),
+                F.count_if(F.col("problem").isNull()).alias("records"),
+                F.unix_micros(F.min("modified")).alias("oldest"),
             )
-            .select("topic", "partition", "last.*")
+            .collect()
         )
-        return {
-            (row["topic"], row["partition"]): Position(row["end"] + 1, row["path"], _moment(row["sent"]))
-            for row in ends.collect()
-        }
+
+
+def _positions(rows: Iterable[Row]) -> dict[Place, Position]:
+    return {
+        (row["topic"], row["partition"]): Position(
+            row["last"]["end"] + 1, row["last"]["path"], _moment(row["last"]["sent"])
+        )
+        for row in rows
+    }
 
 
 def _moment(micros: int | None) -> datetime:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, TextIO
 
 from pinlake.errors import MachineError, UsageError
-
-# Seconds between two lines that say what is waited for.
-SAY_EVERY = 5.0
-
-# Told what a sink waits for, while it waits.
-Say = Callable[[str], None]
 
 
 def silent(message: str) -> None:

@@ -7,13 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from pinlake.emulate.sinks.base import SAY_EVERY, Deliveries, Message, Say
+from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
+from pinlake.waits import SAY_EVERY, Say
 
 MAX_RECORDS = 500
 # Seconds after which messages are sent with the next one, full batch or not: a slow run is to be seen at once.
@@ -243,9 +243,3 @@ class BatchSink(ABC):
             f"{self._place}: {found}; {remedy}. Messages kept in {path}: {len(waiting):,}; send them again with "
             f"`pinlake emulate resend {path}`"
         )
-
-
-def public(url: str) -> str:
-    """The address without what may be secret: user and password, and whatever follows the path."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -8,7 +8,7 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from pinlake.emulate.sinks.base import Deliveries, Message, Say, silent
+from pinlake.emulate.sinks.base import Deliveries, Message, silent
 from pinlake.emulate.sinks.batches import (
     BatchSink,
     CallError,
@@ -20,6 +20,7 @@ from pinlake.emulate.sinks.batches import (
 )
 from pinlake.errors import first_line
 from pinlake.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, place_of, remedy
+from pinlake.waits import Say
 
 _MAX_RECORD_BYTES = 1024 * 1024
 _MAX_KEY_CHARACTERS = 256

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pinlake.emulate.sinks.base import Deliveries, FailedFile, Say, Sink
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink
 from pinlake.emulate.sinks.console import ConsoleSink
 from pinlake.errors import MachineError, UsageError
 from pinlake.settings import Settings
+from pinlake.waits import Say
 
 CONSOLE = "console"
 FORMS = (

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from pinlake.emulate.sinks.base import Deliveries, Message, Say, silent
-from pinlake.emulate.sinks.batches import BatchSink, FinalError, Item, Refusal, UnfitError, public
+from pinlake.emulate.sinks.base import Deliveries, Message, silent
+from pinlake.emulate.sinks.batches import BatchSink, FinalError, Item, Refusal, UnfitError
 from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, HttpJson, to_json
+from pinlake.errors import public
+from pinlake.waits import Say
 
 _KINDS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
 _NO_TOPIC = 40401
