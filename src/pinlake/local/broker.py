@@ -54,7 +54,9 @@ class Broker:
         if not self._config.exists():
             text = _SERVER.format(port=self._port, controller=free_port(), data=self._folder / "data")
             self._config.write_text(text, encoding="utf-8")
-            self._run_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", _cluster_id(), "-c")
+            # One word: an id may begin with a dash, and would be taken for an option.
+            cluster = f"--cluster-id={_cluster_id()}"
+            self._run_tool("kafka.tools.StorageTool", "format", "--standalone", cluster, "--config")
 
     @property
     def servers(self) -> str:
