@@ -34,7 +34,8 @@ def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         if python and not in_workspace():
             address = stack.enter_context(connect_server(python, log))
             stack.enter_context(pytest.MonkeyPatch.context()).setenv("SPARK_REMOTE", address)
-        session = spark_session(log=log)
+        # One session takes in hundreds of lakes; with less memory the last ones wait for the garbage collector.
+        session = spark_session("4g", log)
         yield session
         session.stop()
 

@@ -28,6 +28,9 @@ LOCAL_CONFIG = {
     # VACUUM lists with as many tasks, 10,000 by default.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
+    # Of each table that was touched within an hour, 10,000 by default, Delta keeps a snapshot of megabytes: a process
+    # that opens lake after lake fills its memory. One lake has fewer tables than this.
+    "spark.databricks.delta.delta.log.cacheSize": "60",
     # Off, building a frame takes half as long: no call to the JVM for the call site of each column.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.enabled": "false",

@@ -77,6 +77,16 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
+@pytest.fixture(scope="module")
+def whole(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A dump, and the lake of a run that nobody killed."""
+    folder = tmp_path_factory.mktemp("whole")
+    emulate(folder / "dump", posts=100, seed=11, dirt=0.1, duplicates=0.2, flush_size=2)
+    made = place(folder / "dump", folder / "lake", max_bad_share=1.0)
+    made.run()
+    return made
+
+
 @pytest.mark.parametrize(
     "points",
     [
@@ -88,19 +98,16 @@ def kill(process: subprocess.Popen[str]) -> None:
     ],
 )
 def test_killed_while_it_writes_and_after_a_commit(
-    points: list[Until], place: Callable[..., Place], tmp_path: Path
+    points: list[Until], whole: Place, place: Callable[..., Place], tmp_path: Path
 ) -> None:
-    emulate(tmp_path / "dump", posts=100, seed=11, dirt=0.1, duplicates=0.2, flush_size=2)
-    whole = place(tmp_path / "dump", tmp_path / "whole", max_bad_share=1.0)
-    whole.run()
-    lake = tmp_path / "lake"
+    dump, lake = Path(str(whole.settings.source)), tmp_path / "lake"
     for until in points:
-        process = start(tmp_path / "dump", lake, tmp_path / "logs")
+        process = start(dump, lake, tmp_path / "logs")
         until(process, lake)
         kill(process)
-    process = start(tmp_path / "dump", lake, tmp_path / "logs")
+    process = start(dump, lake, tmp_path / "logs")
     _, told = process.communicate()
     assert process.returncode == 0, told
-    killed = place(tmp_path / "dump", lake, max_bad_share=1.0)
+    killed = place(dump, lake, max_bad_share=1.0)
     assert killed.content(*SILVER, *GOLD) == whole.content(*SILVER, *GOLD)
     assert killed.counts() == whole.counts()
