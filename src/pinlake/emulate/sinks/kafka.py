@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+import time
+from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as Taken
 
 from pinlake.emulate.sinks.base import Deliveries, Message, silent
 from pinlake.errors import MachineError
@@ -15,6 +16,9 @@ from pinlake.waits import SAY_EVERY, Say
 
 # Errors of one message, which the next need not have.
 _OF_ONE_MESSAGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD}
+
+# Seconds between two looks at what became of messages: asked after each one, it costs as much as sending.
+_LOOK_EVERY = 0.02
 
 
 class KafkaSink:
@@ -38,10 +42,11 @@ class KafkaSink:
         self.name = deliveries.sink
         self._servers = config["bootstrap.servers"]
         self._say = say
-        self._names = {topic: f"{topic_id}.{topic}" for topic in TOPICS}
+        self._topics = {topic: (f"{topic_id}.{topic}", self._delivered(topic)) for topic in TOPICS}
+        self._next_look = 0.0
         self._watch = Watch()
         self._lost: KafkaError | None = None
-        find_topics(config, self._names.values(), give_up_after, say, create_topics)
+        find_topics(config, [name for name, _ in self._topics.values()], give_up_after, say, create_topics)
         self._producer = Producer(
             {
                 "linger.ms": 20,
@@ -56,15 +61,14 @@ class KafkaSink:
         )
 
     def send(self, message: Message) -> None:
-        self._check()
+        name, delivered = self._topics[message.topic]
+        if time.monotonic() >= self._next_look:
+            self._producer.poll(0)
+            self._check()
+            self._next_look = time.monotonic() + _LOOK_EVERY
         while True:
             try:
-                self._producer.produce(
-                    self._names[message.topic],
-                    message.value,
-                    message.key,
-                    on_delivery=partial(self._delivered, message),
-                )
+                self._producer.produce(name, message.value, message.key, on_delivery=delivered)
             except BufferError:
                 # The client's queue is full: wait until a part of it was taken, or has failed.
                 self._producer.poll(SAY_EVERY) or self._say(self._waiting())
@@ -73,7 +77,6 @@ class KafkaSink:
                 self.deliveries.fail(message, error.args[0].str())
                 return
             else:
-                self._producer.poll(0)
                 return
 
     def flush(self) -> None:
@@ -85,13 +88,21 @@ class KafkaSink:
     def close(self) -> None:
         self.flush()
 
-    def _delivered(self, message: Message, error: KafkaError | None, _: Any) -> None:
-        if error is None:
-            self.deliveries.acknowledge(message)
-            return
-        self.deliveries.fail(message, error.str())
-        if error.code() not in _OF_ONE_MESSAGE:
-            self._lost = error
+    def _delivered(self, topic: str) -> Callable[[KafkaError | None, Taken], None]:
+        """What the client calls with each message of the topic when it was taken, or has failed."""
+
+        def told(error: KafkaError | None, taken: Taken) -> None:
+            if error is None:
+                # Not by `acknowledge`: it wants the message, which would have to be put together again.
+                self.deliveries.acknowledged[topic] += 1
+                return
+            key, value = taken.key(), taken.value()
+            message = Message(topic, None if key is None else key.decode(), (value or b"").decode())
+            self.deliveries.fail(message, error.str())
+            if error.code() not in _OF_ONE_MESSAGE:
+                self._lost = error
+
+        return told
 
     def _check(self) -> None:
         """Raise MachineError where nothing more can be delivered; what the client still holds has failed then."""
