@@ -164,3 +164,29 @@ def test_a_lake_may_be_in_a_bucket(address: str) -> None:
     assert (found.lake, found.needs_s3a) == ("s3://b/p", True)
     assert not resolve({"lake": address, "catalog": "main"}, {}).settings.needs_s3a
     assert resolve({"lake": "b/p"}, {}).settings.lake == Path("b/p")
+
+
+def test_a_secret_of_the_wrong_type_is_not_repeated() -> None:
+    Path("secrets.toml").write_text("sql_password = 84713")
+    with pytest.raises(
+        SettingsError, match=r"setting 'sql_password' from file secrets\.toml can't be what is given: "
+    ) as told:
+        resolve({}, {"PINLAKE_SECRETS": "secrets.toml"})
+    assert "84713" not in f"{told.value} {told.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://ada:hunter2@db/posts", "postgresql+pg8000://ada:hunter2@db:5432/posts", "mysql://db/x?passwd=hunter2"],
+)
+def test_a_url_with_a_password_is_no_setting(url: str) -> None:
+    with pytest.raises(SettingsError, match="it holds a password, which belongs in PINLAKE_SQL_PASSWORD") as told:
+        resolve({"sql_url": url}, {})
+    assert "hunter2" not in f"{told.value} {told.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://ada@db:3306/posts", "sqlite:///C:/posts@home.db", "postgresql://ada@db/posts"]
+)
+def test_a_url_without_one_is(url: str) -> None:
+    assert resolve({"sql_url": url}, {}).settings.sql_url == url

@@ -7,6 +7,7 @@ not a setting of pinlake is read where it is needed: `session.py` asks where it 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,7 +42,10 @@ Bucket = Annotated[str, StringConstraints(pattern=r"^s3://")]
 class Settings(BaseModel):
     """What a run needs to know. Years are calendar years in UTC, both ends included."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+    # An error that shows what was given would show a password too.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
     source: Bucket | Path | None = Field(
         None, union_mode="left_to_right", description="folder of the dump, or s3://bucket/prefix: it holds topics/"
@@ -113,6 +117,14 @@ class Settings(BaseModel):
         except UsageError as error:
             raise ValueError(str(error)) from None
 
+    @field_validator("sql_url")
+    @classmethod
+    def has_no_password(cls, url: str | None) -> str | None:
+        """It is shown, as settings are. What else may be wrong with it the emulator says."""
+        if url is not None and re.search(r"//[^/@]*:[^/]*@|[?&][^=&]*(pass|pwd)", url, re.I):
+            raise ValueError("it holds a password, which belongs in PINLAKE_SQL_PASSWORD or in the secrets file")
+        return url
+
     @model_validator(mode="after")
     def years_in_order(self) -> Settings:
         for first, last in (("first_post_year", "last_post_year"), ("first_join_year", "last_join_year")):
@@ -133,6 +145,10 @@ class Settings(BaseModel):
         if missing:
             raise ValueError(f"storage {self.storage} needs {' and '.join(missing)}")
         return self
+
+
+# Settings that no message repeats: those that are secrets, and a URL that may hold one though it must not.
+_SECRETS = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)} | {"sql_url"}
 
 
 @dataclass(frozen=True)
@@ -180,8 +196,9 @@ def resolve(
         name = str(first["loc"][0]) if first["loc"] else ""
         if not name:
             raise SettingsError(f"settings don't fit together: {first['msg']}; change one of them") from error
+        given = "what is given" if name in _SECRETS else repr(first["input"])
         raise SettingsError(
-            f"setting {name!r} from {origins.get(name, 'default')} can't be {first['input']!r}: {first['msg']}; "
+            f"setting {name!r} from {origins.get(name, 'default')} can't be {given}: {first['msg']}; "
             f"it is {Settings.model_fields[name].description}"
         ) from error
 

@@ -19,6 +19,7 @@ from pinlake.ingest.reader import Sized, group
 from pinlake.lake.accounting import account
 from pinlake.lake.lake import Lake
 from pinlake.objects import ObjectName
+from pinlake.store.base import Content
 from pinlake.store.folder import FolderStore
 from tests.conftest import write_dump_files
 
@@ -125,6 +126,33 @@ def test_a_folder_that_cannot_be_listed_is_named(dump: Dump) -> None:
     (dump.folder / "topics/t0.pin/partition=1").symlink_to("partition=1")
     with pytest.raises(SourceError, match=r"t0\.pin can't be listed \(.*symbolic links\)"):
         dump.read()
+
+
+class Locked(FolderStore):
+    """A folder in which objects can be listed, and some or all not be read."""
+
+    def __init__(self, folder: Path, first_open: int) -> None:
+        super().__init__(folder)
+        self.first_open = first_open
+
+    def read(self, key: str) -> Content:
+        if int(key[-15:-5]) < self.first_open:
+            raise PermissionError(None, "is forbidden")
+        return super().read(key)
+
+
+def test_where_nothing_may_be_read_nothing_is_taken_in(dump: Dump) -> None:
+    """Else it would all count as read, and be left out when the right is granted."""
+    dump.write(**{f"p0_{number}": f'{{"index":{number}}}' for number in range(9)})
+    with pytest.raises(
+        SourceError, match=r"no object of .* 5 that were tried: .*\+0000000008.json is forbidden; .*s3:Get"
+    ):
+        ingest(dump.lake, Locked(dump.folder, first_open=9), None, pipeline.new_run())
+    assert dump.rows("bronze", "offset") == []
+    # Some that may not are recorded, and stop nothing.
+    ingest(dump.lake, Locked(dump.folder, first_open=3), None, pipeline.new_run())
+    assert sum(problem is not None for (problem,) in dump.rows("bronze", "problem")) == 3
+    assert len(dump.rows("bronze", "offset")) == 9
 
 
 def test_objects_are_grouped_by_bytes_and_by_number() -> None:

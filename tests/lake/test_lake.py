@@ -155,7 +155,7 @@ def test_a_column_dropped_by_hand_is_named(spark, lake: Lake) -> None:
     drift_rows(spark, "a").drop("field").write.format("delta").mode("overwrite").option("overwriteSchema", True).save(
         str(lake.root / "drift")
     )
-    with pytest.raises(LakeError, match="table drift has no column field: its schema was changed by hand"):
+    with pytest.raises(LakeError, match=r"table drift has no column field: .*; `pinlake rebuild silver` makes"):
         Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift")
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pinlake import pipeline
 from pinlake.clean import silver
 from pinlake.clean.geo import clean_geo
-from pinlake.errors import AccountingError, QualityError
+from pinlake.errors import AccountingError, LakeError, QualityError
 from tests.conftest import write_dump_files
 from tests.pipeline.conftest import Place
 from tests.pipeline.test_faults import geo, pin, user
@@ -87,6 +87,14 @@ def test_a_silver_table_that_is_gone_is_made_again(loaded: Place) -> None:
     shutil.rmtree(loaded.settings.lake / "silver_geo")
     loaded.run()
     assert loaded.counts()["geo"].silver == 4
+    assert loaded.answers() == answers
+    # One that an earlier version made, without a column that is there now.
+    name = f"{loaded.settings.database}.silver_geo"
+    loaded.spark.sql(f"CREATE OR REPLACE TABLE {name} USING DELTA AS SELECT * EXCEPT (country) FROM {name}")
+    with pytest.raises(LakeError, match=r"silver_geo has no column country: .* `pinlake rebuild silver` makes it anew"):
+        loaded.run()
+    pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver")
+    assert loaded.rows(f"SELECT DISTINCT country FROM {name}") == [("Peru",)]
     assert loaded.answers() == answers
 
 

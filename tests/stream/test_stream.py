@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pinlake import pipeline
-from pinlake.errors import MachineError, QualityError, UsageError
+from pinlake.errors import LakeBusyError, MachineError, QualityError, UsageError
 from pinlake.ingest.bronze import append
 from pinlake.kafka import client_config
 from pinlake.lake.accounting import account
@@ -23,7 +24,7 @@ from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.store.folder import FolderStore
 from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
-from pinlake.stream.source import StreamOptions
+from pinlake.stream.source import SourceLostError, StreamOptions
 from pinlake.stream.stream import StreamSummary, _Loader, run_stream
 from tests.kafka_broker import broker, new_topic_id, produce
 from tests.pipeline.conftest import Place, place
@@ -318,6 +319,76 @@ def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[.
     alone = place(folder, tmp_path / "alone")
     pipeline.run_ingest(alone.lake, alone.settings, pipeline.new_run())
     assert found.content("bronze") == alone.content("bronze")
+
+
+@pytest.mark.usefixtures("to_bronze")
+def test_a_late_object_may_be_old(place: Places, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
+    """Spark's file source by itself passes over what is a week older than the newest it has seen."""
+    folder = write_dump(tmp_path / "dump", {"pin": {"0/0": pins(0, 1)[0], "0/2": pins(2, 1)[0]}})
+    found, ends = place(folder, tmp_path / "lake"), time.monotonic() + 60
+
+    def late(_: StreamSummary) -> None:
+        if len(offsets(found)) == 2:
+            write_dump(tmp_path / "aside", {"pin": {"0/1": pins(1, 1)[0]}})
+            (old,) = (tmp_path / "aside").rglob("*.json")
+            os.utime(old, (0, 10**9))
+            old.rename(folder / old.relative_to(tmp_path / "aside"))
+
+    run_stream(
+        found.lake,
+        DumpSource(folder, "t0"),
+        found.settings,
+        StreamOptions(every=0.5),
+        lambda *_: None,
+        lambda: time.monotonic() > ends or len(offsets(found)) == 3,
+        late,
+    )
+    assert offsets(found) == [(0, 0), (0, 1), (0, 2)]
+
+
+class Breaking:
+    """A source that breaks off again and again, `times` in all, each time after `seconds`."""
+
+    place, topic_id, path_root = "nowhere", "t0", "topics"
+
+    def __init__(self, times: int, seconds: float, error: Exception) -> None:
+        self.left, self.seconds, self.error = times, seconds, error
+
+    def check(self, *_: Any) -> None:
+        """Fine."""
+
+    def run(self, _: Any) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            time.sleep(self.seconds)
+            raise self.error
+
+
+def test_a_source_that_was_there_in_between_is_waited_for_anew(
+    place: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinlake.stream.stream._WAS_THERE", 0.2)
+    monkeypatch.setattr("pinlake.stream.stream._PAUSE", 0.1)
+    found = place(None, tmp_path / "lake", give_up_after=0.5)
+
+    def read(source: Breaking) -> StreamSummary:
+        return run_stream(found.lake, source, found.settings, TO_END, lambda *_: None, lambda: False)
+
+    assert read(Breaking(4, 0.3, SourceLostError("gone"))).batches == 0
+    with pytest.raises(MachineError, match=r"nowhere was out of reach for 0\.5 s"):
+        read(Breaking(50, 0.0, SourceLostError("gone")))
+
+
+def test_a_busy_lake_is_asked_again_after_a_pause(
+    place: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    clock = SimpleNamespace(sleep=slept.append, monotonic=time.monotonic)
+    monkeypatch.setattr("pinlake.stream.stream.time", clock)
+    found = place(None, tmp_path / "lake")
+    source = Breaking(3, 0.0, LakeBusyError("busy"))
+    run_stream(found.lake, source, found.settings, TO_END, lambda *_: None, lambda: False)
+    assert len(slept) == 3
 
 
 @pytest.mark.usefixtures("to_bronze")

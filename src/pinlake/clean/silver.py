@@ -88,7 +88,7 @@ def rebuild_silver(lake: Lake, run: Run) -> None:
     """Make quarantine, drift and silver anew from all of bronze."""
     # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
     for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
-        lake.delete(table)
+        lake.empty(table)
     clean(lake, run, max_bad_share=1.0)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pinlake.errors import UsageError
+from pinlake.errors import SourceError, UsageError
 from pinlake.ingest.audit import audit_topic
 from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
 from pinlake.ingest.reader import Sized, group, read_objects, told_by_worker
@@ -19,6 +19,9 @@ from pinlake.lake.run import Run
 from pinlake.objects import KINESIS_ROOT, TOPICS_FOLDER, ObjectName
 from pinlake.store.base import Store, stat_all
 from pinlake.topics import TOPICS
+
+# Objects to try before all are read, where the first can't be.
+_TRIED = 5
 
 
 @dataclass
@@ -84,11 +87,36 @@ def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -
 
 
 def read_named(lake: Lake, store: Store, objects: Sequence[ObjectName]) -> DataFrame:
-    """The rows of these objects, in READ_SCHEMA."""
+    """The rows of these objects, in READ_SCHEMA. Raises SourceError where reading them is forbidden altogether."""
+    _check_reads(store, objects)
     # The reader says why an object without a size can't be read, and that is recorded.
     stats = stat_all(store, [name.key for name in objects])
     groups = group(Sized(name, found.size if found else 0) for name, found in zip(objects, stats, strict=True))
     return read_objects(lake.spark, store, groups)
+
+
+def _check_reads(store: Store, objects: Sequence[ObjectName]) -> None:
+    """Raise SourceError where none of a few objects may be read; mostly one is asked for.
+
+    One that is forbidden is recorded, and the rest are taken in. Where all are, what is wrong is a right: recorded one
+    by one they would count as read, and not be looked at again when it is granted.
+    """
+    asked = objects[:: -(-len(objects) // _TRIED)]
+    denied = ""
+    for name in asked:
+        try:
+            store.read(name.key)
+            return
+        except PermissionError as error:
+            denied = f"{name.key} {error.strerror}"
+        except OSError:
+            return
+    if len(asked) > 1:
+        raise SourceError(
+            f"no object of {store.root} can be read, the last of {len(asked)} that were tried: {denied}; whoever runs "
+            "this needs to read them, in a bucket s3:GetObject on all objects below the prefix. Nothing was taken in: "
+            "run again then"
+        )
 
 
 def append(lake: Lake, run: Run, rows: DataFrame, who: str) -> int:

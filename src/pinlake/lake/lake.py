@@ -25,6 +25,8 @@ from pinlake.lake.place import LOG, FolderPlace, LakePlace
 
 _NOTE = "pinlake."
 _MADE_FROM = "made_from"
+# All other tables are made anew from bronze.
+_NOT_REBUILT = ("bronze", "row_count", "object_report")
 _READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
 # WITH and FROM may begin a statement that writes.
 _WRITES = re.compile(r"\b(insert\s+(into|overwrite)|merge\s+into|delete\s+from|update\s+\S+\s+set)\b", re.I)
@@ -101,9 +103,14 @@ class Lake:
             found = self.spark.table(self._name(table))
             lacking = [name for name in model.column_names if name not in found.columns]
         if lacking:
+            way_out = (
+                "bring back an earlier version with RESTORE TABLE, or move it away"
+                if table in _NOT_REBUILT
+                else "`pinlake rebuild silver` makes it anew"
+            )
             raise LakeError(
-                f"table {table} has no column {', '.join(lacking)}: its schema was changed by hand; bring back an "
-                "earlier version with RESTORE TABLE, or move its folder away and run `pinlake rebuild silver`"
+                f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
+                f"was changed by hand; {way_out}"
             )
         return found.select(*[F.col(f"`{name}`") for name in model.column_names])
 
@@ -191,6 +198,11 @@ class Lake:
                     f"WHEN MATCHED THEN UPDATE SET {assignments} WHEN NOT MATCHED THEN INSERT *"
                 ),
             )
+
+    def empty(self, table: str) -> None:
+        """Leave no row in the table, and give it today's columns."""
+        if self.exists(table):
+            self.replace(table, self.spark.createDataFrame([], _schema_of(TABLES[table])))
 
     def delete(self, table: str, where: str = "TRUE") -> None:
         """Delete the rows for which the SQL condition holds."""

@@ -188,7 +188,8 @@ class S3Store:
             return self._tried(ask)
         except AWS_ERRORS as error:
             if problem := of_one_object(error):
-                raise OSError(None, problem) from error
+                kind = PermissionError if code_of(error) == "AccessDenied" else OSError
+                raise kind(None, problem) from error
             raise SourceError(self._told(f"can't give {key}", error)) from error
 
     def _tried(self, ask: Callable[[Any], T]) -> T:

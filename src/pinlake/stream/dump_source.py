@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The columns of format binaryFile. The content is never asked for, so Spark doesn't read it.
 _FILE_SCHEMA = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
+_ANY_AGE = "36500d"
 
 
 class DumpSource:
@@ -45,6 +46,8 @@ class DumpSource:
             if in_workspace
             else context.lake.spark.readStream.format("binaryFile")
             .schema(_FILE_SCHEMA)
+            # Spark passes over what is a week older than the newest: a late object may have kept its time.
+            .option("maxFileAge", _ANY_AGE)
             .option("maxFilesPerTrigger", context.options.most)
         )
         names = ",".join(TOPICS)

@@ -24,6 +24,10 @@ from pinlake.waits import Patience, Say
 
 # Of fewer records a share says little: one bad record that comes alone would stop the stream.
 _LEAST_JUDGED = 100
+# A source that broke off after so many seconds had been there: no attempt to reach one that is gone takes as long.
+_WAS_THERE = 120.0
+# Before a source or a lake is asked again.
+_PAUSE = 1.0
 
 
 @dataclass
@@ -62,19 +66,20 @@ def run_stream(
     context = Context(lake, settings, options, say, stop, loader.positions.now, loader.load)
     patience = Patience(source.place, settings.give_up_after, say)
     while not stop():
-        before = loader.summary.batches
+        before, began = loader.summary.batches, time.monotonic()
         try:
             loader.finish()
             source.run(context)
             break
         except SourceLostError as error:
-            if loader.summary.batches > before:
+            if loader.summary.batches > before or time.monotonic() - began > _WAS_THERE:
                 patience.over()
             patience.wait(str(error))
-            time.sleep(1)
+            time.sleep(_PAUSE)
         except LakeBusyError as error:
             # That run comes to an end, and messages wait where they are.
             say(str(error))
+            time.sleep(_PAUSE)
     return loader.summary
 
 
