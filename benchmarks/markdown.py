@@ -88,7 +88,7 @@ def _ratio(row: Row) -> str:
 def _goal(row: Row) -> str:
     if row.goal is None:
         return ""
-    limit = f"{row.goal.limit:g}"
+    limit = f"{row.goal.limit:.3g}"
     return {
         "at most times": f"at most {limit} ×",
         "at least times faster": f"at least {limit} × faster",

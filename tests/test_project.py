@@ -13,6 +13,7 @@ import pinlake
 from pinlake.lake.model import GOLD, TABLES
 from pinlake.report.data_model import markdown
 from pinlake.settings import Settings
+from pinlake.topics import Kind
 
 ROOT = Path(__file__).parents[1]
 _PIN = re.compile(r"[\w-]+(\[\w+\])?==[\w.]+")
@@ -64,6 +65,14 @@ def test_the_readme_names_every_answer_setting_and_make_target() -> None:
     assert named == targets - {"help"}
     assert "pinlake.toml" in readme
     assert [name for name in (*GOLD, *Settings.model_fields) if f"`{name}`" not in readme] == []
+
+
+def test_the_page_about_cleaning_names_every_error_and_warning() -> None:
+    page = (ROOT / "docs/cleaning.md").read_text(encoding="utf-8")
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/pinlake/clean").glob("*.py"))
+    names = {*re.findall(r"Issue\(\s*\"(\w+)\"", code), *(f"not_{kind}" for kind in Kind)}
+    assert len(names) >= 20
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 def test_the_changelog_knows_the_version() -> None:

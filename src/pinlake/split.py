@@ -1,6 +1,6 @@
 """Split the bytes of one dump object into records, whatever their shape, and lose nothing.
 
-The rules are DATA.md's: JSON values one after another, separated by blanks or line ends; an array's elements each a
+The rules: JSON values one after another, separated by blanks or line ends; an array's elements each a
 record; a line that can't be parsed is one bad record and reading goes on with the next line; an object in which
 nothing parses is one bad record. This module runs on Spark's workers, so it needs nothing but the standard library.
 """

@@ -1,4 +1,4 @@
-"""Clean places. Source of the rules: DATA.md, `geo` and clean tables."""
+"""Clean places. The rules: docs/cleaning.md."""
 
 from __future__ import annotations
 

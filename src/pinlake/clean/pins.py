@@ -1,4 +1,4 @@
-"""Clean pins. Source of the rules: DATA.md, `pin` and clean tables."""
+"""Clean pins. The rules: docs/cleaning.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules that the topics share: one small function for each way a field is read. Source: DATA.md, clean tables.
+"""The rules that the topics share: one small function for each way a field is read. In words: docs/cleaning.md.
 
 Each takes a field of a parsed record, as text, and gives a column of the clean type, null where it can't be read; the
 checks turn "can't be read" into an error, so that no value becomes null silently.

@@ -1,4 +1,4 @@
-"""Clean users. Source of the rules: DATA.md, `user` and clean tables."""
+"""Clean users. The rules: docs/cleaning.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row accounting: every record of a dump is in exactly one place, and the sums say so. Source: DATA.md, accounting."""
+"""Row accounting: every record of a dump is in exactly one place, and the sums say so. In words: docs/cleaning.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the questions share: groups, years in UTC, and tops that keep their ties. Source: QUESTIONS.md."""
+"""What the questions share: groups, years in UTC, and tops that keep their ties. In words: docs/cleaning.md."""
 
 from __future__ import annotations
 
