@@ -42,7 +42,7 @@ test: $(VENV)/installed ## the suite
 	@$(BIN)/pytest -m "not slow"
 
 .PHONY: test-slow
-test-slow: $(VENV)/installed ## whole runs that take minutes
+test-slow: $(VENV)/installed ## whole runs, and tests that wait
 	@$(BIN)/pytest -m slow
 
 .PHONY: bundle-check

@@ -35,6 +35,7 @@ def test_jars_of_another_version_are_fetched_anew_and_the_old_ones_go(tmp_path: 
     assert names(sorted((tmp_path / "ivy" / "jars").iterdir())) == ["org.example_delta-spark_9-2.jar"]
 
 
+@pytest.mark.slow
 def test_jars_that_are_there_are_taken_without_asking_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = fetch_jars(tmp_path / "ivy", [f"{PACKAGE}:1"])
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))

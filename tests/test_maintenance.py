@@ -12,6 +12,8 @@ from pinlake.lake.place import MARKER
 from pinlake.maintenance import maintain
 from pinlake.pipeline import new_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def lake(spark, tmp_path: Path) -> Lake:

@@ -64,6 +64,7 @@ def lines(path: Path) -> Iterator[str]:
                     yield from text.splitlines()
 
 
+@pytest.mark.slow
 def test_a_scanner_finds_no_secret(tmp_path: Path) -> None:
     found = SecretsCollection()
     with default_settings():

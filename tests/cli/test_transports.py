@@ -53,6 +53,7 @@ def test_an_unknown_answer_cant_be_watched() -> None:
     assert "no answer is called weather; there are top_category_by_country" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("stream",), ("sink", "--to", "dump")])
 def test_a_broker_that_is_absent_is_waited_for_and_given_up(words: tuple[str, ...]) -> None:
     line = refused(1, *words, "--from", f"kafka://{NOBODY}", "--give-up-after", "1")

@@ -256,6 +256,7 @@ def locked(file: Path) -> Iterator[Callable[[], None]]:
         connection.close()
 
 
+@pytest.mark.slow
 def test_a_page_is_asked_for_again_until_the_database_answers(
     url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

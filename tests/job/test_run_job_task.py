@@ -72,6 +72,7 @@ def test_a_failing_job_fails_the_task_that_started_it_after_its_retries(run: Any
     assert not result.succeeded
 
 
+@pytest.mark.slow
 def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: Any) -> None:
     inner = {"tasks": [notebook_task("slow"), notebook_task("next", notebook="slow")]}
     slow = {"slow": ["import time\ntime.sleep(60)"]}

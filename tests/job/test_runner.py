@@ -141,6 +141,7 @@ def test_an_unexpected_error_is_shown_with_its_frames(run: Any) -> None:
     assert result.task("bad").said == "cell 2 of 2: ZeroDivisionError: division by zero"
 
 
+@pytest.mark.slow
 def test_time_is_limited_and_the_next_task_gets_a_new_kernel(run: Any) -> None:
     tasks = [notebook_task("slow", timeout_seconds=1), notebook_task("next")]
     result = run(tasks, {"slow": ["import time\ntime.sleep(60)"], "next": ["dbutils.notebook.exit('ran')"]})
@@ -149,6 +150,7 @@ def test_time_is_limited_and_the_next_task_gets_a_new_kernel(run: Any) -> None:
     assert result.state is State.TIMED_OUT
 
 
+@pytest.mark.slow
 def test_a_jobs_time_is_limited_too(run: Any) -> None:
     tasks = [notebook_task("slow", max_retries=5, retry_on_timeout=True), notebook_task("next", notebook="slow")]
     result = run(tasks, {"slow": ["import time\ntime.sleep(60)"]}, timeout_seconds=3)
@@ -156,6 +158,7 @@ def test_a_jobs_time_is_limited_too(run: Any) -> None:
     assert result.task("slow").attempts == 1
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_fails_its_task_only(run: Any) -> None:
     tasks = [notebook_task("dies"), notebook_task("next")]
     result = run(tasks, {"dies": ["import os\nos._exit(1)"], "next": ["dbutils.notebook.exit('ran')"]})
@@ -243,6 +246,7 @@ def test_a_notebook_that_is_none(write_job: WriteJob, tmp_path: Path) -> None:
         run_job(bundle)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_ends_the_job_and_its_kernel(write_job: WriteJob, tmp_path: Path) -> None:
     mark = tmp_path / "pid"

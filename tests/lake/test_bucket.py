@@ -71,6 +71,7 @@ def test_tables_are_seen_set_aside_and_removed(s3: S3, place: BucketPlace) -> No
     assert keys(s3) == kept
 
 
+@pytest.mark.slow
 def test_a_second_run_says_who_holds_the_lake_and_waits_for_it(place: BucketPlace) -> None:
     first, said = run(), []
     waiting = Run(datetime.now(UTC), lambda _stage, message: said.append(message))
@@ -107,6 +108,7 @@ def test_what_a_dead_run_left_expires(s3: S3, place: BucketPlace, monkeypatch: p
         pass
 
 
+@pytest.mark.slow
 def test_it_is_renewed_and_a_run_that_lost_it_says_so(
     s3: S3, place: BucketPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from pinlake.local.broker import Broker
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_id_may_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pinlake.local.broker.uuid4", lambda: UUID(bytes=b"\xf8" + bytes(15)))

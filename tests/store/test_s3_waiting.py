@@ -21,6 +21,9 @@ from pinlake.store.patience import Patience
 from pinlake.store.s3 import S3Store
 from tests.s3_server import CONFLICT, DENIED, S3, SLOW_DOWN
 
+pytestmark = pytest.mark.slow
+
+
 # Seconds: for tests of giving up, and for work that must come to an end at all.
 SOON = 0.5
 LONG = 60

@@ -103,6 +103,7 @@ class _Resharded:
         return answer | ({"NextShardIterator": following} if following else {})
 
 
+@pytest.mark.slow
 def test_what_a_shard_was_split_into_comes_after_it(kinesis: Any) -> None:
     found = reader()
     old, first, second = (f"shardId-{number:012}" for number in range(3))
@@ -123,6 +124,7 @@ def test_what_a_shard_was_split_into_comes_after_it(kinesis: Any) -> None:
     assert sorted(int(value) for value in values(rows)) == [1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_busy_is_asked_again(kinesis: Any, s3: S3) -> None:
     put(kinesis, 0, 5)
     count = iter(range(10**6))
@@ -130,6 +132,7 @@ def test_a_server_that_is_busy_is_asked_again(kinesis: Any, s3: S3) -> None:
     assert len(reader().batch()) == 5
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_busy_is_given_up(kinesis: Any, s3: S3) -> None:
     said: list[str] = []
     busy = json.dumps({"__type": "ProvisionedThroughputExceededException", "message": "Rate exceeded"}).encode()

@@ -79,6 +79,7 @@ def test_a_host_that_is_no_workspace(server: Server, doctor: Doctor, reply: Repl
     assert lines["workspace"]["remedy"].startswith("DATABRICKS_HOST must be a workspace's address without a path")
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_tried_again_after_the_time_asked_for(server: Server, doctor: Doctor) -> None:
     then = server.answers[CATALOG]
     assert isinstance(then, Reply)
@@ -101,6 +102,7 @@ def test_a_wait_of_an_hour_is_not_waited_for(server: Server, doctor: Doctor) -> 
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_workspace_that_never_answers(server: Server, doctor: Doctor) -> None:
     for path in server.answers:
@@ -115,6 +117,7 @@ def test_a_workspace_that_never_answers(server: Server, doctor: Doctor) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_nobody_is_there(server: Server, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
