@@ -140,6 +140,15 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert third.messages == [], "a run that is done sends nothing more"
 
 
+def test_the_truth_of_an_endless_run_whose_posts_begin_anew(tmp_path: Path, counted: Counted) -> None:
+    sink = Kept(tmp_path)
+    stop = Pace(stop=lambda: len(sink.messages) >= 200)
+    truth = emulate(tmp_path / "dump", posts=15, endless=True, dirt=0.2, duplicates=0.2, sinks=[sink], pace=stop)
+    found = counted(tmp_path / "dump")
+    assert {topic: vars(counts) for topic, counts in truth.topics.items()} == found
+    assert found["geo"]["silver"] == 15
+
+
 def test_after_a_crash_messages_since_the_last_save_are_sent_again(tmp_path: Path) -> None:
     options: dict[str, Any] = {"posts": 40, "state": tmp_path / "state.json"}
     once = Kept(tmp_path)

@@ -145,7 +145,8 @@ class _Saving:
 
 
 def _send_all(groups: Iterable[list[Sending]], run: Run, sinks: Sequence[Sink], pace: Pace, saving: _Saving) -> None:
-    judge = Judge() if run.rows or run.order == RANDOM else None
+    # Made posts come once each, unless they begin anew.
+    judge = Judge() if run.rows or run.order == RANDOM or saving.endless else None
     before = saving.before.sent if saving.before else 0
     number = 0
     try:
