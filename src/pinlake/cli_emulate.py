@@ -133,6 +133,7 @@ def emulate(
                 append=append,
                 gzip=gzip,
                 sinks=sinks,
+                failures=failures,
                 state=state,
                 pace=Pace(rate, stop, _progress(call, sinks)),
             )
