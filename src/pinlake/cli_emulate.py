@@ -112,8 +112,10 @@ def emulate(
         if append and not folders:
             raise UsageError("--append adds to the dump in a folder; name it with --to, or leave --append out")
         source, name = _source(call, rows, sql is not None)
-        failures = FailedFile(failed or Path(FAILED_FILE))
-        sinks = _open(call, others, failures, partitions, flush_size, gzip, create_topics)
+        chosen_id = call.settings.topic_id or DEFAULT_TOPIC_ID
+        failures = FailedFile(failed or Path(FAILED_FILE), chosen_id)
+        again = state is not None and state.exists()
+        sinks = _open(call, others, chosen_id, failures, partitions, flush_size, gzip, create_topics, again)
         with waiting(call.settings, "sending posts"), stopping() as stop:
             truth = run_emulator(
                 folders[0] if folders else None,
@@ -131,6 +133,7 @@ def emulate(
                 append=append,
                 gzip=gzip,
                 sinks=sinks,
+                failures=failures,
                 state=state,
                 pace=Pace(rate, stop, _progress(call, sinks)),
             )
@@ -188,24 +191,22 @@ def resend(
     """Send failed messages again, each where it was to go, or all to another place."""
     flags = {"topic_id": topic_id, "give_up_after": give_up_after, "kafka_config": kafka_config}
     with command(file, **flags, log_format=log_format, log_level=log_level) as call:
+        from pinlake.emulate.resend import check_topic_id, places_of
+        from pinlake.emulate.resend import resend as send_again
         from pinlake.emulate.sinks.base import FailedFile, read_failed
 
         lines = read_failed(messages)
+        chosen_id = check_topic_id(messages, lines, topic_id, call.settings.topic_id or DEFAULT_TOPIC_ID)
         again = failed or messages.with_name(f"{messages.stem}-again{messages.suffix}")
         if again.resolve() == messages.resolve():
             raise UsageError(f"--failed is {messages} itself; name another file for what fails again")
-        folders, others = _places(to or sorted({sink for sink, _ in lines}))
+        folders, others = _places(to or places_of(lines))
         if folders:
-            raise UsageError(f"{folders[0]} is the folder of a dump, whose messages don't fail one by one")
-        failures = FailedFile(again)
-        sinks = _open(call, others, failures)
-        with waiting(call.settings, "sending again"):
-            for name, message in lines:
-                for sink in sinks:
-                    if to or sink.name == name:
-                        sink.send(message)
-            for sink in sinks:
-                sink.close()
+            raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another place")
+        failures = FailedFile(again, chosen_id)
+        sinks = _open(call, others, chosen_id, failures)
+        with waiting(call.settings, "sending again"), stopping() as stop:
+            send_again(messages, lines, sinks, bool(to), failures, stop, lambda told: err.print(told, markup=False))
         _show_deliveries(sinks, form)
         _complain(sinks, failures)
 
@@ -266,24 +267,27 @@ def _password(call: Command) -> str | None:
 def _open(
     call: Command,
     places: Sequence[str],
+    topic_id: str,
     failures: FailedFile,
     partitions: int = 1,
     flush_size: int = 1,
     gzip: bool = False,
     create_topics: bool = False,
+    again: bool = False,
 ) -> list[Sink]:
     from pinlake.emulate.sinks.open import SinkOptions, open_sink
 
     report = reporter(call.settings)
     options = SinkOptions(
         call.settings,
-        call.settings.topic_id or DEFAULT_TOPIC_ID,
+        topic_id,
         failures,
         lambda message: report("emulate", message),
         partitions,
         flush_size,
         gzip,
         create_topics,
+        again,
     )
     return [open_sink(place, options) for place in places]
 

@@ -16,8 +16,9 @@ from pyspark.sql import SparkSession
 from pinlake.local.broker import Broker
 from tests.cli.conftest import listing, pinlake
 from tests.kafka_broker import broker, new_topic_id, produce
+from tests.s3_server import S3, SLOW_DOWN, one_s3_server, s3
 
-__all__ = ["broker"]
+__all__ = ["broker", "one_s3_server", "s3"]
 
 # Nobody listens on the port for discarded packets.
 NOBODY = "127.0.0.1:9"
@@ -93,6 +94,78 @@ def test_a_database_is_filled_and_read(tmp_path: Path) -> None:
         "geo": 5,
         "user": 5,
     }
+
+
+def failed_lines(**more: str) -> None:
+    """A file of a message that failed for the console."""
+    line = {"sink": "console", "topic": "pin", "key": "1", "text": '{"index": 1}', "reason": "lost", **more}
+    Path("failed.jsonl").write_text(json.dumps(line) + "\n")
+
+
+def test_failed_messages_go_to_the_topics_they_were_for_and_are_put_aside() -> None:
+    failed_lines(topic_id="a1")
+    done = pinlake("emulate", "resend", "failed.jsonl")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[0] == 'a1.pin\t{"index": 1}'
+    assert listing(Path()) == ["failed.jsonl.sent"]
+    assert "failed.jsonl is failed.jsonl.sent now" in done.stderr
+    failed_lines()
+    old = pinlake("emulate", "resend", "failed.jsonl", "--topic-id", "b2")
+    assert old.stdout.splitlines()[0] == 'b2.pin\t{"index": 1}'
+
+
+def test_where_sending_again_breaks_off_no_message_is_lost() -> None:
+    place = "kafka-rest+http://" + NOBODY
+    lines = [{"sink": place, "topic": "pin", "key": str(number), "text": "{}", "reason": ""} for number in range(600)]
+    Path("failed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    broken = pinlake("emulate", "resend", "failed.jsonl", "--give-up-after", 0.1)
+    assert broken.exit_code == 1
+    assert "Not tried: 100 messages. They and those that failed again are in failed-again.jsonl" in broken.stderr
+    kept = [json.loads(line)["key"] for line in Path("failed-again.jsonl").read_text().splitlines()]
+    assert kept == [line["key"] for line in lines]
+    assert not Path("failed.jsonl").exists()
+
+
+def test_failed_messages_dont_go_to_other_topics() -> None:
+    failed_lines(topic_id="a1")
+    line = refused(2, "emulate", "resend", "failed.jsonl", "--topic-id", "b2")
+    assert "error: --topic-id is b2, the messages in failed.jsonl are of a1; leave --topic-id out" in line
+
+
+@pytest.mark.parametrize("place", ["dump", "s3a://landing/dump"])
+def test_failed_messages_of_a_dump_need_another_place(place: str) -> None:
+    failed_lines(sink=place)
+    assert f"error: {place} is a dump: start its run again" in refused(2, "emulate", "resend", "failed.jsonl")
+
+
+def test_a_run_into_a_bucket_that_is_busy_for_too_long_goes_on(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinlake.store.patience.pause", lambda tries: 0.01)
+    words = ("emulate", "--posts", 40, "--topic-id", "a1", "--state", "state.json", "--to", "s3://landing/dump")
+    puts = (number for number in range(10**6))
+
+    def busy(method: str, path: str) -> tuple[int, bytes] | None:
+        return (503, SLOW_DOWN) if method == "PUT" and next(puts) > 50 else None
+
+    s3.rule = busy
+    broken = pinlake(*words, "--give-up-after", 0.5)
+    assert broken.exit_code == 1
+    assert "for 0.5 s (SlowDown)" in broken.stderr
+    assert "Messages kept in failed.jsonl: " in broken.stderr
+    assert {line["topic_id"] for line in map(json.loads, Path("failed.jsonl").read_text().splitlines())} == {"a1"}
+    s3.rule = lambda method, path: None
+    # As if some had been on their way when the run was killed.
+    for number in (3, 5, 6):
+        key = f"dump/topics/a1.geo/partition=0/a1.geo+0+{number:010d}.json"
+        s3.client().delete_object(Bucket="landing", Key=key)
+    done = pinlake(*words)
+    assert done.exit_code == 0, done.stderr
+    assert pinlake("emulate", "--posts", 40, "--topic-id", "a1", "--to", "dump").exit_code == 0
+    stored = {
+        each["Key"].removeprefix("dump/"): s3.client().get_object(Bucket="landing", Key=each["Key"])["Body"].read()
+        for each in s3.client().list_objects_v2(Bucket="landing")["Contents"]
+    }
+    dump = Path("dump")
+    assert stored == {path.relative_to(dump).as_posix(): path.read_bytes() for path in dump.glob("topics/*/*/*")}
 
 
 @pytest.mark.slow

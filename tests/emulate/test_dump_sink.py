@@ -6,7 +6,10 @@ import gzip
 import json
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, read_failed, settle
 from pinlake.emulate.sinks.dump import DumpSink, check_folder, make_folders
 from pinlake.errors import MachineError, UsageError
 from pinlake.store import folder as folder_store
@@ -206,16 +209,112 @@ def test_a_folder_that_cant_be_written(tmp_path: Path) -> None:
 
 def test_a_stopped_run_sends_again_what_is_there_and_it_stays_as_it_is(tmp_path: Path) -> None:
     texts = [f'{{"a":{i}}}' for i in range(7)]
-    whole = send(tmp_path / "once", texts, partitions=2, flush_size=2)
-    send(tmp_path / "twice", texts[:5], partitions=2, flush_size=1)
-
-    def begin(topic: str, partition: int) -> int:
-        return [3, 2][partition] if topic == "pin" else 0
-
-    sink = open_sink(tmp_path / "twice", partitions=2, flush_size=1, begin=begin, again=True)
+    send(tmp_path, texts[:5], partitions=2, flush_size=2)
+    before = objects(tmp_path)
+    sink = open_sink(tmp_path, partitions=2, flush_size=1, again=True)
     for text in texts:
         sink.send(message(text))
     sink.close()
     assert sink.deliveries.acknowledged["pin"] == 7
-    assert len(objects(tmp_path / "twice")) == 7
-    assert len(whole) == 4
+    assert sorted(set(objects(tmp_path)) - set(before)) == [
+        "partition=0/a1.pin+0+0000000003.json",
+        "partition=1/a1.pin+1+0000000002.json",
+    ]
+
+
+@settings(deadline=None)  # the disk may be busy
+@given(
+    st.lists(RECORDS, max_size=20),
+    st.integers(1, 2),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.sets(st.integers(0, 9)),
+    st.integers(0, 2),
+)
+def test_holes_that_a_killed_run_left_are_filled(
+    reread: Reread,
+    bad: object,
+    texts: list[str],
+    partitions: int,
+    flush_sizes: tuple[int, int],
+    lost: set[int],
+    earlier: int,
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        send(folder, ["0"] * earlier * partitions, partitions=partitions)
+        shape: dict[str, Any] = {"partitions": partitions, "begin": lambda topic, number: earlier}
+        written = send(folder, texts, flush_size=flush_sizes[0], **shape)
+        for number, key in enumerate(written):
+            offset = int(key.rpartition("+")[2].partition(".")[0])
+            if number in lost and offset >= earlier:
+                (folder / "topics/a1.pin" / key).unlink()
+        send(folder, texts, flush_size=flush_sizes[1], again=True, **shape)
+        found = reread(folder)["pin"]
+    dealt = [["0"] * earlier + texts[partition::partitions] for partition in range(partitions)]
+    assert found == [parsed(text, bad) for each in dealt for text in each]
+
+
+class Bucket(FolderStore):
+    """A store that takes many objects at once, until one of them is `refused`: from then on it takes none."""
+
+    def __init__(self, root: Path, refused: str) -> None:
+        super().__init__(root)
+        self.at_once = 4
+        self.asked: list[str] = []
+        self._refused = refused
+        self._is_closed = threading.Event()
+
+    def write(self, key: str, content: bytes) -> None:
+        self.asked.append(key)
+        if key.endswith(self._refused) or self._is_closed.is_set():
+            self._is_closed.set()
+            time.sleep(0.05)
+            raise MachineError("bucket is busy; run again later")
+        super().write(key, content)
+
+
+@pytest.mark.parametrize("flush_size", [1, 3])
+def test_where_a_bucket_gives_up_each_message_is_stored_or_failed(tmp_path: Path, flush_size: int) -> None:
+    bucket = Bucket(tmp_path / "bucket", "pin+0+0000000030.json")
+    deliveries = Deliveries("s3://bucket", FailedFile(tmp_path / "failed.jsonl"))
+    sink = DumpSink(bucket, "a1", deliveries, flush_size=flush_size)
+    sent = [message(f'{{"a":{number}}}', topic) for number in range(200) for topic in ("pin", "geo")]
+    given: list[Message] = []
+
+    def send_all() -> None:
+        for each in sent:
+            given.append(each)
+            sink.send(each)
+        sink.close()
+
+    with pytest.raises(MachineError, match=r"busy; run again later. Messages kept in .*failed.jsonl: \d+; a run with"):
+        send_all()
+    settle([sink])
+    stored = [
+        message(line, topic)
+        for topic in ("pin", "geo")
+        for key in objects(tmp_path / "bucket", topic)
+        for line in (tmp_path / f"bucket/topics/a1.{topic}" / key).read_text().splitlines()
+    ]
+    kept = [line.message for line in read_failed(tmp_path / "failed.jsonl")]
+    assert sorted([*stored, *kept], key=repr) == sorted(given, key=repr)
+    assert (deliveries.acknowledged.total(), deliveries.failed.total()) == (len(stored), len(kept))
+    assert deliveries.reasons == {"bucket is busy; run again later": len(kept)}
+    objects_kept = len(kept) / flush_size
+    assert len(bucket.asked) - len(stored) / flush_size <= bucket.at_once < objects_kept, "the rest was not tried"
+
+
+def test_a_run_into_a_bucket_that_gave_up_goes_on(tmp_path: Path) -> None:
+    sent = [message(f'{{"a":{number}}}') for number in range(100)]
+    for refused in ("pin+0+0000000030.json", "pin+0+0000000055.json", "nothing"):
+        store = Bucket(tmp_path / "bucket", refused)
+        deliveries = Deliveries("s3://bucket", FailedFile(tmp_path / "failed.jsonl"))
+        sink = DumpSink(store, "a1", deliveries, again=refused != "pin+0+0000000030.json")
+        with suppress(MachineError):
+            for each in sent:
+                sink.send(each)
+            sink.close()
+        settle([sink])
+    send(tmp_path / "once", [each.text for each in sent])
+    assert objects(tmp_path / "bucket") == objects(tmp_path / "once")
+    assert deliveries.acknowledged == {"pin": 100}

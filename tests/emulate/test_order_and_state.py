@@ -13,6 +13,7 @@ from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import MadeRows
 from pinlake.emulate.sendings import numbers_of
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
+from pinlake.emulate.truth import Truth, earlier_runs
 from pinlake.errors import MachineError, UsageError
 
 Reread = Callable[[Path], dict[str, list[Any]]]
@@ -138,6 +139,54 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert truth == whole
     emulate(tmp_path / "twice", sinks=[third], **options)
     assert third.messages == [], "a run that is done sends nothing more"
+
+
+def appended(tmp_path: Path, **options: Any) -> dict[str, Any]:
+    """Two equal dumps, `once` and `twice`, and what to add to them; of that all is added to `once`."""
+    shape = {"posts": 40, "dirt": 0.3, "duplicates": 0.3, "partitions": 2, "append": True, **options}
+    for name in ("once", "twice"):
+        emulate(tmp_path / name, posts=25, seed=1)
+    emulate(tmp_path / "once", **shape)
+    return shape | {"state": tmp_path / "state.json"}
+
+
+@pytest.mark.parametrize("append", [True, False], ids=["append again", "the state is enough"])
+def test_a_stopped_run_that_appends_goes_on_where_it_was(tmp_path: Path, append: bool) -> None:
+    options = appended(tmp_path)
+    first = Kept(tmp_path)
+    emulate(tmp_path / "twice", sinks=[first], pace=Pace(stop=lambda: len(first.messages) >= 50), **options)
+    truth = emulate(tmp_path / "twice", **{**options, "append": append})
+    assert content(tmp_path / "twice") == content(tmp_path / "once")
+    assert truth == Truth.of(earlier_runs(tmp_path / "once"))
+
+
+def test_a_run_that_appends_and_ends_before_its_first_save_goes_on_too(tmp_path: Path) -> None:
+    options = appended(tmp_path)
+    with pytest.raises(MachineError, match="broken"):
+        emulate(tmp_path / "twice", sinks=[Kept(tmp_path, breaks_at=50)], **options)
+    truth = emulate(tmp_path / "twice", **options)
+    assert content(tmp_path / "twice") == content(tmp_path / "once")
+    assert truth == Truth.of(earlier_runs(tmp_path / "once"))
+
+
+def test_a_dump_is_written_to_its_end_where_another_sink_breaks(tmp_path: Path, reread: Reread) -> None:
+    options: dict[str, Any] = {"posts": 60, "dirt": 0.3, "flush_size": 20, "state": tmp_path / "state.json"}
+    whole = emulate(tmp_path / "once", posts=60, dirt=0.3, flush_size=20)
+    with pytest.raises(MachineError, match="broken"):
+        emulate(tmp_path / "twice", sinks=[Kept(tmp_path, breaks_at=50)], **options)
+    # The dump comes before the sink that broke.
+    assert sum(len(found) for found in reread(tmp_path / "twice").values()) == 51
+    assert emulate(tmp_path / "twice", **options) == whole
+    assert reread(tmp_path / "twice") == reread(tmp_path / "once")
+
+
+def test_the_truth_of_an_endless_run_whose_posts_begin_anew(tmp_path: Path, counted: Counted) -> None:
+    sink = Kept(tmp_path)
+    stop = Pace(stop=lambda: len(sink.messages) >= 200)
+    truth = emulate(tmp_path / "dump", posts=15, endless=True, dirt=0.2, duplicates=0.2, sinks=[sink], pace=stop)
+    found = counted(tmp_path / "dump")
+    assert {topic: vars(counts) for topic, counts in truth.topics.items()} == found
+    assert found["geo"]["silver"] == 15
 
 
 def test_after_a_crash_messages_since_the_last_save_are_sent_again(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 from pinlake.emulate.files import FileRows
 from pinlake.emulate.rows import MadeRows, Rows
 from pinlake.emulate.sendings import Judge, Sending, numbers_of, sendings
-from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink, settle
 from pinlake.emulate.sinks.dump import DumpSink, check_folder, check_layout, make_folders
 from pinlake.emulate.state import State, read_state, write_state
 from pinlake.emulate.truth import RANDOM, SEQUENTIAL, TRUTH_FILE, Run, Truth, earlier_runs, next_offset
-from pinlake.errors import MachineError, PinlakeError, UsageError
+from pinlake.errors import MachineError, UsageError
 from pinlake.store.folder import FolderStore
 from pinlake.topics import DEFAULT_TOPIC_ID
 
@@ -64,6 +63,7 @@ def emulate(
     append: bool = False,
     gzip: bool = False,
     sinks: Sequence[Sink] = (),
+    failures: FailedFile | None = None,
     state: Path | None = None,
     pace: Pace | None = None,
     progress: Callable[[int], None] | None = None,
@@ -73,9 +73,10 @@ def emulate(
     `rows` are a folder of files, or rows that are called `name`; then `posts` is the most to take, in sequence, and the
     number to take in random order. An endless run goes on until `pace` stops it. `dirt` is the share of records,
     0 … 1, that get dirt; `duplicates` the share of posts that are sent a second time, half of them with time stamps in
-    another spelling. Without `topic_id` it is DEFAULT_TOPIC_ID. The same arguments send the same bytes. The file
-    `state` keeps how far the run came: one that finds it goes on there. The truth is returned, and written to
-    `truth.json` in the dump's folder; it is absent where the run didn't finish.
+    another spelling. Without `topic_id` it is DEFAULT_TOPIC_ID. The same arguments send the same bytes. What can't be
+    written to the folder is kept in `failures`, or else in a file in it. The file `state` keeps how far the run came:
+    one that finds it goes on there. The truth is returned, and written to `truth.json` in the dump's folder; it is
+    absent where the run didn't finish.
 
     Raises UsageError for arguments that can't be, SourceError for rows that can't be read, both before anything is
     sent; MachineError where sending fails.
@@ -92,11 +93,17 @@ def emulate(
     if to is not None:
         check_folder(to, append or before is not None)
         earlier = earlier or (_earlier_runs_of(to, topic_id) if append and not before else [])
-        begin = partial(next_offset, earlier) if append else None
-        sinks = [_dump_sink(to, run, flush_size, gzip, begin, again=before is not None), *sinks]
+        failures = failures or FailedFile(to / FAILED_FILE, topic_id)
+        begin = partial(next_offset, earlier)
+        sinks = [_dump_sink(to, run, flush_size, gzip, begin, before is not None, failures), *sinks]
+    saving = _Saving(state, earlier, before, endless)
+    if before is None:
+        # A run that is killed before its first save must find what was there before it.
+        saving.save(run, 0)
+    if to is not None:
         _forget_truth(to)
     numbers = numbers_of(order, len(source), count, seed)
-    _send_all(sendings(source.posts(numbers), run), run, sinks, pace, _Saving(state, earlier, before, endless))
+    _send_all(sendings(source.posts(numbers), run), run, sinks, pace, saving)
     truth = Truth.of([*earlier, run])
     if to is not None:
         truth.write(to)
@@ -118,16 +125,17 @@ def _count(source: Rows, posts: int | None, order: str, made: bool) -> int:
 
 
 def _dump_sink(
-    to: Path, run: Run, flush_size: int, gzip: bool, begin: Callable[[str, int], int] | None, again: bool
+    to: Path,
+    run: Run,
+    flush_size: int,
+    gzip: bool,
+    begin: Callable[[str, int], int],
+    again: bool,
+    failures: FailedFile,
 ) -> DumpSink:
     store = FolderStore(to)
     make_folders(to, run.topic_id, run.partitions)
-    if again:
-        from pinlake.landing import end_of
-
-        begin = partial(end_of, store, run.topic_id)
-    deliveries = Deliveries(str(to), FailedFile(to / FAILED_FILE))
-    return DumpSink(store, run.topic_id, deliveries, run.partitions, flush_size, gzip, begin, again)
+    return DumpSink(store, run.topic_id, Deliveries(str(to), failures), run.partitions, flush_size, gzip, begin, again)
 
 
 @dataclass
@@ -145,7 +153,8 @@ class _Saving:
 
 
 def _send_all(groups: Iterable[list[Sending]], run: Run, sinks: Sequence[Sink], pace: Pace, saving: _Saving) -> None:
-    judge = Judge() if run.rows or run.order == RANDOM else None
+    # Made posts come once each, unless they begin anew.
+    judge = Judge() if run.rows or run.order == RANDOM or saving.endless else None
     before = saving.before.sent if saving.before else 0
     number = 0
     try:
@@ -166,7 +175,7 @@ def _send_all(groups: Iterable[list[Sending]], run: Run, sinks: Sequence[Sink], 
         for sink in sinks:
             sink.close()
     except BaseException:
-        _settle(sinks)
+        settle(sinks)
         raise
     saving.save(run, max(number, before))
     run.posts = number if saving.endless else min(number, run.posts)
@@ -181,13 +190,6 @@ def _send(group: list[Sending], run: Run, sinks: Sequence[Sink], judge: Judge | 
             sink.send(message)
         outcome = judge.outcome(sending) if judge else sending.expected
         run.count(message.topic, outcome, sending.kind)
-
-
-def _settle(sinks: Sequence[Sink]) -> None:
-    """One sink has failed: what the others hold is still delivered, or told as failed."""
-    for sink in sinks:
-        with suppress(PinlakeError):
-            sink.flush()
 
 
 class _Clock:

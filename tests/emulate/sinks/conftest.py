@@ -134,7 +134,7 @@ class Told(Deliveries):
     def check_kept(self) -> None:
         """What has failed is in the file of failures, and nothing else."""
         kept = read_failed(self.failures.path) if self.lost else []
-        assert kept == [("the sink", message) for message in self.lost_messages]
+        assert [(line.sink, line.message) for line in kept] == [("the sink", each) for each in self.lost_messages]
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, TextIO
@@ -32,7 +34,8 @@ class Sink(Protocol):
     """Takes messages in the order in which they are sent; one message is one record, one offset.
 
     Every message is told to the sink's deliveries once, as acknowledged or as failed, at the latest when `flush`
-    returns. A failed message stops nothing: raising an error means that no further message has a chance.
+    returns, or `close` where it is part of an object. A failed message stops nothing: raising an error means that no
+    further message has a chance.
     """
 
     name: str
@@ -51,19 +54,28 @@ class Sink(Protocol):
         """Flush, and let go of what is open. Nothing can be sent afterwards."""
 
 
+def settle(sinks: Sequence[Sink]) -> None:
+    """One sink has failed: close them all, so that what they hold is still delivered, or told as failed."""
+    for sink in sinks:
+        # The first error is the one to be told.
+        with suppress(Exception):
+            sink.close()
+
+
 class FailedFile:
     """Messages that could not be delivered, as JSON lines; the file is made with the first of them.
 
-    A line has sink, topic, key, text and reason, so that it can be sent again.
+    A line has sink, topic, key, text, reason and the id of the pipeline, so that it can be sent again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, topic_id: str | None = None) -> None:
         self.path = path
+        self._topic_id = topic_id
         self._file: TextIO | None = None
 
     def add(self, sink: str, message: Message, reason: str) -> None:
         """Write one message down. Raises MachineError where the file can't be written."""
-        line = json.dumps({"sink": sink, **message._asdict(), "reason": reason})
+        line = json.dumps({"sink": sink, **message._asdict(), "reason": reason, "topic_id": self._topic_id})
         try:
             if self._file is None:
                 # Line by line: what is in it must be there also after a crash.
@@ -81,11 +93,22 @@ class FailedFile:
             self._file = None
 
 
-def read_failed(path: Path) -> list[tuple[str, Message]]:
-    """The sink and the message of each line of a file of failures. Raises UsageError where it is none."""
+class Failure(NamedTuple):
+    """One line of a file of failures. Files of older versions have no topic id."""
+
+    sink: str
+    message: Message
+    topic_id: str | None = None
+
+
+def read_failed(path: Path) -> list[Failure]:
+    """The lines of a file of failures. Raises UsageError where it is none."""
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [(line["sink"], Message(line["topic"], line["key"], line["text"])) for line in lines]
+        return [
+            Failure(line["sink"], Message(line["topic"], line["key"], line["text"]), line.get("topic_id"))
+            for line in lines
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is no file of failed messages ({error!r}); give the one that a run with failures named"

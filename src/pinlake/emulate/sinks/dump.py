@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip as gzip_format
 import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
 from pinlake.emulate.sinks.base import Deliveries, Message
-from pinlake.errors import MachineError, UsageError
+from pinlake.errors import MachineError, PinlakeError, UsageError, first_line
+from pinlake.landing import held
 from pinlake.objects import TOPICS_FOLDER, ObjectName, offset_of
 from pinlake.store.base import Store
 from pinlake.topics import TOPICS
@@ -26,14 +28,21 @@ Begin = Callable[[str, int], int]
 class _Partition:
     """One partition of one topic: the offset of the next object and the records that it will hold.
 
-    Records before `first` are there already: they are passed over.
+    Records whose offsets are `held` are there already: they are passed over.
     """
 
     topic: str
     number: int
-    first: int
-    offset: int = 0
+    offset: int
+    held: deque[range]
     messages: list[Message] = field(default_factory=list)
+
+    def has_next(self) -> bool:
+        """Whether the record that comes next is there already."""
+        offset = self.offset + len(self.messages)
+        while self.held and self.held[0].stop <= offset:
+            self.held.popleft()
+        return bool(self.held) and offset in self.held[0]
 
 
 class DumpSink:
@@ -43,8 +52,10 @@ class DumpSink:
     last of its partition, and but for this: lines of which none parses get an object each. A reader can't tell how many
     records such an object held, so it would count one, and the offsets after it would look like loss.
 
-    `begin` gives the offset at which a topic's partition goes on, where the dump isn't new. With `again` the messages
-    before it are sent once more by a run that was stopped, and are passed over.
+    `begin` gives the offset at which a topic's partition goes on, where the dump isn't new. With `again` a run that was
+    stopped sends all its messages once more: those that are there are passed over, wherever some are missing.
+
+    Once an object can't be written, nothing more is: what is not stored by then has failed.
 
     Raises UsageError for arguments that make no dump, and for an object that would be written over; MachineError where
     writing fails.
@@ -71,19 +82,22 @@ class DumpSink:
         self._lanes: dict[str, list[_Partition]] = {topic: [] for topic in TOPICS}
         for topic, lanes in self._lanes.items():
             for number in range(partitions):
-                first = self._checked(topic, number, begin)
-                lanes.append(_Partition(topic, number, first, 0 if again else first))
+                first = begin(topic, number) if begin else 0
+                there = held(store, topic_id, topic, number, first) if again else self._none_held(topic, number, first)
+                lanes.append(_Partition(topic, number, first, deque(there)))
         self._turns = {topic: cycle(lanes) for topic, lanes in self._lanes.items()}
         # A bucket takes its time for each object and takes many at once.
         self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
-        self._pending: list[tuple[Future[None], list[Message]]] = []
+        self._pending: deque[tuple[Future[None], list[Message]]] = deque()
+        self._broken: PinlakeError | None = None
 
     def send(self, message: Message) -> None:
         """Send one record; it is stored once its object is full, or after `flush`."""
         partition = next(self._turns[message.topic])
-        if partition.offset < partition.first:
-            partition.offset += 1
+        if partition.has_next():
             self.deliveries.acknowledge(message)
+            self._write_objects(partition)
+            partition.offset += 1
             return
         partition.messages.append(message)
         if len(partition.messages) >= self._flush_size:
@@ -96,20 +110,21 @@ class DumpSink:
 
     def close(self) -> None:
         """Write the objects that are still open."""
-        for partition in (partition for lanes in self._lanes.values() for partition in lanes):
-            if partition.messages:
+        try:
+            for partition in (partition for lanes in self._lanes.values() for partition in lanes):
                 self._write_objects(partition)
-        self.flush()
-        if self._pool:
-            self._pool.shutdown()
+            self.flush()
+        finally:
+            if self._pool:
+                self._pool.shutdown(cancel_futures=True)
 
     def _write_objects(self, partition: _Partition) -> None:
-        messages, partition.messages = partition.messages, []
-        if len(messages) == 1 or any(_parses(message.text) for message in messages):
+        size = len(partition.messages)
+        if size > 1 and not any(_parses(message.text) for message in partition.messages):
+            size = 1
+        while partition.messages:
+            messages, partition.messages = partition.messages[:size], partition.messages[size:]
             self._write(partition, messages)
-        else:
-            for message in messages:
-                self._write(partition, [message])
 
     def _write(self, partition: _Partition, messages: list[Message]) -> None:
         name = ObjectName(self._topic_id, partition.topic, partition.number, partition.offset, self._gzip)
@@ -119,7 +134,10 @@ class DumpSink:
         if self._gzip:
             content = gzip_format.compress(content, compresslevel=6, mtime=0)
         if self._pool is None:
-            self._put(name.key, content)
+            try:
+                self._put(name.key, content)
+            except Exception as error:
+                raise self._given_up(error, messages) from error.__cause__
             self._acknowledge(messages)
             return
         self._pending.append((self._pool.submit(self._put, name.key, content), messages))
@@ -127,26 +145,60 @@ class DumpSink:
             self._take()
 
     def _put(self, key: str, content: bytes) -> None:
+        if self._broken:
+            # Each that is still waiting would take as long to find that out.
+            raise self._broken
         try:
             self._store.write(key, content)
         except FileExistsError:
-            raise MachineError(
+            self._broken = MachineError(
                 f"{self._store.root}/{key}: is there already, somebody else writes to this dump; give another place"
-            ) from None
+            )
+            raise self._broken from None
+        except PinlakeError as error:
+            self._broken = error
+            raise
 
     def _take(self) -> None:
         """Wait for the object that was given to the pool first."""
-        future, messages = self._pending.pop(0)
-        future.result()
+        future, messages = self._pending[0]
+        try:
+            future.result()
+        except Exception as error:
+            raise self._given_up(error) from error.__cause__
+        self._pending.popleft()
         self._acknowledge(messages)
+
+    def _given_up(self, error: Exception, messages: Sequence[Message] = ()) -> Exception:
+        """Tell of every message, `messages` among the failed ones, what became of it; the error that says so."""
+        lost = list(messages)
+        while self._pending:
+            future, waiting = self._pending[0]
+            # What is under way may still get through.
+            if future.cancelled() or future.exception():
+                lost += waiting
+            else:
+                self._acknowledge(waiting)
+            self._pending.popleft()
+        for lanes in self._lanes.values():
+            for partition in lanes:
+                lost += partition.messages
+                partition.messages = []
+        for message in lost:
+            self.deliveries.fail(message, first_line(error))
+        if not isinstance(error, PinlakeError):
+            return error
+        return MachineError(
+            f"{str(error).rstrip('.')}. Messages kept in {self.deliveries.failures.path}: {len(lost):,}; a run with "
+            "--state goes on when it is started again, and writes them"
+        )
 
     def _acknowledge(self, messages: list[Message]) -> None:
         for message in messages:
             self.deliveries.acknowledge(message)
 
-    def _checked(self, topic: str, number: int, begin: Begin | None) -> int:
-        """The partition's first offset. Raises UsageError where an object is there that would be written over."""
-        offset = begin(topic, number) if begin else 0
+    def _none_held(self, topic: str, number: int, offset: int) -> list[range]:
+        """Raises UsageError where an object is there that would be written over."""
         name = ObjectName(self._topic_id, topic, number, offset)
         for entry in self._store.entries(name.folder):
             found = offset_of(entry.name, name.full_topic, number)
@@ -155,7 +207,7 @@ class DumpSink:
                     f"{self._store.root}/{name.folder}/{entry.name}: is not of the runs before, which ended before "
                     f"offset {offset}. Remove it, or start a new dump."
                 )
-        return offset
+        return []
 
 
 def make_folders(folder: Path, topic_id: str, partitions: int) -> None:

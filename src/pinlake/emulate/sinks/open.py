@@ -11,6 +11,7 @@ from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink
 from pinlake.emulate.sinks.console import ConsoleSink
 from pinlake.errors import MachineError, UsageError
 from pinlake.settings import Settings
+from pinlake.store.open import is_bucket
 from pinlake.waits import Say
 
 CONSOLE = "console"
@@ -22,7 +23,10 @@ FORMS = (
 
 @dataclass(frozen=True)
 class SinkOptions:
-    """What sinks need to know beside their address. Topics that aren't there are made with `create_topics`."""
+    """What sinks need to know beside their address.
+
+    Topics that aren't there are made with `create_topics`. With `again` a run that was stopped goes on.
+    """
 
     settings: Settings
     topic_id: str
@@ -32,11 +36,17 @@ class SinkOptions:
     flush_size: int = 1
     gzip: bool = False
     create_topics: bool = False
+    again: bool = False
 
 
 def is_folder(address: str) -> bool:
     """Whether the address names a folder of this machine."""
     return address != CONSOLE and "://" not in address
+
+
+def is_dump(address: str) -> bool:
+    """Whether what is sent to the address becomes a dump."""
+    return is_folder(address) or is_bucket(address)
 
 
 def open_sink(address: str, options: SinkOptions) -> Sink:
@@ -117,9 +127,15 @@ def _bucket(place: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
     from pinlake.emulate.sinks.dump import DumpSink
     from pinlake.store.open import open_for
 
-    settings = options.settings
-    store = open_for(settings, f"s3://{place}")
-    return DumpSink(store, options.topic_id, deliveries, options.partitions, options.flush_size, options.gzip)
+    return DumpSink(
+        open_for(options.settings, f"s3://{place}"),
+        options.topic_id,
+        deliveries,
+        options.partitions,
+        options.flush_size,
+        options.gzip,
+        again=options.again,
+    )
 
 
 _OPENERS: dict[str, Callable[[str, SinkOptions, Deliveries], Sink]] = {

@@ -1,0 +1,108 @@
+"""Failed messages on their way once more: each is delivered then, or kept in the next file of failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pinlake.emulate.sinks.base import FailedFile, Failure, Sink, settle
+from pinlake.emulate.sinks.open import is_dump
+from pinlake.errors import MachineError, PinlakeError, UsageError
+from pinlake.waits import Say
+
+
+def check_topic_id(path: Path, lines: Sequence[Failure], given: str | None, default: str) -> str:
+    """The pipeline's id to send with: the lines' own, for lines that have none the `given` one, or else the default.
+
+    Raises UsageError where the lines have several, or another one is given.
+    """
+    ids = sorted({line.topic_id or given or default for line in lines}) or [given or default]
+    if len(ids) > 1:
+        raise UsageError(
+            f"{path} has messages of the topic ids {', '.join(ids)}; send them one id at a time, from a file for each"
+        )
+    if given not in (None, ids[0]):
+        raise UsageError(f"--topic-id is {given}, the messages in {path} are of {ids[0]}; leave --topic-id out")
+    return ids[0]
+
+
+def places_of(lines: Sequence[Failure]) -> list[str]:
+    """Where the messages were to go. Not to dumps: in them a message has its place, which its own run finds again.
+
+    Raises UsageError where nothing is left.
+    """
+    named = sorted({line.sink for line in lines})
+    places = [place for place in named if not is_dump(place)]
+    if named and not places:
+        raise UsageError(
+            f"{named[0]} is a dump: start its run again, which goes on where it had --state, or name another place "
+            "with --to"
+        )
+    return places
+
+
+def resend(
+    path: Path,
+    lines: Sequence[Failure],
+    sinks: Sequence[Sink],
+    to_all: bool,
+    failures: FailedFile,
+    stop: Callable[[], bool],
+    say: Say,
+) -> None:
+    """Send the lines of the file `path`, each to the sink that it names, or `to_all`, until `stop`.
+
+    What fails again, and what isn't tried, is in `failures` then, so the file is renamed: sent again, its messages
+    would be there twice. Raises MachineError where something was not tried, for whatever reason.
+    """
+    jobs = [(sink, line.message) for line in lines for sink in sinks if to_all or sink.name == line.sink]
+    tried, broken = 0, None
+    try:
+        for sink, message in jobs:
+            tried += 1
+            sink.send(message)
+            if stop():
+                break
+        for sink in sinks:
+            sink.close()
+    except BaseException as error:
+        settle(sinks)
+        broken = error
+    if broken and sum(_told(sink) for sink in sinks) < tried:
+        tried -= 1  # the one with which it broke off
+    left = [(sink.name, message, "not tried: sending ended before") for sink, message in jobs[tried:]]
+    names = {sink.name for sink in sinks}
+    if not to_all:
+        left += [(line.sink, line.message, "not tried: a dump") for line in lines if line.sink not in names]
+    for name, message, reason in left:
+        failures.add(name, message, reason)
+    failures.close()
+    has_failed = bool(left) or any(sink.deliveries.failed for sink in sinks)
+    rest = f"what was not delivered is in {failures.path}" if has_failed else "all of it was delivered"
+    say(f"{path} is {_put_aside(path).name} now: {rest}")
+    if broken and not (left and isinstance(broken, PinlakeError)):
+        raise broken
+    if left:
+        found = f"{str(broken).rstrip('.')}. " if broken else ""
+        raise MachineError(
+            f"{found}Not tried: {len(left):,} messages. They and those that failed again are in {failures.path}: send "
+            f"them with `pinlake emulate resend {failures.path}`"
+        ) from broken
+
+
+def _told(sink: Sink) -> int:
+    return sink.deliveries.acknowledged.total() + sink.deliveries.failed.total()
+
+
+def _put_aside(path: Path) -> Path:
+    """Rename the file to a name that isn't taken. Raises MachineError."""
+    number, aside = 1, path.with_name(f"{path.name}.sent")
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.sent-{number}")
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise MachineError(
+            f"{path} was sent, but can't be renamed ({error.strerror}); move it away, so that it isn't sent twice"
+        ) from error
