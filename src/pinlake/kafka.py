@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from pinlake.errors import MachineError, SettingsError, UsageError
+from pinlake.errors import MachineError, SettingsError, UsageError, refuse_credentials
 from pinlake.waits import SAY_EVERY, Patience, Say
 
 Config = dict[str, Any]
@@ -41,6 +41,7 @@ def client_config(servers: str, properties: Path | None = None, more_properties:
     `more_properties` are such lines from elsewhere. Raises UsageError for servers that are none, SettingsError for a
     file that can't be read, and for lines that are none.
     """
+    refuse_credentials(servers)
     for server in servers.split(","):
         host, _, port = server.rpartition(":")
         if not host or not port.isdigit():
