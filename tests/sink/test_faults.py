@@ -38,8 +38,8 @@ class Sink:
         self.said: list[str] = []
         self._clock = options.pop("clock", time.monotonic)
         self._stop: Callable[[], bool] = options.pop("stop", lambda: False)
+        self._config = {**client_config(broker.servers), **QUICK, **options.pop("config", {})}
         self._options = SinkOptions(**{"until_end": True, "give_up_after": 20.0, **options})
-        self._config = {**client_config(broker.servers), **QUICK}
         self._topic_id = topic_id
         self._store = folder if isinstance(folder, FolderStore) else FolderStore(folder)
         self.summary = SinkSummary()
@@ -284,6 +284,48 @@ def test_partitions_side_by_side(broker: Broker, tmp_path: Path) -> None:
     assert store.most > 1
     assert records(tmp_path) == wanted
     assert {topic: counts.messages for topic, counts in summary.topics.items()} == dict.fromkeys(TOPICS, 200)
+
+
+class Slow(FolderStore):
+    """Takes most of a second for each object."""
+
+    def write(self, key: str, content: bytes) -> None:
+        time.sleep(0.8)
+        super().write(key, content)
+
+
+def test_a_store_so_slow_that_the_group_goes_on_without_it(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(73))
+    done = [False]
+    sink = Sink(
+        broker,
+        topic_id,
+        Slow(tmp_path),
+        flush_size=7,
+        until_end=False,
+        stop=lambda: done[0],
+        config={"max.poll.interval.ms": 6000},
+    )
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            sink.run()
+        except MachineError as error:
+            failed.append(error)
+
+    running = Thread(target=run, daemon=True)
+    running.start()
+    # Ten objects take eight seconds, in which the client asks for nothing, and three messages are in an open one.
+    wait_for(lambda: len(files(tmp_path)) == 10)
+    produce(broker, f"{topic_id}.pin", pins(4, first=73))
+    wait_for(lambda: bool(failed) or len(files(tmp_path)) == 11)
+    done[0] = True
+    running.join()
+    assert not failed
+    assert any("took so long that the group left it out" in line for line in sink.said), sink.said
+    assert records(tmp_path) == posted("pin", pins(77))
 
 
 _PROGRAM = """

@@ -167,6 +167,12 @@ class _Sink:
         arrived: dict[Place, list[Any]] = {}
         for message in messages:
             error = message.error()
+            if error is not None and error.code() == KafkaError._MAX_POLL_EXCEEDED:
+                # The client joins by itself; partitions come anew, and what was in open objects with them.
+                self._say(
+                    f"writing to {self._store.root} took so long that the group left this sink out; joining again"
+                )
+                continue
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 self._note(error)
                 continue
