@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pinlake.errors import MachineError, SourceError
@@ -445,6 +445,24 @@ def test_a_partition_without_a_leader(broker: Broker, tmp_path: Path, monkeypatc
     sink._stop = lambda: time.monotonic() > began + 20
     with pytest.raises(MachineError, match=rf"for 3 s \(no leader for {topic_id}.geo partition 0, {topic_id}.pin part"):
         sink.run()
+
+
+class Breaking(Consumer):
+    """Says first that a handshake failed, as where a broker goes down in the middle of it."""
+
+    def __init__(self, config: dict[str, Any], **more: Any) -> None:
+        super().__init__(config, **more)
+        config["error_cb"](KafkaError(KafkaError._SSL, "Disconnected"))
+
+
+def test_a_handshake_that_breaks_off_is_waited_out(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinlake.sink.sink.Consumer", Breaking)
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(3))
+    Sink(broker, topic_id, tmp_path).run()
+    assert records(tmp_path) == posted("pin", pins(3))
 
 
 class Joined(FolderStore):

@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pinlake.errors import MachineError
-from pinlake.kafka import Config, Watch, final_error, find_topics, quiet
+from pinlake.kafka import HANDSHAKE, Config, Watch, final_error, find_topics, quiet
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
 from pinlake.store.base import Store
 from pinlake.topics import TOPICS
@@ -28,6 +28,7 @@ _PASSING = {
     KafkaError._RESOLVE,
     KafkaError._TIMED_OUT,
     KafkaError.LEADER_NOT_AVAILABLE,
+    *HANDSHAKE,
 }
 
 
@@ -117,7 +118,8 @@ class _Sink:
         self._clock = clock
         self._servers = config["bootstrap.servers"]
         self._patience = Patience(f"Kafka at {self._servers}", options.give_up_after, say)
-        self._watch = Watch()
+        # The topics were found, so these settings are right.
+        self._watch = Watch(answered=True)
         self._writers: dict[Place, PartitionWriter] = {}
         self._positions: dict[Place, int] = {}
         self._joined = False
