@@ -27,7 +27,7 @@ from pinlake.cli_base import (
     stopping,
     waiting,
 )
-from pinlake.errors import MachineError, SourceError, UsageError
+from pinlake.errors import MachineError, SourceError, UsageError, refuse_credentials
 from pinlake.report.formats import Format
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
@@ -225,6 +225,9 @@ def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
 
     if not to:
         raise UsageError(f"no place to send to; give --to, one of {FORMS}")
+    for place in to:
+        if not is_folder(place):
+            refuse_credentials(place)
     if repeated := next((place for place in to if list(to).count(place) > 1), None):
         raise UsageError(f"--to {repeated} is given twice; give each place once")
     folders = [Path(place) for place in to if is_folder(place)]

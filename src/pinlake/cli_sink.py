@@ -21,7 +21,7 @@ from pinlake.cli_base import (
     stopping,
     waiting,
 )
-from pinlake.errors import UsageError
+from pinlake.errors import UsageError, refuse_credentials
 from pinlake.report.formats import Format
 from pinlake.topics import DEFAULT_TOPIC_ID
 
@@ -60,6 +60,7 @@ def sink(
         from pinlake.sink.sink import SinkOptions, run_sink
         from pinlake.store.open import open_for
 
+        refuse_credentials(source)
         if not source.startswith(KAFKA):
             raise UsageError(f"can't read from {source!r}; give --from kafka://host:port")
         report = reporter(call.settings)

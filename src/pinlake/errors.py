@@ -31,6 +31,20 @@ class UsageError(PinlakeError):
     exit_code = 2
 
 
+def refuse_credentials(address: str) -> None:
+    """Raise UsageError for an address with a user or a password: lines and errors that name a place show its address.
+
+    The error doesn't repeat it.
+    """
+    before = address.rpartition("://")[2].rpartition("@")[0]
+    # A password may hold a slash, and the name of an object an @.
+    if before and (":" in before or "/" not in before):
+        raise UsageError(
+            "an address holds credentials, which others can see; take them out: Kafka's belong in the file of "
+            "--kafka-config, others in ~/.netrc or the secrets file"
+        )
+
+
 class SettingsError(UsageError):
     """A setting that is unknown or of the wrong type."""
 

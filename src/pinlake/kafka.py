@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from pinlake.errors import MachineError, SettingsError, UsageError
+from pinlake.errors import MachineError, SettingsError, UsageError, refuse_credentials
 from pinlake.waits import SAY_EVERY, Patience, Say
 
 Config = dict[str, Any]
@@ -25,6 +25,8 @@ _FINAL = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "get IDEMPOTENT_WRITE on the cluster",
     KafkaError._SSL: "check the certificates that --kafka-config names",
 }
+# Those of a handshake: a broker that goes down in the middle of one breaks it as wrong certificates would.
+HANDSHAKE = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}
 
 
 def quiet() -> logging.Logger:
@@ -41,6 +43,7 @@ def client_config(servers: str, properties: Path | None = None, more_properties:
     `more_properties` are such lines from elsewhere. Raises UsageError for servers that are none, SettingsError for a
     file that can't be read, and for lines that are none.
     """
+    refuse_credentials(servers)
     for server in servers.split(","):
         host, _, port = server.rpartition(":")
         if not host or not port.isdigit():
@@ -75,17 +78,22 @@ def _properties(text: str, where: str) -> Config:
 
 
 class Watch:
-    """What a client said last about its connection: `told` is its `error_cb`. One for each client."""
+    """What a client said last about its connection: `told` is its `error_cb`. One for each client.
 
-    def __init__(self) -> None:
+    `answered` is whether a broker has answered before with the same settings: then they are right, and a handshake that
+    fails is passing.
+    """
+
+    def __init__(self, answered: bool = False) -> None:
         self.last: str | None = None
+        self._passing = HANDSHAKE if answered else set()
         self._final: KafkaError | None = None
 
     def told(self, error: KafkaError) -> None:
         """Note an error; most are passing, and the client goes on by itself."""
         # What follows says how many milliseconds it took.
         self.last = error.str().partition(" (after ")[0]
-        if error.code() in _FINAL or error.fatal():
+        if (error.code() in _FINAL and error.code() not in self._passing) or error.fatal():
             self._final = error
 
     def check(self, servers: str) -> None:

@@ -43,6 +43,20 @@ def test_a_stream_needs_an_address_with_a_port() -> None:
     assert "Kafka broker 'host' is no address; give host:port" in refused(2, "stream", "--from", "kafka://host")
 
 
+@pytest.mark.parametrize("place", ["kafka://user:se/cret@host:9092", "kafka://user:secret@host", "foo://user:secret@h"])
+@pytest.mark.parametrize("words", [("stream", "--from"), ("sink", "--to", "dump", "--from"), ("emulate", "--to")])
+def test_an_address_with_a_password_is_refused_and_not_repeated(words: tuple[str, ...], place: str) -> None:
+    line = refused(2, *words, place)
+    assert "an address holds credentials, which others can see; take them out: Kafka's belong in the file of" in line
+    assert "secret" not in line.replace("secrets file", "")
+    assert "cret@" not in line
+
+
+def test_an_address_with_a_password_given_twice_is_not_repeated() -> None:
+    place = "kafka://user:word@host:9092"
+    assert "word@" not in refused(2, "emulate", "--to", place, "--to", place)
+
+
 def test_a_stream_from_a_dump_needs_one() -> None:
     assert "no source given; name the folder of a dump" in refused(1, "stream")
     assert "source gone is not there" in refused(1, "stream", "--source", "gone")

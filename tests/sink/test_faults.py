@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pinlake.errors import MachineError, SourceError
@@ -23,6 +24,7 @@ from pinlake.local.broker import Broker, running_broker
 from pinlake.objects import object_name
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
 from pinlake.split import Splitter
+from pinlake.store.base import Entry
 from pinlake.store.folder import FolderStore
 from pinlake.topics import TOPICS
 from tests.kafka_broker import new_topic_id, produce
@@ -38,8 +40,8 @@ class Sink:
         self.said: list[str] = []
         self._clock = options.pop("clock", time.monotonic)
         self._stop: Callable[[], bool] = options.pop("stop", lambda: False)
+        self._config = {**client_config(broker.servers), **QUICK, **options.pop("config", {})}
         self._options = SinkOptions(**{"until_end": True, "give_up_after": 20.0, **options})
-        self._config = {**client_config(broker.servers), **QUICK}
         self._topic_id = topic_id
         self._store = folder if isinstance(folder, FolderStore) else FolderStore(folder)
         self.summary = SinkSummary()
@@ -286,6 +288,48 @@ def test_partitions_side_by_side(broker: Broker, tmp_path: Path) -> None:
     assert {topic: counts.messages for topic, counts in summary.topics.items()} == dict.fromkeys(TOPICS, 200)
 
 
+class Slow(FolderStore):
+    """Takes most of a second for each object."""
+
+    def write(self, key: str, content: bytes) -> None:
+        time.sleep(0.8)
+        super().write(key, content)
+
+
+def test_a_store_so_slow_that_the_group_goes_on_without_it(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(73))
+    done = [False]
+    sink = Sink(
+        broker,
+        topic_id,
+        Slow(tmp_path),
+        flush_size=7,
+        until_end=False,
+        stop=lambda: done[0],
+        config={"max.poll.interval.ms": 6000},
+    )
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            sink.run()
+        except MachineError as error:
+            failed.append(error)
+
+    running = Thread(target=run, daemon=True)
+    running.start()
+    # Ten objects take eight seconds, in which the client asks for nothing, and three messages are in an open one.
+    wait_for(lambda: len(files(tmp_path)) == 10)
+    produce(broker, f"{topic_id}.pin", pins(4, first=73))
+    wait_for(lambda: bool(failed) or len(files(tmp_path)) == 11)
+    done[0] = True
+    running.join()
+    assert not failed
+    assert any("took so long that the group left it out" in line for line in sink.said), sink.said
+    assert records(tmp_path) == posted("pin", pins(77))
+
+
 _PROGRAM = """
 import sys
 from pinlake.kafka import client_config
@@ -359,6 +403,101 @@ def test_broker_gone_for_good(own_broker: Broker, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="was out of reach for 4 s"):
         sink.run()
     assert records(tmp_path / "dump") == posted("pin", pins(3))
+
+
+@pytest.mark.parametrize("until_end", [True, False])
+def test_a_group_that_nobody_coordinates(tmp_path: Path, until_end: bool) -> None:
+    own = Broker(tmp_path / "broker")
+    config = tmp_path / "broker/server.properties"
+    # More brokers than there are: the topic of the groups can't be made.
+    factor = "offsets.topic.replication.factor="
+    config.write_text(config.read_text().replace(f"{factor}1", f"{factor}3"))
+    try:
+        own.start()
+        topic_id = new_topic_id(own)
+        produce(own, f"{topic_id}.pin", pins(3))
+        began = time.monotonic()
+        sink = Sink(own, topic_id, tmp_path / "dump", until_end=until_end, give_up_after=4)
+        sink._stop = lambda: time.monotonic() > began + 20
+        with pytest.raises(MachineError, match=r"was out of reach for 4 s \(no coordinator for the group"):
+            sink.run()
+        assert any("waiting for Kafka" in line for line in sink.said), sink.said
+    finally:
+        own.stop()
+
+
+class Headless(Consumer):
+    """Knows of no leader, as where the only brokers that have a partition are down."""
+
+    def list_topics(self, *words: Any, **more: Any) -> Any:
+        found = super().list_topics(*words, **more)
+        for topic in found.topics.values():
+            for partition in topic.partitions.values():
+                partition.leader = -1
+        return found
+
+
+def test_a_partition_without_a_leader(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinlake.sink.sink.Consumer", Headless)
+    topic_id = new_topic_id(broker)
+    began = time.monotonic()
+    sink = Sink(broker, topic_id, tmp_path, until_end=False, give_up_after=3)
+    sink._stop = lambda: time.monotonic() > began + 20
+    with pytest.raises(MachineError, match=rf"for 3 s \(no leader for {topic_id}.geo partition 0, {topic_id}.pin part"):
+        sink.run()
+
+
+class Breaking(Consumer):
+    """Says first that a handshake failed, as where a broker goes down in the middle of it."""
+
+    def __init__(self, config: dict[str, Any], **more: Any) -> None:
+        super().__init__(config, **more)
+        config["error_cb"](KafkaError(KafkaError._SSL, "Disconnected"))
+
+
+def test_a_handshake_that_breaks_off_is_waited_out(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinlake.sink.sink.Consumer", Breaking)
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(3))
+    Sink(broker, topic_id, tmp_path).run()
+    assert records(tmp_path) == posted("pin", pins(3))
+
+
+class Joined(FolderStore):
+    """Notes that it was looked into, as a sink does with the partitions that it was given."""
+
+    joined = False
+
+    def entries(self, folder: str, after: str = "") -> list[Entry]:
+        self.joined = True
+        return super().entries(folder, after)
+
+
+def test_another_sink_that_keeps_its_object_open_is_told(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic_id = new_topic_id(broker, partitions=2)
+    wanted = {(f"{topic_id}.pin", partition): 3 for partition in range(2)}
+    # What is there before both have joined would be written by whoever hands it over.
+    monkeypatch.setattr("pinlake.sink.sink._Sink.high_watermarks", lambda *_: wanted)
+    done, stores = [False], [Joined(tmp_path), Joined(tmp_path)]
+    endless = Sink(broker, topic_id, stores[0], flush_size=100, until_end=False, stop=lambda: done[0])
+    ending = Sink(broker, topic_id, stores[1], flush_size=100)
+    threads = [Thread(target=each.run, daemon=True) for each in (endless, ending)]
+    for thread, store in zip(threads, stores, strict=True):
+        thread.start()
+        wait_for(lambda at=store: at.joined)  # type: ignore[misc]
+    for partition in range(2):
+        produce(broker, f"{topic_id}.pin", pins(3), partition)
+    wait_for(lambda: any("waiting for other sinks of the group" in line for line in ending.said))
+    assert re.search(rf"which have {topic_id}.pin partition [01] and are", "".join(ending.said)), ending.said
+    done[0] = True
+    for thread in threads:
+        thread.join(30)
+    assert not threads[1].is_alive()
+    assert records(tmp_path) == posted("pin", pins(3)) | posted("pin", pins(3), 1)
 
 
 def test_partitions_that_move_while_it_writes(broker: Broker, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import resource
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,15 +131,17 @@ def test_an_object_is_written_where_there_are_no_links(store: FolderStore, no_li
 
 
 @pytest.mark.parametrize("syncs", [True, False])
-def test_an_object_is_on_the_disk_before_it_has_its_name(
+def test_an_object_is_on_the_disk_before_it_has_its_name_and_its_name_thereafter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syncs: bool
 ) -> None:
     store = FolderStore(tmp_path / "synced", sync=True)
-    done = []
+    done: list[tuple[str, int | str]] = []
     fsync, link = os.fsync, os.link
 
     def sync(descriptor: int) -> None:
-        done.append(("sync", os.fstat(descriptor).st_size))
+        found = os.fstat(descriptor)
+        place = os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), store.root)
+        done.append(("folder", place) if stat.S_ISDIR(found.st_mode) else ("file", found.st_size))
         if not syncs:  # as some file systems in user space
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         fsync(descriptor)
@@ -149,6 +152,17 @@ def test_an_object_is_on_the_disk_before_it_has_its_name(
 
     monkeypatch.setattr("os.fsync", sync)
     monkeypatch.setattr("os.link", named)
-    Path(store.root, KEY).parent.mkdir(parents=True)
+    folder = os.path.dirname(KEY)
+    Path(store.root, folder).mkdir(parents=True)
     store.write(KEY, b"first")
-    assert done == [("sync", 5), ("name", 5)]
+    assert done == [("file", 5), ("name", 5), ("folder", folder)]
+
+
+def test_the_folders_that_are_made_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    FolderStore(tmp_path / "dump").write(KEY, b"not synced")
+    assert not synced
+    FolderStore(tmp_path / "synced", sync=True).write(KEY, b"first")
+    folders = ["", "synced", "synced/topics", "synced/topics/a.pin", "synced/topics/a.pin/partition=0"]
+    assert [path for path in synced if ".unfinished" not in path] == [str(tmp_path / each) for each in folders]

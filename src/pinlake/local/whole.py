@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import boto3
 from rich.console import Console, Group, RenderableType
@@ -84,7 +86,9 @@ def run_stream(folder: Path, _: int, out: Console) -> None:
                 emulate, None, posts=None, endless=True, dirt=_DIRT, duplicates=_DUPLICATES, sinks=[kafka], pace=pace
             )
             try:
-                came = stream(lake, source, settings, StreamOptions(every=1), say, pace.stop, look)
+                # An emulator that fails before the first batch would be waited for without end.
+                stop = lambda: pace.stop() or going.done()  # noqa: E731
+                came = stream(lake, source, settings, StreamOptions(every=1), say, stop, look)
             finally:
                 deadline = 0.0  # also after an error: the emulator must end
             truth = going.result()
@@ -193,8 +197,30 @@ class _Say:
         print(f"{time.monotonic() - self._began:6.1f} s  {stage:<8} {message}", file=sys.stderr)
 
 
+def end_in_good_order() -> None:
+    """Have SIGTERM, and SIGHUP of a terminal that is closed, end the program as an error would.
+
+    The broker is in a session of its own: it would stay.
+    """
+    for number in _ENDING:
+        # Whoever has it ignored, as nohup does, means it to go on.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    # What is to be ended takes a moment, which a second one must not break off.
+    for each in _ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(words: list[str]) -> str | None:
     """Exit status for `sys.exit`: None, or the message. Words: what to run, the folder, the number of posts."""
+    end_in_good_order()
     what, folder, posts = words[0], Path(words[1]), int(words[2])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

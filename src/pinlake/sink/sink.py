@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pinlake.errors import MachineError
-from pinlake.kafka import Config, Watch, final_error, find_topics, quiet
+from pinlake.kafka import HANDSHAKE, Config, Watch, final_error, find_topics, quiet
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
 from pinlake.store.base import Store
 from pinlake.topics import TOPICS
@@ -22,7 +22,14 @@ _AT_ONCE = 1_000
 _COMMIT_EVERY = 5.0
 _REPORT_EVERY = 1.0
 # Errors that a consumer gets over by itself.
-_PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+_PASSING = {
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    *HANDSHAKE,
+}
 
 
 # A topic by its full name, and a partition.
@@ -111,12 +118,15 @@ class _Sink:
         self._clock = clock
         self._servers = config["bootstrap.servers"]
         self._patience = Patience(f"Kafka at {self._servers}", options.give_up_after, say)
-        self._watch = Watch()
+        # The topics were found, so these settings are right.
+        self._watch = Watch(answered=True)
         self._writers: dict[Place, PartitionWriter] = {}
         self._positions: dict[Place, int] = {}
         self._joined = False
+        self._names: list[str] = []
         self._told: Mapping[Place, int | None] = {}
         self._heard = clock()
+        self._told_of_others = 0.0
         # A bucket takes its time for each object and takes many at once, but those of a partition are in order.
         self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
         self._committed_at = clock()
@@ -142,6 +152,7 @@ class _Sink:
         return {place: high for place, (low, high) in found.items() if high > low}
 
     def subscribe(self, names: list[str]) -> None:
+        self._names = names
         self._consumer.subscribe(names, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def reached(self, ends: dict[Place, int]) -> bool:
@@ -153,7 +164,16 @@ class _Sink:
         if not self.flush(self.places()):
             return False
         self.commit()
-        return all(self._elsewhere(place) >= end for place, end in ends.items() if place not in self._writers)
+        others = [place for place in ends if place not in self._writers]
+        committed = self._committed([TopicPartition(*place) for place in others]) if others else {}
+        behind = [place for place in others if committed[place] < ends[place]]
+        if behind and self._clock() - self._told_of_others >= SAY_EVERY:
+            self._told_of_others = self._clock()
+            self._say(
+                f"waiting for other sinks of the group {self._group}, which have {_listed(behind)} and are not at the "
+                "end; messages in their open objects count only once these are written"
+            )
+        return not behind
 
     def places(self) -> list[Place]:
         return list(self._writers)
@@ -167,6 +187,12 @@ class _Sink:
         arrived: dict[Place, list[Any]] = {}
         for message in messages:
             error = message.error()
+            if error is not None and error.code() == KafkaError._MAX_POLL_EXCEEDED:
+                # The client joins by itself; partitions come anew, and what was in open objects with them.
+                self._say(
+                    f"writing to {self._store.root} took so long that the group left this sink out; joining again"
+                )
+                continue
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 self._note(error)
                 continue
@@ -315,21 +341,33 @@ class _Sink:
             except KafkaException as error:
                 self._note(error.args[0])
 
-    def _elsewhere(self, place: Place) -> int:
-        """How far another sink of the group has come with a partition, by what it committed."""
-        return self._committed([TopicPartition(*place)])[place]
-
     def _check_broker(self) -> None:
         """Nothing came: there is nothing, or nobody to send it."""
         # The client tells only once that a broker is gone, maybe long before the last message that it had from it.
         if self._watch.last is None and self._clock() - self._heard < SAY_EVERY:
             return
         try:
-            self._consumer.list_topics(timeout=1)
+            missing = self._missing()
         except KafkaException as error:
-            self._patience.wait(self._watch.last or error.args[0].str())
-        else:
+            missing = self._watch.last or error.args[0].str()
+        if missing is None:
             self._hear()
+        else:
+            self._patience.wait(missing)
+
+    def _missing(self) -> str | None:
+        """Why nothing can come though a broker answers. Raises KafkaException where none does."""
+        topics = self._consumer.list_topics(timeout=1).topics
+        leaders = {(name, number): each.leader for name in topics for number, each in topics[name].partitions.items()}
+        if headless := [place for place in self._writers if leaders.get(place) == -1]:
+            return f"no leader for {_listed(headless)}"
+        if not self._joined:
+            try:
+                # That others of the group are slow to join is theirs; whether anybody deals out partitions, this tells.
+                self._consumer.committed([TopicPartition(self._names[0], 0)], 1)
+            except KafkaException as error:
+                return f"no coordinator for the group {self._group}: {error.args[0].str()}"
+        return None
 
     def _hear(self) -> None:
         self._patience.over()
@@ -342,3 +380,7 @@ class _Sink:
             self._patience.wait(error.str())
         else:
             raise final_error(self._servers, error)
+
+
+def _listed(places: Iterable[Place]) -> str:
+    return ", ".join(f"{topic} partition {number}" for topic, number in sorted(places))

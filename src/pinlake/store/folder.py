@@ -65,7 +65,7 @@ class FolderStore:
             try:
                 self._write(path, content)
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
+                _make_folders(os.path.dirname(path), self._sync)
                 self._write(path, content)
         except FileExistsError:
             raise
@@ -79,6 +79,8 @@ class FolderStore:
         try:
             _write_file(unfinished, content, self._sync)
             _name(unfinished, path)
+            if self._sync:
+                _sync_folder(os.path.dirname(path))
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(unfinished)
@@ -109,14 +111,39 @@ def _write_file(path: str, content: bytes, sync: bool) -> None:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         # Else a power cut could leave the name on the disk, and not what it stands for.
-        try:
-            if sync:
-                os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in _NOT_THERE:
-                raise
+        if sync:
+            _sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _make_folders(path: str, sync: bool) -> None:
+    """Make the folder and those above it. With `sync` the names of those that are made have reached the disk."""
+    above = os.path.dirname(path)
+    if not os.path.isdir(above):
+        _make_folders(above, sync)
+    with suppress(FileExistsError):
+        os.mkdir(path)
+    # Also where another thread has just made it, which may not have come to this line.
+    if sync:
+        _sync_folder(above)
+
+
+def _sync_folder(path: str) -> None:
+    """Have the names in a folder reach the disk: a file's own sync need not take its name there."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
 
 
 def _size_and_time(found: os.stat_result) -> Stat:

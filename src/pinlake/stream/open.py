@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinlake.errors import UsageError
+from pinlake.errors import UsageError, refuse_credentials
 from pinlake.ingest.listing import choose_topic_id
 from pinlake.pipeline import check_source
 from pinlake.settings import Settings
@@ -22,6 +22,7 @@ def open_source(settings: Settings, kafka_properties: str | None = None) -> Sour
     Kinesis has no credentials.
     """
     address = settings.stream_from
+    refuse_credentials(address)
     scheme, _, rest = address.partition("://")
     rest = rest.rstrip("/")
     if scheme == "kafka" and rest:

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, Producer
 
 from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import made_posts
@@ -72,6 +73,24 @@ def test_broker_killed_in_the_middle_of_posting(own_broker: Broker, tmp_path: Pa
     for topic in TOPICS:
         # Nothing lost, and nothing twice: the client's sequence numbers outlive the broker.
         assert Counter(Counter(messages(own_broker, f"{topic_id}.{topic}")).values()) == {1: posts}
+
+
+class Breaking(Producer):
+    """Says first that a handshake failed, as where a broker goes down in the middle of it."""
+
+    def __init__(self, config: dict[str, Any], **more: Any) -> None:
+        super().__init__(config, **more)
+        config["error_cb"](KafkaError(KafkaError._SSL, "Disconnected"))
+
+
+def test_a_handshake_that_breaks_off_is_waited_out(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinlake.emulate.sinks.kafka.Producer", Breaking)
+    posting = sink(broker, new_topic_id(broker), tmp_path)
+    posting.send(Message("pin", "1", '{"index": 1}'))
+    posting.close()
+    assert posting.deliveries.acknowledged == {"pin": 1}
 
 
 def test_broker_gone_for_good(own_broker: Broker, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pinlake.emulate.sinks.base import FailedFile
 from pinlake.emulate.sinks.open import SinkOptions, open_sink
+from pinlake.errors import UsageError, refuse_credentials
 from pinlake.settings import Settings
 from tests.emulate.sinks.conftest import Reply, Server, messages, send
 
@@ -26,3 +27,18 @@ def test_a_gateways_key_goes_with_every_call(server: Server, tmp_path: Path, add
         options = SinkOptions(Settings(api_key=key), "t0", failures, lambda _: None)  # type: ignore[arg-type]
         send(open_sink(address.format(server.address), options), messages(1))
     assert [call.headers.get("x-api-key") for call in server.calls] == ["made-up-word", None]
+
+
+@pytest.mark.parametrize(
+    "address", ["kinesis+http://user:word@gateway/stage/t0", "foo://user:word@host", "kafka://u@h:1"]
+)
+def test_an_address_with_credentials_is_refused_and_not_repeated(tmp_path: Path, address: str) -> None:
+    options = SinkOptions(Settings(), "t0", FailedFile(tmp_path / "failed.jsonl"), lambda _: None)
+    with pytest.raises(UsageError, match="holds credentials") as raised:
+        open_sink(address, options)
+    assert address.partition("@")[2] not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/a@b", "kafka://host:1,other:2", "kafka+https://host:1/a", "/a@b"])
+def test_an_address_without_credentials_is_none_to_refuse(address: str) -> None:
+    refuse_credentials(address)

@@ -44,9 +44,10 @@ class KafkaSink:
         self._say = say
         self._topics = {topic: (f"{topic_id}.{topic}", self._delivered(topic)) for topic in TOPICS}
         self._next_look = 0.0
-        self._watch = Watch()
         self._lost: KafkaError | None = None
         find_topics(config, [name for name, _ in self._topics.values()], give_up_after, say, create_topics)
+        # The topics were found, so these settings are right.
+        self._watch = Watch(answered=True)
         self._producer = Producer(
             {
                 "linger.ms": 20,

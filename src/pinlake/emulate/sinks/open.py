@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink
 from pinlake.emulate.sinks.console import ConsoleSink
-from pinlake.errors import MachineError, UsageError
+from pinlake.errors import MachineError, UsageError, refuse_credentials
 from pinlake.settings import Settings
 from pinlake.store.open import is_bucket
 from pinlake.waits import Say
@@ -51,14 +50,13 @@ def is_dump(address: str) -> bool:
 
 def open_sink(address: str, options: SinkOptions) -> Sink:
     """The sink at an address that is no folder. Raises UsageError for an unknown form, and what the sink raises."""
+    refuse_credentials(address)
     scheme, _, rest = address.partition("://")
     opener = _OPENERS.get(scheme)
     if opener is None:
         raise UsageError(f"can't send to {address!r}; the forms are {FORMS}")
     if not rest and scheme != CONSOLE:
         raise UsageError(f"{address!r} names nothing after ://; the forms are {FORMS}")
-    if urlsplit(address).password:
-        raise UsageError(f"an address of scheme {scheme} holds a password, which others can see; use its settings file")
     try:
         return opener(rest, options, Deliveries(address, options.failures))
     except ModuleNotFoundError as error:
