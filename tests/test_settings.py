@@ -185,8 +185,6 @@ def test_a_url_with_a_password_is_no_setting(url: str) -> None:
     assert "hunter2" not in f"{told.value} {told.value.__cause__}"
 
 
-@pytest.mark.parametrize(
-    "url", ["mysql://ada@db:3306/posts", "sqlite:///C:/posts@home.db", "postgresql://ada@db/posts"]
-)
+@pytest.mark.parametrize("url", ["mysql://ada@db:3306/posts", "sqlite:///C:/posts@home", "postgresql://ada@db/posts"])
 def test_a_url_without_one_is(url: str) -> None:
     assert resolve({"sql_url": url}, {}).settings.sql_url == url

@@ -49,6 +49,7 @@ def test_json_logs_are_one_object_a_line_on_stderr(made: Made) -> None:
     assert all(line["timestamp"] and line["version"] for line in lines)
 
 
+@pytest.mark.slow
 def test_a_second_run_says_that_nothing_is_new(made: Made) -> None:
     again = pinlake("run", "--source", made.dump, "--lake", made.lake)
     assert again.exit_code == 0
@@ -69,6 +70,7 @@ def test_stages_one_by_one(made: Made, lake: Path) -> None:
 
 
 @pytest.mark.usefixtures("lake")
+@pytest.mark.slow
 def test_gold_made_anew_is_the_same() -> None:
     before = pinlake("sql", ANSWERS, "--format", "csv").stdout
     rebuilt = pinlake("rebuild", "gold")
