@@ -25,6 +25,9 @@ NO_SECRETS = {
     "made-up-word",
     "testing",  # what a made-up S3 server takes
     "hunter2",
+    "secret",
+    "word",
+    "secrets.toml",  # the name of a file
     "p@ss:w/rd%41",
     "wrong",
     "0e7f89a006e1",  # the default topic id

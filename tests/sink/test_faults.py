@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import subprocess
@@ -326,7 +325,7 @@ def test_a_store_so_slow_that_the_group_goes_on_without_it(broker: Broker, tmp_p
     done[0] = True
     running.join()
     assert not failed
-    assert any("took so long that the group left it out" in line for line in sink.said), sink.said
+    assert any("took so long that the group left this sink out" in line for line in sink.said), sink.said
     assert records(tmp_path) == posted("pin", pins(77))
 
 
@@ -356,13 +355,17 @@ def test_killed_while_it_writes(broker: Broker, tmp_path: Path) -> None:
     folder, moments = tmp_path / "killed", random.Random(7)
     for _ in range(3):
         before = len(files(folder))
-        process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, broker.servers, topic_id, folder], env=dict(os.environ)
-        )
+        said = tmp_path / "said"
+        with said.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-u", "-c", _PROGRAM, broker.servers, topic_id, folder], stdout=log, stderr=log
+            )
         more = moments.randrange(20, 300)
-        wait_for(lambda at=before + more: len(files(folder)) > at, 60)  # type: ignore[misc]
-        process.kill()
-        process.wait()
+        try:
+            wait_for(lambda at=before + more: len(files(folder)) > at, 120, said)  # type: ignore[misc]
+        finally:
+            process.kill()
+            process.wait()
     assert len(records(folder)) < len(wanted), "the last kill came after the end"
     Sink(broker, topic_id, folder, flush_size=3).run()
     Sink(broker, topic_id, tmp_path / "once", flush_size=3).run()
@@ -521,8 +524,9 @@ def test_partitions_that_move_while_it_writes(broker: Broker, tmp_path: Path) ->
     assert records(tmp_path) == wanted
 
 
-def wait_for(happened: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(happened: Callable[[], bool], seconds: float = 30, said: Path | None = None) -> None:
+    """`said` is a file that tells more where it does not happen."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, f"it did not happen in time: {said.read_text() if said else ''}"
         time.sleep(0.05)
