@@ -530,3 +530,24 @@ def wait_for(happened: Callable[[], bool], seconds: float = 30, said: Path | Non
     while not happened():
         assert time.monotonic() < deadline, f"it did not happen in time: {said.read_text() if said else ''}"
         time.sleep(0.05)
+
+
+class Unsettled(FolderStore):
+    """Its disk takes no names."""
+
+    def settle(self) -> None:
+        raise MachineError("names can't be written to the disk")
+
+
+def test_offsets_are_committed_only_when_names_outlive_a_power_cut(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.pin", pins(3))
+    group = f"group-{topic_id}"
+    consumer = Consumer({**client_config(broker.servers), "group.id": group})
+    place = TopicPartition(f"{topic_id}.pin", 0)
+    with pytest.raises(MachineError, match="names can't be written"):
+        Sink(broker, topic_id, Unsettled(tmp_path), group=group).run()
+    assert consumer.committed([place], 10)[0].offset < 0
+    Sink(broker, topic_id, tmp_path, group=group).run()
+    assert consumer.committed([place], 10)[0].offset == 3
+    consumer.close()

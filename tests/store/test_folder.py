@@ -131,7 +131,7 @@ def test_an_object_is_written_where_there_are_no_links(store: FolderStore, no_li
 
 
 @pytest.mark.parametrize("syncs", [True, False])
-def test_an_object_is_on_the_disk_before_it_has_its_name_and_its_name_thereafter(
+def test_an_object_is_on_the_disk_before_it_has_its_name_and_its_name_when_settled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syncs: bool
 ) -> None:
     store = FolderStore(tmp_path / "synced", sync=True)
@@ -155,6 +155,9 @@ def test_an_object_is_on_the_disk_before_it_has_its_name_and_its_name_thereafter
     folder = os.path.dirname(KEY)
     Path(store.root, folder).mkdir(parents=True)
     store.write(KEY, b"first")
+    assert done == [("file", 5), ("name", 5)]
+    store.settle()
+    store.settle()
     assert done == [("file", 5), ("name", 5), ("folder", folder)]
 
 
@@ -163,6 +166,8 @@ def test_the_folders_that_are_made_are_on_the_disk(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
     FolderStore(tmp_path / "dump").write(KEY, b"not synced")
     assert not synced
-    FolderStore(tmp_path / "synced", sync=True).write(KEY, b"first")
+    store = FolderStore(tmp_path / "synced", sync=True)
+    store.write(KEY, b"first")
+    store.settle()
     folders = ["", "synced", "synced/topics", "synced/topics/a.pin", "synced/topics/a.pin/partition=0"]
     assert [path for path in synced if ".unfinished" not in path] == [str(tmp_path / each) for each in folders]

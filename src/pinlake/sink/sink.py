@@ -316,6 +316,7 @@ class _Sink:
         self.summary.ends.update({place: end for place, end in done.items() if end is not None})
         if not done or done == self._told:
             return
+        self._store.settle()
         try:
             self._consumer.commit(
                 offsets=[TopicPartition(*place, end) for place, end in done.items()], asynchronous=False

@@ -61,6 +61,9 @@ class Store(Protocol):
     def write(self, key: str, content: bytes) -> None:
         """Make an object, whole or not at all. Raises FileExistsError where one is there, MachineError otherwise."""
 
+    def settle(self) -> None:
+        """Return when all that was written outlives a power cut, where that was asked for. Raises MachineError."""
+
 
 def unpack(key: str, content: bytes) -> bytes:
     """The content, decompressed where the name ends in `.gz`. Raises OSError where it is cut or not gzip."""

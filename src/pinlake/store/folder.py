@@ -17,7 +17,8 @@ _NOT_THERE = {errno.EPERM, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPN
 
 
 class FolderStore:
-    """Objects as files below a folder. With `sync` what is written has reached the disk, which takes its time.
+    """Objects as files below a folder. With `sync` what an object holds has reached the disk when it is written, its
+    name when all is settled.
 
     Where the file system has no links, as volumes and other places in user space, two that write the same object at the
     very same moment are not kept apart: the later one stays.
@@ -27,6 +28,7 @@ class FolderStore:
 
     def __init__(self, root: str | Path, sync: bool = False) -> None:
         self._sync = sync
+        self._unsettled: set[str] = set()
         if sync:
             # Disks take several at once in the time of one.
             self.at_once = 8
@@ -80,10 +82,24 @@ class FolderStore:
             _write_file(unfinished, content, self._sync)
             _name(unfinished, path)
             if self._sync:
-                _sync_folder(os.path.dirname(path))
+                self._unsettled.add(os.path.dirname(path))
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(unfinished)
+
+    def settle(self) -> None:
+        # Once for many names: one takes as long as the object itself. File systems keep names in their order, so what
+        # a power cut takes are the last ones.
+        while self._unsettled:
+            folder = self._unsettled.pop()
+            try:
+                _sync_folder(folder)
+            except OSError as error:
+                self._unsettled.add(folder)
+                raise MachineError(
+                    f"{folder}: its names can't be written to the disk ({error.strerror}). Free the disk, or give "
+                    "another folder."
+                ) from error
 
     def _path(self, key: str) -> str:
         return f"{self.root}/{key}" if key else self.root

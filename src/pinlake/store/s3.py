@@ -166,6 +166,9 @@ class S3Store:
             if tries == 1 or not self._holds(key, content):
                 raise FileExistsError(f"{self.root}/{key}") from None
 
+    def settle(self) -> None:
+        """Nothing: what S3 has acknowledged it keeps."""
+
     def _holds(self, key: str, content: bytes) -> bool:
         """By its bytes: where a bucket encrypts with a key of its own, an object's ETag isn't their MD5."""
         try:
