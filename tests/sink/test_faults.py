@@ -543,7 +543,7 @@ def test_offsets_are_committed_only_when_names_outlive_a_power_cut(broker: Broke
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(3))
     group = f"group-{topic_id}"
-    consumer = Consumer({**client_config(broker.servers), "group.id": group})
+    consumer = Consumer({**client_config(broker.servers), "group.id": group}, logger=quiet())
     place = TopicPartition(f"{topic_id}.pin", 0)
     with pytest.raises(MachineError, match="names can't be written"):
         Sink(broker, topic_id, Unsettled(tmp_path), group=group).run()
