@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from pinlake.kafka import client_config, find_topics, quiet
 from pinlake.local.broker import Broker, running_broker
@@ -45,3 +45,14 @@ def messages(broker: Broker, topic: str, partition: int = 0) -> list[Any]:
         found += [message.value() for message in consumer.consume(high - low - len(found), 1)]
     consumer.close()
     return found
+
+
+def breaking_a_handshake(client: type[Any]) -> type[Any]:
+    """A client that says first that a handshake failed, as where a broker goes down in the middle of it."""
+
+    class Breaking(client):  # type: ignore[misc]
+        def __init__(self, config: dict[str, Any], **more: Any) -> None:
+            super().__init__(config, **more)
+            config["error_cb"](KafkaError(KafkaError._SSL, "Disconnected"))
+
+    return Breaking

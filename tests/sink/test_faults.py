@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pinlake.errors import MachineError, SourceError
@@ -26,7 +26,7 @@ from pinlake.split import Splitter
 from pinlake.store.base import Entry
 from pinlake.store.folder import FolderStore
 from pinlake.topics import TOPICS
-from tests.kafka_broker import new_topic_id, produce
+from tests.kafka_broker import breaking_a_handshake, new_topic_id, produce
 
 # A sink that was killed keeps its partitions for as long.
 QUICK = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
@@ -450,18 +450,10 @@ def test_a_partition_without_a_leader(broker: Broker, tmp_path: Path, monkeypatc
         sink.run()
 
 
-class Breaking(Consumer):
-    """Says first that a handshake failed, as where a broker goes down in the middle of it."""
-
-    def __init__(self, config: dict[str, Any], **more: Any) -> None:
-        super().__init__(config, **more)
-        config["error_cb"](KafkaError(KafkaError._SSL, "Disconnected"))
-
-
 def test_a_handshake_that_breaks_off_is_waited_out(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pinlake.sink.sink.Consumer", Breaking)
+    monkeypatch.setattr("pinlake.sink.sink.Consumer", breaking_a_handshake(Consumer))
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(3))
     Sink(broker, topic_id, tmp_path).run()

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Producer
 
 from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import made_posts
@@ -20,7 +20,7 @@ from pinlake.errors import MachineError
 from pinlake.kafka import client_config
 from pinlake.local.broker import Broker, running_broker
 from pinlake.topics import TOPICS
-from tests.kafka_broker import broker, messages, new_topic_id
+from tests.kafka_broker import breaking_a_handshake, broker, messages, new_topic_id
 
 __all__ = ["broker"]
 
@@ -75,18 +75,10 @@ def test_broker_killed_in_the_middle_of_posting(own_broker: Broker, tmp_path: Pa
         assert Counter(Counter(messages(own_broker, f"{topic_id}.{topic}")).values()) == {1: posts}
 
 
-class Breaking(Producer):
-    """Says first that a handshake failed, as where a broker goes down in the middle of it."""
-
-    def __init__(self, config: dict[str, Any], **more: Any) -> None:
-        super().__init__(config, **more)
-        config["error_cb"](KafkaError(KafkaError._SSL, "Disconnected"))
-
-
 def test_a_handshake_that_breaks_off_is_waited_out(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pinlake.emulate.sinks.kafka.Producer", Breaking)
+    monkeypatch.setattr("pinlake.emulate.sinks.kafka.Producer", breaking_a_handshake(Producer))
     posting = sink(broker, new_topic_id(broker), tmp_path)
     posting.send(Message("pin", "1", '{"index": 1}'))
     posting.close()
