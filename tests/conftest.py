@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
+import tests
 from pinlake.session import spark_session
 from tests.connect.server import connect_server
 
@@ -34,6 +36,8 @@ def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         if python and not in_workspace():
             address = stack.enter_context(connect_server(python, log))
             stack.enter_context(pytest.MonkeyPatch.context()).setenv("SPARK_REMOTE", address)
+        # A test's own store goes to workers that don't have the tests, as pinlake goes to those that don't have it.
+        cloudpickle.register_pickle_by_value(tests)
         # One session takes in hundreds of lakes; with less memory the last ones wait for the garbage collector.
         session = spark_session("4g", log)
         yield session

@@ -49,7 +49,7 @@ class Dump:
 
 
 @pytest.fixture
-def dump(spark: SparkSession, tmp_path: Path) -> Dump:
+def dump(shared_disk: None, spark: SparkSession, tmp_path: Path) -> Dump:
     return Dump(tmp_path / "dump", Lake(spark, f"t_{uuid4().hex[:12]}", root=tmp_path / "lake"))
 
 
