@@ -45,6 +45,9 @@ _USUAL_KEYS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvide
 _GIVEN_KEYS = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 _ROLES_KEYS = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
 
+# Spark's client itself would try for over ten minutes, and say nothing.
+_ANSWERS_WITHIN = 30
+
 
 class S3a(NamedTuple):
     """How local Spark reaches a bucket: an ARN of a role to assume, and keys in place of this machine's own."""
@@ -57,8 +60,8 @@ def spark_session(driver_memory: str = "2g", log: Path | None = None, s3a: S3a |
     """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
 
     `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket; the jars for it are
-    fetched the first time. Raises MachineError where Java, the jars or, for a
-    Connect session, the packages of its client are missing.
+    fetched the first time. Raises MachineError where Java, the jars or, for a Connect session, the packages of its
+    client are missing, and where no server answers.
     """
     from pyspark.sql import SparkSession
 
@@ -83,9 +86,11 @@ def is_remote(spark: SparkSession) -> bool:
 
 
 def _connect_session() -> SparkSession:
+    from pyspark.errors import PySparkValueError
     from pyspark.sql import SparkSession
 
     try:
+        _find_server(os.environ["SPARK_REMOTE"])
         return SparkSession.builder.getOrCreate()
     except ImportError as error:
         raise MachineError(
@@ -93,6 +98,33 @@ def _connect_session() -> SparkSession:
             f"({first_line(error)}); install the extra `connect` of pinlake, or unset SPARK_REMOTE for Spark on this "
             "machine"
         ) from error
+    except PySparkValueError as error:
+        raise MachineError(
+            f"SPARK_REMOTE does not name a Spark Connect server ({first_line(error)}); mend it, or unset it for Spark "
+            "on this machine"
+        ) from error
+
+
+def _find_server(address: str) -> None:
+    """Raises MachineError where no server answers at a Spark Connect address, `sc://host:port/;…`."""
+    # `local[2]` is a server that is started by the session itself.
+    if not address.startswith("sc://"):
+        return
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+
+    builder = DefaultChannelBuilder(address)
+    # Imported by the line above, which says what is missing.
+    import grpc
+
+    with builder.toChannel() as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_ANSWERS_WITHIN)
+        except grpc.FutureTimeoutError as error:
+            # Without what follows the port: that may be a token.
+            raise MachineError(
+                f"no Spark Connect server answered at {builder.endpoint}, which SPARK_REMOTE names, within "
+                f"{_ANSWERS_WITHIN} s; start it, mend SPARK_REMOTE, or unset it for Spark on this machine"
+            ) from error
 
 
 def _has_databricks_connect() -> bool:

@@ -13,7 +13,8 @@ import pytest
 from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
-from pinlake.session import is_remote
+from pinlake.errors import MachineError
+from pinlake.session import is_remote, spark_session
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -48,6 +49,25 @@ def test_workers_do_not_have_pinlake(spark: SparkSession) -> None:
 
     with pytest.raises(PythonException, match=r"ImportError|ModuleNotFoundError"):
         spark.range(1).mapInArrow(import_it, "id bigint").collect()
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        (
+            "sc://127.0.0.1:1/;token=secret",
+            r"no Spark Connect server answered at 127.0.0.1:1, which SPARK_REMOTE",
+        ),
+        ("sc://", r"SPARK_REMOTE does not name a Spark Connect server \(.*Hostname is missing"),
+    ],
+)
+def test_an_address_without_a_server_is_told(monkeypatch: pytest.MonkeyPatch, address: str, says: str) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", address)
+    monkeypatch.setattr("pinlake.session._ANSWERS_WITHIN", 1)
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
+    with pytest.raises(MachineError, match=says) as error:
+        spark_session()
+    assert "secret" not in str(error.value)
 
 
 def test_the_server_ends_when_the_tests_are_killed(python_of_the_server: Path, tmp_path: Path) -> None:
