@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(section(result), flush=True)
         if is_full:
             _keep(result)
+    bench.remove_used()
     return 1 if failed else 0
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from benchmarks.data import DataSets
 from benchmarks.measure import Case, Timing, interleaved, once
@@ -70,9 +71,21 @@ class Bench:
     def fresh_folder(self, name: str) -> Path:
         """A path at which nothing is; its parent exists."""
         folder = self.work / name
-        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            # Not deleted before all is measured: for a while after many files are deleted, ext4 takes ten times as long
+            # to make one.
+            self._used.mkdir(exist_ok=True)
+            folder.rename(self._used / uuid4().hex)
         return folder
+
+    def remove_used(self) -> None:
+        """Delete what was measured, and is not measured again."""
+        shutil.rmtree(self._used, ignore_errors=True)
+
+    @property
+    def _used(self) -> Path:
+        return self.work / "used"
 
 
 def _database(root: Path) -> str:

@@ -31,8 +31,16 @@ finally:
 """
 
 
+# The tests themselves may have been started so that they outlive their terminal, which children inherit.
+_HEEDS_SIGNALS = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
 def started(*before: str) -> subprocess.Popen[str]:
-    words = [*before, sys.executable, "-c", _PROGRAM]
+    words = [sys.executable, "-c", _HEEDS_SIGNALS, *before, sys.executable, "-c", _PROGRAM]
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
