@@ -61,6 +61,8 @@ def test_no_text_makes_the_readers_fail(text: str) -> None:
         "a.geo+0+0000000042.json",
         "b.pin+0+0000000042.json",
         "a.pin+0+-000000042.json",
+        "a.pin+0+4611686018427387905.json",
+        f"a.pin+0+{'9' * 5000}.json",
         "a.pin-0-0000000042.json",
         "._a.pin+0+0000000042.json",
         " a.pin+0+0000000042.json",
@@ -70,10 +72,13 @@ def test_no_text_makes_the_readers_fail(text: str) -> None:
 )
 def test_a_file_that_is_no_object_of_the_folder_has_no_offset(file_name: str) -> None:
     assert offset_of("a.pin+0+0000000042.json", "a.pin", 0) == 42
+    assert offset_of("a.pin+0+4611686018427387904.json", "a.pin", 0) == 2**62
     assert offset_of(file_name, "a.pin", 0) is None
 
 
-@pytest.mark.parametrize("folder", ["partition=", "partition=-1", "partition=01", "partition=1 ", "Partition=1", "1"])
+@pytest.mark.parametrize(
+    "folder", ["partition=", "partition=-1", "partition=01", "partition=1 ", "Partition=1", "1", "partition=2147483648"]
+)
 def test_other_folders_are_no_partition(folder: str) -> None:
     assert (partition_of("partition=0"), partition_of("partition=12")) == (0, 12)
     assert partition_of(folder) is None

@@ -102,8 +102,25 @@ def test_an_object_of_bytes_alone_is_one_record() -> None:
     assert Splitter().split(b" \xff\n\xfe\x00").records == [Record(0, None, b"\xff\n\xfe\x00")]
 
 
-def test_nul_byte_does_not_make_the_text_undecodable() -> None:
-    assert texts(b'{"a":"\x00"}') == ['{"a":"\x00"}']
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a":"\x00"}',
+        # UTF-16 begins like these: of an even length they are text in it, though none that says anything.
+        b'\x00{"a":1}\n{"a":2}\n ',
+        b'{\x00"a":1}\n{"a":2}\n ',
+        b'\x00\x00{"a":1}\n{"a":2}\n',
+        b"\x00a",
+    ],
+)
+def test_nul_byte_is_dirt_and_no_mark_of_another_encoding(content: bytes) -> None:
+    assert "\n".join(texts(content)).encode() == content.rstrip()
+
+
+def test_what_is_cut_in_another_encoding_keeps_its_bytes() -> None:
+    assert Splitter().split('{"a":"é'.encode("utf-16-le")).records == [Record(0, None, '{"a":"é'.encode("utf-16-le"))]
+    assert texts('{"a":"é"}\n{"b'.encode("utf-16-be")) == ['{"a":"é"}', '{"b']
+    assert texts(" \n".encode("utf-16-le")) == []
 
 
 def test_a_cut_gzip_file_is_an_error_that_says_so() -> None:
@@ -137,7 +154,10 @@ def test_well_formed_records_come_out_as_they_went_in(records: list[tuple[dict[s
 def test_any_bytes_end_in_records_that_hold_every_byte_but_blanks_and_array_brackets(content: bytes) -> None:
     found = Splitter().split(content)
     assert all((record.text is None) != (record.raw is None) for record in found.records)
-    if not json.detect_encoding(content).startswith("utf-8") and any(record.raw is None for record in found.records):
+    encoding = json.detect_encoding(content)
+    if encoding in ("utf-16", "utf-32") or (
+        encoding[-3:] in ("-le", "-be") and (not found.records or any(map(is_json, found.records)))
+    ):
         return  # the text of another encoding has other bytes
     at = 0
     for record in found.records:
@@ -147,6 +167,14 @@ def test_any_bytes_end_in_records_that_hold_every_byte_but_blanks_and_array_brac
         assert not content[at:start].strip(BETWEEN)
         at = start + len(part)
     assert not content[at:].strip(BETWEEN)
+
+
+def is_json(record: Record) -> bool:
+    try:
+        json.loads(record.text or "", strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 BETWEEN = b" \t\r\n[],\xef\xbb\xbf"

@@ -33,6 +33,9 @@ from pinlake.report.formats import Format
 from pinlake.settings import Settings
 from pinlake.topics import TOPICS
 
+# Of those in quarantine, in a table for people.
+_MOST_RECORDS = 50
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -218,22 +221,22 @@ def quarantine(
         return
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pyspark.sql import functions as F
+        from rich.text import Text
 
         from pinlake.report.output import Result, write
-        from pinlake.report.views import quarantined
+        from pinlake.report.views import TOTAL, quarantined
 
         _check_topic(topic)
         opened = call.existing_lake()
-        records = (
-            quarantined(opened).drop("path")
-            if form is Format.TABLE
-            else opened.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
-        )
-        result = Result.of(records.where(F.col("topic") == topic) if topic else records)
         if form is Format.TABLE:
-            out.print(result.table(50, "pinlake quarantine --format json") if result.rows else "nothing in quarantine")
+            shown = quarantined(opened, _MOST_RECORDS, topic)
+            result = Result.of(shown.drop("path"))
+            out.print(result.table() if result.rows else "nothing in quarantine")
+            if left := vars(shown)[TOTAL] - len(result.rows):
+                out.print(Text(f"… and {left:,} more: pinlake quarantine --format json", style="dim"))
         else:
-            write(result, form, out)
+            records = opened.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
+            write(Result.of(records.where(F.col("topic") == topic) if topic else records), form, out)
 
 
 @quarantine_app.command("replay")

@@ -13,6 +13,8 @@ from typing import NamedTuple
 TOPICS_FOLDER = "topics"
 # What the paths of messages begin with that came as a stream, and lie in no object.
 KAFKA_ROOT, KINESIS_ROOT = "kafka", "kinesis"
+# What bronze's columns hold; offsets leave room for those of the records after the first.
+_MOST_PARTITION, _MOST_OFFSET = 2**31 - 1, 2**62
 _PARTITION = re.compile(r"partition=(0|[1-9][0-9]*)")
 _NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>0|[1-9][0-9]*)\+(?P<offset>[0-9]{10}|[1-9][0-9]{10,})\.json(?:\.gz)?")
 
@@ -53,17 +55,22 @@ def split_topic(folder: str) -> tuple[str, str] | None:
 
 
 def partition_of(folder: str) -> int | None:
-    """`partition=3` → 3; None for any other folder name."""
+    """`partition=3` → 3; None for any other folder name, and for a number that no partition can have."""
     match = _PARTITION.fullmatch(folder)
-    return int(match[1]) if match else None
+    return _up_to(_MOST_PARTITION, match[1]) if match else None
 
 
 def offset_of(file_name: str, full_topic: str, partition: int) -> int | None:
-    """The start offset in an object's file name; None unless it names this very topic and partition."""
+    """The start offset in an object's file name; None unless it names this very topic and partition, and an offset."""
     match = _NAME.fullmatch(file_name)
-    if not match or match["topic"] != full_topic or int(match["partition"]) != partition:
+    if not match or match["topic"] != full_topic or match["partition"] != str(partition):
         return None
-    return int(match["offset"])
+    return _up_to(_MOST_OFFSET, match["offset"])
+
+
+def _up_to(most: int, digits: str) -> int | None:
+    # By their number first: Python refuses to read thousands of them.
+    return number if len(digits) < 20 and (number := int(digits)) <= most else None
 
 
 def object_name(key: str) -> ObjectName:

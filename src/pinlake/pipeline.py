@@ -140,7 +140,7 @@ def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days 
         if days:
             backfill(lake, run, days)
         else:
-            rebuild_silver(lake, run)
+            rebuild_silver(lake, run, settings.max_bad_share)
         run_join(lake, run)
     run_query(lake, settings, run, force=True)
     return run_account(lake, run)

@@ -48,14 +48,26 @@ class Splitter:
 
     def split(self, content: bytes) -> Split:
         """The records of an object; none for an object that is empty or blank."""
+        # json.detect_encoding knows UTF-8, 16 and 32, with a byte order mark or without.
+        encoding = json.detect_encoding(content)
+        if not encoding.startswith("utf-8"):
+            try:
+                found, parsed = self._split_text(content.decode(encoding))
+                if parsed or not found.records or not encoding.endswith(("-le", "-be")):
+                    return found
+            except UnicodeDecodeError:
+                pass
+            # Without a mark a NUL byte at the beginning is taken for one; it may as well be dirt in UTF-8.
+            encoding = "utf-8"
         try:
-            return self._split_text(_to_text(content))
+            return self._split_text(content.decode(encoding))[0]
         except UnicodeDecodeError:
             # Each byte that is no text becomes one character that stands for it, and only its own record turns back.
-            found = self._split_text(content.decode("utf-8-sig", "surrogateescape"))
+            found, _ = self._split_text(content.decode(encoding, "surrogateescape"))
             return found._replace(records=[_with_bytes(record) for record in found.records])
 
-    def _split_text(self, text: str) -> Split:
+    def _split_text(self, text: str) -> tuple[Split, bool]:
+        """The records, and whether any of them could be parsed."""
         records: list[Record] = []
         messages, parsed = 0, False
         for parts, good in self._values(text):
@@ -63,8 +75,8 @@ class Splitter:
             messages += 1
             parsed = parsed or good
         if messages and not parsed:
-            return Split([Record(0, text.strip(_BLANKS))], 1)
-        return Split(records, messages)
+            return Split([Record(0, text.strip(_BLANKS))], 1), False
+        return Split(records, messages), parsed
 
     def _values(self, text: str) -> Iterator[tuple[list[str], bool]]:
         """The texts that each value gives, and whether it was parsed: one text, but for an array those in it."""
@@ -98,18 +110,6 @@ def _with_bytes(record: Record) -> Record:
     except UnicodeEncodeError:
         return Record(record.message, None, record.text.encode("utf-8", "surrogateescape"))
     return record
-
-
-def _to_text(content: bytes) -> str:
-    # json.detect_encoding knows UTF-8, 16 and 32, with a byte order mark or without. A NUL byte is UTF-16's mark for
-    # it but may be dirt in UTF-8 as well, so what doesn't decode is tried as UTF-8 too.
-    encoding = json.detect_encoding(content)
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError:
-        if encoding.startswith("utf-8"):
-            raise
-        return content.decode("utf-8")
 
 
 def _elements(decode: Decode, text: str, at: int, end: int) -> list[str]:

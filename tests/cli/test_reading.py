@@ -103,12 +103,17 @@ def test_quarantine_has_every_column_and_its_reasons(made: Made) -> None:
     assert [json.loads(line[1]) for line in lines] == [record["_errors"] for record in records]
 
 
-def test_quarantine_of_one_topic() -> None:
-    records = parsed(pinlake("quarantine", "--topic", "geo", "--format", "json"))
-    assert {record["topic"] for record in records} == {"geo"}
-    table = pinlake("quarantine", "--topic", "geo").stdout
-    assert "geo" in table
-    assert "user" not in table
+@pytest.mark.parametrize("topic", ["pin", "user"])
+def test_quarantine_of_one_topic(monkeypatch: pytest.MonkeyPatch, topic: str) -> None:
+    records = parsed(pinlake("quarantine", "--topic", topic, "--format", "json"))
+    assert {record["topic"] for record in records} == {topic}
+    # One, of a topic that is not the first in order.
+    monkeypatch.setattr("pinlake.cli._MOST_RECORDS", 1)
+    table = pinlake("quarantine", "--topic", topic).stdout
+    cells = [line.split("│")[1].strip() for line in table.splitlines() if line[:1] == "│"]
+    assert [cell for cell in cells if cell] == [topic]
+    left = len(records) - 1
+    assert (f"… and {left} more: pinlake quarantine --format json" in table) == (left > 0)
 
 
 def test_a_query_is_the_same_in_every_form() -> None:

@@ -131,12 +131,13 @@ def test_a_folder_that_cannot_be_listed_is_named(dump: Dump) -> None:
 class Locked(FolderStore):
     """A folder in which objects can be listed, and some or all not be read."""
 
-    def __init__(self, folder: Path, first_open: int) -> None:
+    def __init__(self, folder: Path, first_open: int = 0, open_to_all: str = "") -> None:
         super().__init__(folder)
         self.first_open = first_open
+        self.open_to_all = open_to_all
 
     def read(self, key: str) -> Content:
-        if int(key[-15:-5]) < self.first_open:
+        if int(key[-15:-5]) < self.first_open and not (self.open_to_all and self.open_to_all in key):
             raise PermissionError(None, "is forbidden")
         return super().read(key)
 
@@ -153,6 +154,13 @@ def test_where_nothing_may_be_read_nothing_is_taken_in(dump: Dump) -> None:
     ingest(dump.lake, Locked(dump.folder, first_open=3), None, pipeline.new_run())
     assert dump.lake.read("bronze").where("problem IS NOT NULL").count() == 3
     assert len(dump.rows("bronze", "offset")) == 9
+
+
+def test_a_partition_that_may_be_read_is_taken_in_beside_those_that_may_not(dump: Dump) -> None:
+    """The few objects that are tried first may all be of the others."""
+    dump.write(**{f"p{partition}_{n}": '{"index":1}' for partition in (0, 2) for n in range(7)}, p1_0='{"index":2}')
+    ingest(dump.lake, Locked(dump.folder, first_open=9, open_to_all="partition=1"), None, pipeline.new_run())
+    assert dump.lake.read("bronze").where("problem IS NULL").select("partition").collect() == [(1,)]
 
 
 def test_objects_are_grouped_by_bytes_and_by_number() -> None:

@@ -174,6 +174,22 @@ def test_a_process_that_slept_commits_nothing_more(place: BucketPlace, monkeypat
         pass
 
 
+def test_the_time_that_a_machine_sleeps_counts(place: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        pytest.skip("only Linux has this clock")
+    real = time.clock_gettime
+
+    def commit_late() -> None:
+        with place.hold(run(), 0):
+            place.check_held()
+            # What goes on while everything else stands still.
+            monkeypatch.setattr(time, "clock_gettime", lambda clock: real(clock) + 600 * (clock == time.CLOCK_BOOTTIME))
+            place.check_held()
+
+    with pytest.raises(LakeError, match="it was not renewed for 600 s"):
+        commit_late()
+
+
 def test_one_that_was_taken_is_not_given_back(s3: S3, place: BucketPlace) -> None:
     with pytest.raises(LakeError, match="another run has taken it"), place.hold(run(), 0):
         put(s3, f"lake/{LEASE}", b"of another run")

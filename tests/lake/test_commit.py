@@ -68,6 +68,15 @@ def test_any_other_error_is_not_tried_again() -> None:
     assert write.calls == 1
 
 
+def test_a_full_disk_is_told() -> None:
+    error = explained(
+        "bronze", JavaError("org.apache.spark.SparkException: x", "java.io.IOException: No space left on device")
+    )
+    assert isinstance(error, LakeError)
+    assert "is full (No space left on device)" in str(error)
+    assert "Free some" in str(error)
+
+
 def test_a_delta_error_names_the_table_and_a_way_out() -> None:
     error = explained("bronze", JavaError("org.apache.spark.sql.delta.DeltaX: [DELTA_LOG_FILE_NOT_FOUND] gone"))
     assert isinstance(error, LakeError)

@@ -118,6 +118,24 @@ def test_a_table_whose_maker_was_killed_before_its_first_commit_is_made_again(la
     assert sorted(kept) == ["drift", "users_joined_by_year"]
 
 
+def test_a_commit_is_tried_again_only_while_the_lake_is_held(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other writer that was faster may be the one that has taken the lake over."""
+    asked: list[bool] = []
+
+    def held_once() -> None:
+        asked.append(True)
+        if len(asked) > 1:
+            raise LakeError("the lease was lost")
+
+    def conflict() -> None:
+        raise RuntimeError("[DELTA_CONCURRENT_APPEND] another was faster")
+
+    monkeypatch.setattr(lake.place, "check_held", held_once)
+    with pytest.raises(LakeError, match="the lease was lost"):
+        lake._commit("drift", conflict)
+    assert len(asked) == 2
+
+
 def test_a_corrupt_log_is_named(spark, lake: Lake) -> None:
     lake.append("drift", drift_rows(spark, "a"), ("app", 1))
     assert lake.root is not None

@@ -14,6 +14,7 @@ from pinlake import pipeline
 from pinlake.clean import silver
 from pinlake.clean.geo import clean_geo
 from pinlake.errors import AccountingError, LakeError, QualityError
+from pinlake.lake.lake import Lake
 from tests.conftest import write_dump_files
 from tests.pipeline.conftest import Place
 from tests.pipeline.test_faults import geo, pin, user
@@ -124,6 +125,55 @@ def test_a_batch_of_bad_records_alone_stops_every_run_until_it_is_taken_in(loade
     loaded.run_to_silver()
     counts = loaded.counts()["geo"]
     assert (counts.silver, counts.quarantined, counts.backlog, loaded.lake.version("silver_geo")) == (4, 1, 0, version)
+
+
+def test_a_batch_of_bad_records_alone_that_came_with_others_is_not_judged_again(loaded: Place, tmp_path: Path) -> None:
+    """Neither by the next run nor after a rebuild: silver's rows don't tell of it, so it is noted."""
+    pipeline.run_ingest(loaded.lake, loaded.settings, pipeline.new_run())
+    write_dump_files(tmp_path / "dump", {"geo": {"0/4": "{cut"}})
+    # One of five records is bad, which is not too many; by itself the second batch would be.
+    loaded.run_to_silver()
+    loaded.run_to_silver()
+    pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver")
+    loaded.run_to_silver()
+    counts = loaded.counts()["geo"]
+    assert (counts.silver, counts.quarantined, counts.backlog) == (4, 1, 0)
+
+
+def test_a_rebuild_lets_nothing_in_that_a_run_was_stopped_for(loaded: Place, tmp_path: Path) -> None:
+    loaded.run()
+    content = loaded.content("silver_geo", "silver_post")
+    write_dump_files(tmp_path / "dump", {"geo": {"0/4": "{cut", "0/5": geo(1)}})
+    with pytest.raises(QualityError, match="1 of 2"):
+        loaded.run_to_silver()
+    with pytest.raises(QualityError, match="1 of 2"):
+        pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver")
+    assert loaded.content("silver_geo", "silver_post") == content
+    lenient = loaded.settings.model_copy(update={"max_bad_share": 0.5})
+    pipeline.run_rebuild(loaded.lake, lenient, pipeline.new_run(), "silver")
+    counts = loaded.counts()["geo"]
+    assert (counts.silver, counts.deduplicated, counts.quarantined, counts.backlog) == (4, 1, 1, 0)
+
+
+def test_a_replay_that_was_stopped_is_told_and_run_again(loaded: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setitem(silver.CLEANERS, "geo", too_strict)
+        loaded.run(max_bad_share=1.0)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "remove", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), None)
+    with pytest.raises(
+        AccountingError, match=r"geo: .* Was a replay, or a rebuild of some days, stopped\? Run it again"
+    ):
+        loaded.run_to_silver()
+    assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), None) == 2
+    counts = loaded.counts()["geo"]
+    assert (counts.silver, counts.quarantined, counts.backlog) == (4, 0, 0)
 
 
 def test_an_object_that_two_runs_read_at_once_counts_as_deduplicated(loaded: Place) -> None:

@@ -63,6 +63,14 @@ def test_json_keeps_nesting_null_and_unicode_and_has_bytes_as_hexadecimal_text(m
     assert "Ü" in printed, "text is not escaped"
 
 
+def test_csv_keeps_every_line_end_in_a_text() -> None:
+    texts = ["a\rb", "a\nb", "a\r\nb", "\r", 'a",b']
+    result = Result(["text", "n"], [[text, 1] for text in texts])
+    said = result.csv()
+    assert list(csv.reader(io.StringIO(said, newline=""))) == [["text", "n"], *[[text, "1"] for text in texts]]
+    assert said.startswith('text,n\n"a\rb",1\n')
+
+
 def test_csv_has_an_empty_field_for_null_and_json_for_what_is_nested(mixed: Result) -> None:
     header, row = csv.reader(io.StringIO(shown(mixed, Format.CSV)))
     assert header == mixed.columns

@@ -38,6 +38,7 @@ class TopicClean:
     """What cleaning found in one topic's new records, `pending`, up to ingest batch `batch`. `bad` went to quarantine.
 
     `judged` are those whose object was not read again since, with other content; the threshold looks at these alone.
+    `drifted` have fields that were not as expected; the last batch with a good record is `last_good`.
     """
 
     topic: str
@@ -47,6 +48,8 @@ class TopicClean:
     bad: int = 0
     judged: int = 0
     judged_bad: int = 0
+    drifted: int = 0
+    last_good: int = 0
 
     @property
     def bad_share(self) -> float:
@@ -72,20 +75,32 @@ def clean(
     `least_judged` or more, is above `max_bad_share`; the bad records are in quarantine then, to be looked at.
     """
     found: list[TopicClean] = side_by_side(*[lambda topic=TOPICS[name]: _sort_out(lake, topic, run) for name in topics])
+    _judge(found, max_bad_share, least_judged)
+    side_by_side(*[lambda result=result: _upsert(lake, result, run) for result in found])
+    return found
+
+
+def _judge(found: Sequence[TopicClean], max_bad_share: float, least_judged: int) -> None:
     for result in found:
         if result.judged >= least_judged and result.bad_share > max_bad_share:
             raise QualityError(
                 f"topic {result.topic}: {result.judged_bad:,} of {result.judged:,} new records are bad "
                 f"({result.bad_share:.1%}, more than {max_bad_share:.1%}); stopped before silver. See `pinlake "
                 f"quarantine --topic {result.topic}`, then mend the objects and run with --audit, which reads changed "
-                "ones again, or take the rest in with a higher --max-bad-share"
+                "ones again, or take the rest in with a higher --max-bad-share (in a job: table quarantine, audit, "
+                "max_bad_share)"
             )
-    side_by_side(*[lambda result=result: _upsert(lake, result, run) for result in found])
-    return found
 
 
-def rebuild_silver(lake: Lake, run: Run) -> None:
-    """Make quarantine, drift and silver anew from all of bronze."""
+def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> None:
+    """Make quarantine, drift and silver anew from all of bronze.
+
+    Raises QualityError before anything is touched where a topic has records that silver doesn't have yet, and more than
+    this share of them is bad: what a run was stopped for doesn't come in by a rebuild.
+    """
+    # A table without rows can't say what was taken in before, with which share.
+    begun = [topic for name, topic in TOPICS.items() if cleaned_batch(lake, name)]
+    _judge([_look(lake, topic) for topic in begun], max_bad_share, least_judged=1)
     # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
     for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
         lake.empty(table)
@@ -138,8 +153,8 @@ def good(cleaned: DataFrame) -> DataFrame:
     return only(cleaned, F.col("_errors").isNull())
 
 
-def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
-    """Quarantine and drift of the pending records."""
+def _look(lake: Lake, topic: Topic) -> TopicClean:
+    """Count the pending records."""
     cleaned = cleaned_batch(lake, topic.name)
     waiting = lake.read("bronze").where((F.col("topic") == topic.name) & (F.col("batch") > cleaned))
     batches = waiting.agg(F.min("batch").alias("first"), F.max("batch").alias("last")).first()
@@ -147,7 +162,6 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     # Nothing above the last one: what another run adds meanwhile is for the next.
     pending = clean_records(_bronze(lake, topic).where(F.col("batch").between(cleaned + 1, last)), topic)
     if last == cleaned:
-        run.report("clean", f"{topic.name}: nothing new")
         return TopicClean(topic.name, pending)
     drifted = F.size("_drift") > 0
     is_bad = F.col("_errors").isNotNull()
@@ -155,33 +169,41 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     last_of_object = F.max("_batch").over(Window.partitionBy("_path"))
     judged = F.lit(True) if first == last else F.col("_batch") == last_of_object
     row = (
-        pending.select(is_bad.alias("bad"), drifted.alias("drifted"), judged.alias("judged"))
+        pending.select("_batch", is_bad.alias("bad"), drifted.alias("drifted"), judged.alias("judged"))
         .agg(
             F.count("*").alias("records"),
             F.count_if("bad").alias("bad"),
             F.count_if("drifted").alias("drifted"),
             F.count_if("judged").alias("judged"),
             F.count_if(F.col("judged") & F.col("bad")).alias("judged_bad"),
+            F.coalesce(F.max(F.when(~F.col("bad"), F.col("_batch"))), F.lit(0)).alias("last_good"),
         )
         .first()
     )
-    if not row or not row["records"]:
-        # Objects came, and none of them gave a record.
-        run.report("clean", f"{topic.name}: no records")
-        return TopicClean(topic.name, pending, last)
-    run.report("clean", f"{topic.name}: {row['records']:,} records, {row['bad']:,} to quarantine")
+    assert row is not None  # an aggregate without groups always has one row
+    return TopicClean(topic.name, pending, last, **row.asDict())
+
+
+def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
+    """Quarantine and drift of the pending records."""
+    found = _look(lake, topic)
+    if not found.records:
+        # Objects may come of which none gives a record.
+        run.report("clean", f"{topic.name}: {'no records' if found.batch else 'nothing new'}")
+        return found
+    run.report("clean", f"{topic.name}: {found.records:,} records, {found.bad:,} to quarantine")
     # A run that was stopped before silver has left these batches' records there; today's rules may say otherwise.
     for table in ("quarantine", "drift"):
-        left = f"topic = '{topic.name}' AND batch > {cleaned}"
+        left = f"topic = '{topic.name}' AND batch > {cleaned_batch(lake, topic.name)}"
         if lake.highest(table, "batch", left):
             lake.delete(table, left)
-    if row["bad"]:
-        quarantined = quarantine_rows(only(pending, is_bad), topic, run)
-        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", last))
-    if row["drifted"]:
-        drift = drift_rows(pending, topic, run)
-        lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", last))
-    return TopicClean(topic.name, pending, last, row["records"], row["bad"], row["judged"], row["judged_bad"])
+    if found.bad:
+        quarantined = quarantine_rows(only(found.pending, F.col("_errors").isNotNull()), topic, run)
+        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", found.batch))
+    if found.drifted:
+        drift = drift_rows(found.pending, topic, run)
+        lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", found.batch))
+    return found
 
 
 def quarantine_rows(bad: DataFrame, topic: Topic, run: Run) -> DataFrame:
@@ -217,6 +239,9 @@ def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
             mark_cleaned(lake, topic.name, result.batch)
         return
     _merge(lake, topic, good(result.pending))
+    if result.last_good < result.batch:
+        # The table's rows don't tell of a batch in which all is bad; judged again by itself, it would stop a run.
+        mark_cleaned(lake, topic.name, result.batch)
     run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
 
 

@@ -20,7 +20,7 @@ from pinlake.objects import KINESIS_ROOT, TOPICS_FOLDER, ObjectName
 from pinlake.store.base import Store, stat_all
 from pinlake.topics import TOPICS
 
-# Objects to try before all are read, where the first can't be.
+# Objects to try before all are read, where the first can't be; the ends of each partition besides.
 _TRIED = 5
 
 
@@ -101,7 +101,11 @@ def _check_reads(store: Store, objects: Sequence[ObjectName]) -> None:
     One that is forbidden is recorded, and the rest are taken in. Where all are, what is wrong is a right: recorded one
     by one they would count as read, and not be looked at again when it is granted.
     """
-    asked = objects[:: -(-len(objects) // _TRIED)]
+    partitions: dict[str, list[ObjectName]] = {}
+    for name in objects:
+        partitions.setdefault(name.folder, []).append(name)
+    ends = [end for names in partitions.values() for end in (names[0], names[-1])]
+    asked = list(dict.fromkeys([*objects[:: -(-len(objects) // _TRIED)], *ends]))
     denied = ""
     for name in asked:
         try:
@@ -146,11 +150,12 @@ def check_same_source(lake: Lake, topic_id: str, path_root: str = TOPICS_FOLDER)
     if row and row["topic_id"] != topic_id:
         raise UsageError(
             f"the lake holds topic id {row['topic_id']}, the source {topic_id}: their post ids mean different posts; "
-            "give another lake with --lake"
+            "give another lake with --lake, in a workspace another database"
         )
     held = "Kinesis" if row and row["path"].startswith(f"{KINESIS_ROOT}/") else "Kafka"
     wanted = "Kinesis" if path_root == KINESIS_ROOT else "Kafka"
     if row and held != wanted:
         raise UsageError(
-            f"the lake holds records from {held}, whose offsets mean nothing to {wanted}; give another lake with --lake"
+            f"the lake holds records from {held}, whose offsets mean nothing to {wanted}; give another lake with "
+            "--lake, in a workspace another database"
         )

@@ -40,7 +40,7 @@ def choose_topic_id(store: Store, wanted: str | None, where: str) -> tuple[str, 
     if not entries:
         raise SourceError(
             f"no dump in {where}: there is no {TOPICS_FOLDER}/ folder with anything in it; give the folder that holds "
-            f"{TOPICS_FOLDER}/<id>.pin, or make one with `pinlake emulate --posts 1000 --to {where}`"
+            f"{TOPICS_FOLDER}/<id>.pin, or make one, here with `pinlake emulate --posts 1000 --to {where}`"
         )
     known: dict[str, set[str]] = {}
     strangers = []
@@ -58,7 +58,10 @@ def choose_topic_id(store: Store, wanted: str | None, where: str) -> tuple[str, 
             "<id>.user; give the folder of a dump"
         )
     if wanted is None and len(known) > 1:
-        raise UsageError(f"several topic ids in {where}: {', '.join(sorted(known))}; choose one with --topic-id")
+        raise UsageError(
+            f"several topic ids in {where}: {', '.join(sorted(known))}; choose one with --topic-id, in a job with "
+            "topic_id"
+        )
     topic_id = wanted if wanted is not None else next(iter(known))
     if topic_id not in known:
         raise UsageError(f"no topic id {topic_id!r} in {where}; found {', '.join(sorted(known))}: choose one of these")

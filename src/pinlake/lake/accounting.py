@@ -93,8 +93,10 @@ def check_sums(counts: list[TopicCount]) -> None:
         ):
             if whole != parts:
                 raise AccountingError(
-                    f"topic {count.topic}: {what} does not hold, {whole:,} are not {parts:,}; a table was changed by "
-                    "hand or lost: `pinlake rebuild silver` makes all but bronze anew, a new lake from the dump all"
+                    f"topic {count.topic}: {what} does not hold, {whole:,} are not {parts:,}. Was a replay, or a "
+                    "rebuild of some days, stopped? Run it again. Else a table was changed by hand or lost: `pinlake "
+                    "rebuild silver` makes all but bronze anew (in a workspace the job backfill), a new lake from the "
+                    "dump all"
                 )
 
 

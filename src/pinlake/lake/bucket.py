@@ -111,7 +111,7 @@ class _Lease:
             if found is None or not _is_held(found.content, found.age):
                 self._tag = self._store.replace(LEASE, self._content(), found.tag if found else None)
                 if self._tag is not None:
-                    self._renewed = time.monotonic()
+                    self._renewed = _now()
                     return
                 continue  # another was faster: see who
             holder = _holder(found.content)
@@ -130,7 +130,7 @@ class _Lease:
             try:
                 self._tag = self._store.replace(LEASE, self._content(), self._tag)
                 self.lost = None if self._tag else "another run has taken it"
-                self._renewed = time.monotonic()
+                self._renewed = _now()
             except PinlakeError as error:
                 self.lost = str(error)
 
@@ -146,7 +146,7 @@ class _Lease:
 
     def check(self, place: str) -> None:
         """Raise LakeError where it was lost, or is about to be: this process may have slept, or heard of no server."""
-        silent = time.monotonic() - self._renewed
+        silent = _now() - self._renewed
         if self.lost is None and silent > _SILENT_AT_MOST:
             self.lost = f"it was not renewed for {silent:.0f} s"
         if self.lost is not None:
@@ -158,6 +158,11 @@ class _Lease:
     def _content(self) -> bytes:
         holder = {"run_id": self._run.id, "host": socket.gethostname(), "pid": os.getpid(), "renewed": uuid4().hex}
         return json.dumps(holder).encode()
+
+
+def _now() -> float:
+    """Seconds of a clock that goes on while the machine sleeps: on Linux Python's monotonic one stands still then."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _is_held(content: bytes, age: float) -> bool:

@@ -22,11 +22,13 @@ _CONFLICT = re.compile(
     r"|Transaction|Write)Exception|MetadataChangedException|ProtocolChangedException"
 )
 _UNREAD_FILE = re.compile(r"FAILED_READ_FILE\S* .*? file (\S+[^\s.])")
+_DISK_IS_FULL = re.compile(r"No space left on device|Disk quota exceeded|Not enough space")
 _ERROR_CLASS = re.compile(r"\b(DELTA_[A-Z][A-Z_]+[A-Z])\b")
 
 _WAY_OUT = (
     "nothing was written to it. Bring back an earlier version with RESTORE TABLE, or move its folder away and run "
-    "`pinlake rebuild silver`, for bronze `pinlake ingest` before it"
+    "`pinlake rebuild silver`, for bronze `pinlake ingest` before it; in a workspace drop it and run the job backfill, "
+    "for bronze the job pipeline before it"
 )
 
 
@@ -55,6 +57,8 @@ def is_conflict(error: BaseException) -> bool:
 
 def explained(table: str, error: Exception) -> Exception:
     """A LakeError that names the table and the way out, for an error that Delta gave a class; else the error itself."""
+    if full := disk_is_full(error):
+        return full
     if is_conflict(error):
         return LakeError(
             f"table {table}: another writer was faster {ATTEMPTS} times ({first_line(error)}); run again when it "
@@ -63,6 +67,16 @@ def explained(table: str, error: Exception) -> Exception:
     if found := _ERROR_CLASS.search(said(error)):
         return LakeError(f"table {table} can't be used ({found[1]}: {first_line(error)}); {_WAY_OUT}")
     return unreadable(error) or error
+
+
+def disk_is_full(error: Exception) -> LakeError | None:
+    """A LakeError for an error whose cause is a full disk: the lake's, or that of Spark's temporary files."""
+    if found := _DISK_IS_FULL.search(said(error)):
+        return LakeError(
+            f"the disk of the lake, or of temporary files, is full ({found[0]}); what was being written isn't in the "
+            "lake. Free some, or give another place with --lake or TMPDIR, then run again"
+        )
+    return None
 
 
 def unreadable(error: Exception) -> LakeError | None:

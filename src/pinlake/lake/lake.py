@@ -106,7 +106,7 @@ class Lake:
             way_out = (
                 "bring back an earlier version with RESTORE TABLE, or move it away"
                 if table in _NOT_REBUILT
-                else "`pinlake rebuild silver` makes it anew"
+                else "`pinlake rebuild silver` makes it anew, in a workspace the job backfill"
             )
             raise LakeError(
                 f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
@@ -117,7 +117,9 @@ class Lake:
     def require(self, table: str, stage: str) -> DataFrame:
         """The table's rows. Raises LakeError that names the stage which makes it."""
         if not self.exists(table):
-            raise LakeError(f"table {table} isn't there yet; `pinlake {stage}` makes it")
+            raise LakeError(
+                f"table {table} isn't there yet; `pinlake {stage}` makes it, in a workspace the job pipeline"
+            )
         return self.read(table)
 
     def query(self, statement: str) -> DataFrame:
@@ -283,9 +285,13 @@ class Lake:
 
     def _commit(self, table: str, write: Callable[[], object]) -> None:
         """Where the lake is still held: in a bucket that may end, and then nothing must be written."""
-        if self.place is not None:
-            self.place.check_held()
-        commit(table, write)
+
+        def held() -> None:
+            if self.place is not None:
+                self.place.check_held()
+            write()
+
+        commit(table, held)
 
     def _detail(self, table: str) -> Row:
         wanted = ("description", "numFiles", "sizeInBytes")

@@ -54,11 +54,14 @@ class Result:
 
     def csv(self) -> str:
         """A header and the rows; null is an empty field, what is nested is JSON."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows([[_cell(value) for value in row] for row in self.rows])
-        return out.getvalue()
+        lines: list[str] = []
+        for row in (self.columns, *([_cell(value) for value in row] for row in self.rows)):
+            out = io.StringIO(newline="")
+            # What the writer ends lines with, it quotes in a text; by a line feed alone a carriage return stays bare,
+            # and readers take it for the end of the row.
+            csv.writer(out, lineterminator="\r\n").writerow(row)
+            lines.append(out.getvalue().removesuffix("\r\n") + "\n")
+        return "".join(lines)
 
     def json(self) -> str:
         return to_json(self.records())

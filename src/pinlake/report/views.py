@@ -90,9 +90,11 @@ def reasons(lake: Lake) -> DataFrame:
     return _counted(errors.select("topic", F.col("error.message").alias("reason"), _listed("error.columns")))
 
 
-def quarantined(lake: Lake, rows: int = 10) -> DataFrame:
-    """The first records in quarantine: topic, reasons, where each lies, and its beginning."""
+def quarantined(lake: Lake, rows: int = 10, topic: str | None = None) -> DataFrame:
+    """The first records in quarantine, of all topics or one: topic, reasons, where each lies, and its beginning."""
     found = lake.read("quarantine")
+    if topic:
+        found = found.where(F.col("topic") == topic)
     shown = found.orderBy("topic", "partition", "offset", "position", "path").select(
         "topic",
         F.array_join("_errors.message", "; ").alias("reasons"),
