@@ -92,7 +92,7 @@ def test_a_bucket_becomes_an_external_volume(workspace: Workspace, tmp_path: Pat
     assert set(catalog.statements) == {
         "CREATE EXTERNAL VOLUME IF NOT EXISTS `main`.`pinlake`.`landing_some_bucket_1` LOCATION 's3://some.bucket-1'"
     }
-    with pytest.raises(SourceError, match=r"can't be connected .* PERMISSION_DENIED: no; an external location must"):
+    with pytest.raises(SourceError, match=r"can't be connected .* PERMISSION_DENIED: no; an external .* not read-only"):
         connect(settings(**S3), Catalog("PERMISSION_DENIED: no\nJVM"), workspace.dbutils, tmp_path)
 
 

@@ -89,7 +89,8 @@ def _make_external_volume(settings: Settings, spark: SparkSession) -> None:
     except Exception as error:  # Spark, Connect and the catalog each have their own
         raise SourceError(
             f"bucket {address} can't be connected as volume {volume}: {first_line(error)}; an external location must "
-            f"cover {address}, and you need CREATE EXTERNAL VOLUME on it and CREATE VOLUME on the schema"
+            f"cover {address} that is not read-only, nor its credential, and you need CREATE EXTERNAL VOLUME on it and "
+            "CREATE VOLUME on the schema; `pinlake doctor` looks at all of it but the credential"
         ) from error
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pinlake.job.bundle import Bundle, load
 from pinlake.job.errors import BundleError
+from pinlake.workspace.doctor import ON_LOCATION
 from tests.bundle.reading import (
     GIVEN,
     RESOURCE_FILES,
@@ -95,6 +96,18 @@ def test_only_the_shared_targets_read_a_bucket() -> None:
         assert url == (
             f"s3://{GIVEN['bucket']}/" if shared else f"/Volumes/{found.variables['catalog']}/pinlake/landing/"
         )
+
+
+@pytest.mark.parametrize("name", SHARED_TARGETS)
+def test_a_volume_can_be_made_on_the_location_by_whom_the_jobs_run_as(name: str) -> None:
+    location = bundle(name).resources["external_locations"]["landing"]
+    assert not location.get("read_only")
+    # A role that may only read doesn't pass.
+    assert location["skip_validation"] is True
+    (given,) = location["grants"]
+    assert given["principal"] == GIVEN["service_principal"]
+    assert set(ON_LOCATION) <= set(given["privileges"])
+    assert "WRITE_FILES" not in given["privileges"]
 
 
 def test_triggers_are_paused_but_in_prod() -> None:

@@ -216,6 +216,21 @@ def test_a_bucket_needs_an_external_location_with_rights(server: Server, doctor:
     assert "CREATE_VOLUME" in lines[f"rights of {ME} on lakes.shop"]["found"]
 
 
+def test_no_volume_can_be_made_on_a_read_only_location(server: Server, doctor: Doctor) -> None:
+    for name in ("shop", "shop.landing"):
+        kind = "volumes" if "." in name else "schemas"
+        server.answers[f"{UNITY}/{kind}/lakes.{name}"] = Reply({"owner": ME})
+    server.answers[f"{UNITY}/external-locations/landing_bucket"] = Reply({"owner": ME, "read_only": True})
+    code, lines = doctor("--target", "bucket", "--var", "warehouse_id=w1")
+    location = "external location landing_bucket"
+    assert (code, failed(lines)) == (1, [location])
+    assert lines[location]["found"] == f"there, owner {ME}, read-only"
+    assert "databricks external-locations update landing_bucket --read-only=false" in lines[location]["remedy"]
+    # Another storage makes no volume on it.
+    server.answers[f"{UNITY}/external-locations/landing_dev"] = Reply({"owner": ME, "read_only": True})
+    assert doctor("--var", "warehouse_id=w1")[0] == 0
+
+
 def test_a_mount_needs_both_keys(server: Server, doctor: Doctor) -> None:
     _, lines = doctor("--target", "mounted")
     line = lines["secret scope shop_jane_doe"]

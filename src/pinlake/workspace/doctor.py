@@ -119,27 +119,31 @@ class _Look:
         """The catalog and the schema; where the schema isn't there, whether whoever deploys may make it."""
         catalog = name.partition(".")[0]
         remedy = "name another with --var catalog=NAME, or have it made: bundles make no catalog"
-        line, owner = self._there("catalog", catalog, remedy)
+        line, found = self._there("catalog", catalog, remedy)
         if not line.ok:
             return [line]
-        lines = [line, self._rights("catalog", catalog, owner, self.runner, ["USE_CATALOG"])]
-        line, owner_of_schema = self._there("schema", name, self.deploy)
+        lines = [line, self._rights("catalog", catalog, found.owner, self.runner, ["USE_CATALOG"])]
+        line, schema = self._there("schema", name, self.deploy)
         if not line.ok:
-            return [*lines, line, self._rights("catalog", catalog, owner, self.mine, ["CREATE_SCHEMA"])]
+            return [*lines, line, self._rights("catalog", catalog, found.owner, self.mine, ["CREATE_SCHEMA"])]
         needed = ON_SCHEMA_FOR_S3 if self.storage == "s3" else ON_SCHEMA
-        return [*lines, line, self._rights("schema", name, owner_of_schema, self.runner, needed)]
+        return [*lines, line, self._rights("schema", name, schema.owner, self.runner, needed)]
 
     def volume(self, name: str) -> list[Check]:
-        line, owner = self._there("volume", name, self.deploy)
+        line, found = self._there("volume", name, self.deploy)
         if not line.ok or self.storage != "volume":
             return [line]
-        return [line, self._rights("volume", name, owner, self.runner, ["READ_VOLUME"])]
+        return [line, self._rights("volume", name, found.owner, self.runner, ["READ_VOLUME"])]
 
     def location(self, name: str) -> list[Check]:
-        line, owner = self._there("external_location", name, self.deploy)
+        line, found = self._there("external_location", name, self.deploy)
         if not line.ok or self.storage != "s3":
             return [line]
-        return [line, self._rights("external_location", name, owner, self.runner, ON_LOCATION)]
+        if found.read_only:
+            giver = found.owner or "its owner"
+            remedy = f"no volume can be made on it: have {giver} run `databricks external-locations update {name} "
+            line = Check(line.what, False, f"{line.found}, read-only", f"{remedy}--read-only=false`")
+        return [line, self._rights("external_location", name, found.owner, self.runner, ON_LOCATION)]
 
     def scope(self, name: str) -> list[Check]:
         """The secret scope, and with storage mount the names of the keys in it."""
@@ -170,8 +174,8 @@ class _Look:
         named = lambda: Check(what, True, f"there, {self.client.warehouses.get(name).name}")  # noqa: E731
         return [_line(self.client, what, named, remedy, f"have CAN USE on it given to {self.mine.name}")]
 
-    def _there(self, kind: str, name: str, missing: str) -> tuple[Check, str | None]:
-        """Whether the object is there, and its owner."""
+    def _there(self, kind: str, name: str, missing: str) -> tuple[Check, Any]:
+        """Whether the object is there, and what the workspace tells of it, its owner among it."""
         get: dict[str, Callable[[str], Any]] = {
             "catalog": self.client.catalogs.get,
             "schema": self.client.schemas.get,
@@ -181,10 +185,10 @@ class _Look:
         what = f"{kind.replace('_', ' ')} {name}"
         refused = f"have its owner run {grant(kind, name, self.mine, [TO_SEE[kind]])}"
         try:
-            owner = asked(self.client, lambda: get[kind](name).owner, missing, refused)
+            found = asked(self.client, lambda: get[kind](name), missing, refused)
         except WorkspaceError as error:
             return Check(what, False, error.found, error.remedy), None
-        return Check(what, True, f"there, owner {owner}"), owner
+        return Check(what, True, f"there, owner {found.owner}"), found
 
     def _rights(self, kind: str, name: str, owner: str | None, who: Principal, needed: Sequence[str]) -> Check:
         what = f"rights of {who.name} on {name}"
