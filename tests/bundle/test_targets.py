@@ -71,6 +71,14 @@ def test_a_shared_target_is_locked_and_runs_as_the_service_principal(name: str) 
 
 
 @pytest.mark.parametrize("name", SHARED_TARGETS)
+def test_who_may_only_read_starts_nothing_that_drops_or_remakes_tables(name: str) -> None:
+    """The CLI adds no permission of the bundle where a resource names the group itself."""
+    own = {key: job["permissions"] for key, job in bundle(name).jobs.items() if "permissions" in job}
+    for_the_team = [{"group_name": GIVEN["team"], "level": "CAN_VIEW"}]
+    assert own == {"backfill": for_the_team, "clean_up": for_the_team}
+
+
+@pytest.mark.parametrize("name", SHARED_TARGETS)
 def test_a_shared_target_tells_somebody(name: str) -> None:
     for job in bundle(name).jobs.values():
         assert job["email_notifications"]["on_failure"] == [GIVEN["notification_email"]]
