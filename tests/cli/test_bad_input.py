@@ -87,7 +87,7 @@ def test_a_lake_that_is_a_file(dump: Path, tmp_path: Path) -> None:
 def test_a_catalog_outside_a_workspace(dump: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINLAKE_CATALOG", "main")
     line = refused(1, "run", "--source", "dump")
-    assert "schema `main`.`pinlake` isn't there and can't be made (" in line
+    assert "schema `main`.`pinlake` isn't there, or can't be used" in line
     assert line.endswith("elsewhere leave the setting catalog empty, and give a folder with --lake")
 
 

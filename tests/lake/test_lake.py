@@ -43,28 +43,23 @@ def test_a_table_is_made_with_its_comments_and_an_append_counts_once(lake: Lake)
     assert lake.highest("drift", "batch", "field = 'b'") == 1
 
 
-def test_a_catalog_that_is_not_there_is_told_with_the_way_out(spark) -> None:
-    with pytest.raises(
-        LakeError, match=r"schema `nowhere`\.`posts` isn't there and can't be made \(.*nowhere.*\); in a"
-    ):
+def test_a_schema_of_a_catalog_must_be_there_and_none_is_made(spark) -> None:
+    database = f"t_{uuid4().hex[:12]}"
+    told = r"`\.`{}` isn't there, or can't be used{}; in a workspace deploy the bundle, .* CREATE SCHEMA"
+    with pytest.raises(LakeError, match=told.format(database, "")):
+        Lake(spark, database, catalog="spark_catalog")
+    assert not spark.catalog.databaseExists(f"spark_catalog.{database}")
+    with pytest.raises(LakeError, match=told.format("posts", r"( \(.*nowhere.*\))?")):
         Lake(spark, "posts", catalog="nowhere")
 
+    def no_right(schema: str) -> None:
+        raise PermissionError(f"no right to see {schema}")
 
-def test_a_schema_of_a_catalog_is_made_only_where_it_is_not_there(spark) -> None:
-    database = f"t_{uuid4().hex[:12]}"
-    Lake(spark, database, catalog="spark_catalog")
-    assert spark.catalog.databaseExists(f"spark_catalog.{database}")
-
-    def no_right(statement: str) -> None:
-        raise PermissionError(f"no right to run {statement}")
-
-    # Who may use a schema but make none.
-    limited = SimpleNamespace(catalog=spark.catalog, sql=no_right)
-    assert not Lake(limited, database, catalog="spark_catalog").exists("bronze")
-    with pytest.raises(
-        LakeError, match=r"can't be made \(no right to run CREATE SCHEMA .* CREATE SCHEMA on the catalog"
-    ):
-        Lake(limited, "another", catalog="spark_catalog")
+    limited = SimpleNamespace(catalog=SimpleNamespace(databaseExists=no_right))
+    with pytest.raises(LakeError, match=told.format(database, r" \(no right to see .*\)")):
+        Lake(limited, database, catalog="spark_catalog")
+    spark.sql(f"CREATE SCHEMA {database}")
+    assert not Lake(spark, database, catalog="spark_catalog").exists("bronze")
     spark.sql(f"DROP SCHEMA {database}")
 
 

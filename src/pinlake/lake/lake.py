@@ -56,7 +56,7 @@ class Lake:
     def __init__(
         self, spark: SparkSession, database: str, root: Path | LakePlace | None = None, catalog: str | None = None
     ) -> None:
-        """Open or make a lake. Raises LakeError where the folder can't be one, or the catalog's schema can't be had.
+        """Open a lake, or make one in a folder. Raises LakeError where that can't be, or the catalog lacks the schema.
 
         A session knows one lake by the name of a schema: opening another under the same name puts it in its place.
         """
@@ -66,7 +66,7 @@ class Lake:
         self._registered: set[str] = set()
         self._lock = RLock()
         if self.place is None:
-            _ensure_schema(spark, self._schema)
+            _check_schema(spark, self._schema)
             return
         self.place.make()
         spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(self.place.location)}")
@@ -365,17 +365,19 @@ def check_query(statement: str) -> None:
         )
 
 
-def _ensure_schema(spark: SparkSession, schema: str) -> None:
-    """Make a catalog's schema only where it isn't there: the right to make one is more than a run needs."""
+def _check_schema(spark: SparkSession, schema: str) -> None:
+    """A catalog's schema must be there: one that were made here for a misspelt name would stay, in somebody's way."""
+    why = ""
     try:
-        if not spark.catalog.databaseExists(schema):
-            spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        there = spark.catalog.databaseExists(schema)
     except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
+        there, why = False, f" ({first_line(error)})"
+    if not there:
         raise LakeError(
-            f"schema {schema} isn't there and can't be made ({first_line(error)}); in a workspace deploy the bundle, "
-            "which makes it, or get CREATE SCHEMA on the catalog; elsewhere leave the setting catalog empty, and give "
-            "a folder with --lake"
-        ) from error
+            f"schema {schema} isn't there, or can't be used{why}; in a workspace deploy the bundle, which makes it, "
+            f"run CREATE SCHEMA {schema}, or get USE CATALOG and USE SCHEMA on it; elsewhere leave the setting catalog "
+            "empty, and give a folder with --lake"
+        )
 
 
 @contextmanager
