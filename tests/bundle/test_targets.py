@@ -269,3 +269,27 @@ def test_the_arrival_of_files_starts_the_pipeline() -> None:
     assert task["run_job_task"]["job_id"] == "${resources.jobs.pipeline.id}"
     for name in TARGETS:
         assert not [key for key, job in bundle(name).jobs.items() if "schedule" in job and "trigger" in job]
+
+
+def test_the_audit_waits_in_the_pipelines_queue_and_tables_have_their_upkeep_in_any_case() -> None:
+    jobs = written(ROOT / "resources" / "maintenance.job.yml")["resources"]["jobs"]
+    audit, maintain = jobs["maintenance"]["tasks"]
+    started = {"job_id": "${resources.jobs.pipeline.id}", "job_parameters": {"audit": "true"}}
+    assert audit["run_job_task"] == started
+    assert (maintain["depends_on"], maintain["run_if"]) == ([{"task_key": "audit"}], "ALL_DONE")
+    # One run before it in the queue, its own, and then there must be time for the upkeep and its retry.
+    found = bundle("prod").jobs
+    assert audit["timeout_seconds"] >= 2 * found["pipeline"]["timeout_seconds"]
+    left = found["maintenance"]["timeout_seconds"] - audit["timeout_seconds"]
+    assert left >= maintain["timeout_seconds"] * (1 + maintain["max_retries"])
+
+
+def test_only_the_pipeline_takes_records_in_and_only_one_job_else_cleans() -> None:
+    """In a workspace nothing else keeps two writers apart."""
+    writers = {
+        key
+        for key, job in bundle("dev").jobs.items()
+        for task in notebook_tasks(job)
+        if Path(task["notebook_task"]["notebook_path"]).name in ("30_ingest.ipynb", "35_stream.ipynb")
+    }
+    assert writers == {"pipeline", "stream"}

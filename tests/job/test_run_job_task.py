@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pinlake.job.check import check_job, jobs_reached, parameters_taken
 from pinlake.job.errors import BundleError
 from pinlake.job.graph import State
+from pinlake.job.result import JobResult
 from tests.bundle.reading import bundle
 from tests.job.conftest import job_task, notebook_task, states
 
@@ -21,6 +23,12 @@ SHOW = ["import os, json\ndbutils.notebook.exit(json.dumps([os.getpid(), dbutils
 
 def parameters(**defaults: str) -> list[dict[str, str]]:
     return [{"name": name, "default": default} for name, default in defaults.items()]
+
+
+def shown(result: JobResult) -> str:
+    printed = io.StringIO()
+    Console(file=printed, width=120).print(result.timeline())
+    return printed.getvalue()
 
 
 def test_a_started_job_gets_the_tasks_parameters_and_over_them_the_jobs(run: Any, tmp_path: Path) -> None:
@@ -52,10 +60,8 @@ def test_the_timeline_shows_its_tasks_below_the_task_that_started_it(run: Any, r
     loop = {"task_key": "loop", "for_each_task": {"inputs": [1], "task": notebook_task("each", notebook="quiet")}}
     tasks = [job_task("starts", "inner"), notebook_task("after", after="starts", notebook="quiet")]
     result = run(tasks, {"quiet": ["1"]}, others={"inner": {"tasks": [loop]}})
-    printed = io.StringIO()
-    Console(file=printed, width=120).print(result.timeline())
-    shown = re.findall(r"^│ (.{12})", printed.getvalue(), re.MULTILINE)
-    assert [name.rstrip() for name in shown] == ["starts", "  loop", "    loop[1]", "after"]
+    rows = re.findall(r"^│ (.{12})", shown(result), re.MULTILINE)
+    assert [name.rstrip() for name in rows] == ["starts", "  loop", "    loop[1]", "after"]
     assert ("starts/loop[1]", "quiet.ipynb") in reports
     document = json.loads(json.dumps(result.document()))
     assert [task["task"] for task in document["tasks"][0]["job"]["tasks"]] == ["loop"]
@@ -70,6 +76,19 @@ def test_a_failing_job_fails_the_task_that_started_it_after_its_retries(run: Any
     assert (starts.attempts, starts.said) == (2, "job inner, task bad: cell 1 of 1: AssertionError: not good")
     assert states(starts.job) == {"good": "success", "bad": "failed"}
     assert not result.succeeded
+
+
+def test_a_job_that_succeeds_though_a_task_failed_says_so(run: Any) -> None:
+    always = {**notebook_task("always", after="bad", notebook="quiet"), "run_if": "ALL_DONE"}
+    notebooks = {"quiet": ["1"], "bad": ["assert False, 'not good'"]}
+    result = run([notebook_task("bad"), always], notebooks)
+    assert (result.succeeded, result.failed, result.document()["failed"]) == (True, ["bad"], ["bad"])
+    assert "success, with failures, after" in shown(result)
+    inner = {"tasks": [notebook_task("bad"), always]}
+    result = run([job_task("starts", "inner")], notebooks, others={"inner": inner})
+    assert (result.succeeded, result.failed) == (True, [])
+    assert result.task("starts").said == "job inner: 2 tasks, of which bad failed"
+    assert "with failures" not in shown(result)
 
 
 @pytest.mark.slow
@@ -141,9 +160,14 @@ def test_a_disabled_task_starts_no_job(run: Any) -> None:
 
 
 def test_the_arrival_of_files_runs_the_pipeline_here_too() -> None:
-    from pinlake.job.check import check_job, jobs_reached, parameters_taken
-
     here = bundle("dev")
     check_job(here, "arrival")
     assert jobs_reached(here, "arrival") == ["arrival", "pipeline"]
     assert {"source", "lake", "audit"} <= parameters_taken(here, "arrival")
+
+
+def test_maintenance_runs_the_pipeline_with_an_audit_here_too() -> None:
+    here = bundle("dev")
+    check_job(here, "maintenance")
+    assert jobs_reached(here, "maintenance") == ["maintenance", "pipeline"]
+    assert {"source", "lake"} <= parameters_taken(here, "maintenance")

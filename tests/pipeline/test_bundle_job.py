@@ -31,3 +31,18 @@ def test_the_bundles_job_gives_the_right_answers(
     for name in GOLD:
         _, expected = read_csv(real_sample / "answers" / f"{name}.csv")
         assert [as_numbers(row) for row in answers[name]] == expected
+
+
+@pytest.mark.slow
+def test_maintenance_audits_by_way_of_the_pipeline_and_keeps_the_tables_up_in_any_case(tmp_path: Path) -> None:
+    source, lake = tmp_path / "dump", tmp_path / "lake"
+    emulate(source, posts=30)
+    result = run_job(bundle("dev"), "maintenance", source=source, lake=lake, out=tmp_path / "out")
+    audit, maintain = result.tasks
+    assert (result.succeeded, result.failed) == (True, []), audit.said
+    assert audit.job.parameters["audit"] == "true"
+    assert len(audit.job.tasks) == 8
+    assert maintain.state == "success"
+    result = run_job(bundle("dev"), "maintenance", source=tmp_path / "gone", lake=lake, out=tmp_path / "again")
+    assert (result.succeeded, result.failed) == (True, ["audit"])
+    assert "gone" in result.task("audit").said

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pinlake.job.graph import State
+from pinlake.job.graph import FAILURES, State
 
 _STYLES = {State.SUCCESS: "green", State.FAILED: "red", State.TIMED_OUT: "red", State.UPSTREAM_FAILED: "yellow"}
 _WIDEST = 100
@@ -72,6 +72,11 @@ class JobResult:
     def succeeded(self) -> bool:
         return self.state is State.SUCCESS
 
+    @property
+    def failed(self) -> list[str]:
+        """Keys of the tasks that failed. Where the job succeeded all the same, a later task was to run in any case."""
+        return [run.key for run in self.tasks if run.state in FAILURES]
+
     def task(self, key: str) -> TaskRun:
         """A task by its key. Raises KeyError."""
         return {run.key: run for run in self.tasks}[key]
@@ -83,6 +88,7 @@ class JobResult:
             "target": self.target,
             "run_id": self.run_id,
             "state": str(self.state),
+            "failed": self.failed,
             "started": self.started.isoformat(),
             "seconds": round(self.seconds, 3),
             "folder": str(self.folder),
@@ -98,7 +104,8 @@ class JobResult:
         table.add_column("what it said", overflow="fold")
         for depth, run in _in_depth(self.tasks):
             table.add_row(*_cells(run, "  " * depth + run.key))
-        title = f"Job {self.job}, run {self.run_id}, target {self.target}: {self.state} after {self.seconds:.1f} s"
+        ended = f"{self.state}, with failures," if self.succeeded and self.failed else self.state
+        title = f"Job {self.job}, run {self.run_id}, target {self.target}: {ended} after {self.seconds:.1f} s"
         return Group(Text(title, style="italic"), table)
 
 

@@ -245,7 +245,8 @@ class _Run:
         )
         inner.all(begun.timeout)
         if begun.result.succeeded:
-            return Ran(State.SUCCESS, f"job {key}: {len(begun.result.tasks)} tasks")
+            failed = f", of which {', '.join(begun.result.failed)} failed" if begun.result.failed else ""
+            return Ran(State.SUCCESS, f"job {key}: {len(begun.result.tasks)} tasks{failed}")
         first = next(each for each in begun.result.tasks if each.state in FAILURES)
         return Ran(begun.result.state, f"job {key}, task {first.key}: {first.said or first.state}")
 
