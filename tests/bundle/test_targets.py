@@ -118,6 +118,16 @@ def test_a_volume_can_be_made_on_the_location_by_whom_the_jobs_run_as(name: str)
     assert "WRITE_FILES" not in given["privileges"]
 
 
+@pytest.mark.parametrize("name", SHARED_TARGETS)
+def test_the_arrival_of_files_is_told_by_events(name: str) -> None:
+    """Without them a trigger lists its folder, and a dump has more objects than it can list."""
+    location = bundle(name).resources["external_locations"]["landing"]
+    assert location["enable_file_events"] is True
+    # The API wants to be told of one kind of queue.
+    assert location["file_event_queue"] == {"managed_sqs": {}}
+    assert bundle(name).jobs["arrival"]["trigger"]["file_arrival"]["url"].startswith(location["url"])
+
+
 def test_triggers_are_paused_but_in_prod() -> None:
     """Files say nothing about it, so that the target's mode and presets decide."""
     assert [path.name for path in RESOURCE_FILES if "pause_status" in path.read_text(encoding="utf-8")] == [
