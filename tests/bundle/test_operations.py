@@ -49,15 +49,41 @@ def test_every_variable_that_is_given_is_one() -> None:
     assert set(re.findall(r"--var ([a-z]\w*)=", TEXT)) <= known
 
 
-def test_every_command_of_pinlake_is_one() -> None:
-    group = typer.main.get_command(app)
-    for line in re.findall(r"`pinlake ([a-z][a-z -]*)`", TEXT):
-        command: object = group
-        for word in line.split():
-            if word.startswith("--"):
-                break
-            command = getattr(command, "commands", {}).get(word, command)
-        assert command is not group, f"there is no `pinlake {line}`"
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"(?:`|^    )(pinlake [^`\n]+)(?:`|$)", TEXT, re.MULTILINE))))
+def test_every_command_of_pinlake_is_one(line: str) -> None:
+    assert refusal(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("pinlake doktor", "no command doktor"),
+        ("pinlake quarantine replai", "no command replai"),
+        ("pinlake job Run clean_up", "no command Run"),
+        ("pinlake job run clean_up --parm confirm=pinlake", "No such option: --parm"),
+        ("pinlake links prod", "unexpected extra argument"),
+    ],
+)
+def test_a_command_that_is_none_is_found(line: str, told: str) -> None:
+    assert told in str(refusal(line))
+
+
+def refusal(line: str) -> str | None:
+    """Why the program would refuse the line; nothing where it takes it. Starts nothing."""
+    command, words = typer.main.get_command(app), line.split()[1:]
+    try:
+        while hasattr(command, "commands"):
+            # The options of a group, then the name of one of its commands.
+            _, words, _ = command.make_parser(command.context_class(command)).parse_args(words)
+            if not words:
+                return None
+            if words[0] not in command.commands:
+                return f"no command {words[0]}"
+            command, words = command.commands[words[0]], words[1:]
+        command.make_context(line, words)
+    except Exception as error:  # click's, which Typer may bring along itself
+        return str(error)
+    return None
 
 
 def test_times_are_those_of_the_schedules() -> None:
