@@ -140,6 +140,12 @@ def test_triggers_are_paused_but_in_prod() -> None:
     assert presets == {"dev": None, "free": "PAUSED", "staging": "PAUSED", "prod": "UNPAUSED"}
 
 
+def test_a_deployment_again_installs_what_was_changed() -> None:
+    dynamic = {name: target(name)["presets"].get("artifacts_dynamic_version", False) for name in TARGETS}
+    # In prod the version says what runs.
+    assert dynamic == {"dev": True, "free": True, "staging": True, "prod": False}
+
+
 def test_a_developers_prefix_comes_from_the_mode_alone() -> None:
     assert "name_prefix" not in target("dev")["presets"]
     named = [
