@@ -196,8 +196,9 @@ class _Sink:
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 self._note(error)
                 continue
-            self._hear()
             arrived.setdefault((str(message.topic()), message.partition() or 0), []).append(message)
+        if arrived:
+            self._hear()
         self._each(lambda place: self._take(place, arrived[place]), arrived)
         if self._options.rotate_seconds is not None:
             due = self._clock() - self._options.rotate_seconds
@@ -242,16 +243,18 @@ class _Sink:
         writer = self._writers.get(place)
         if writer is None:
             return
+        now = self._clock()
         for message in messages:
-            if message.offset() < self._positions[place]:
+            offset = message.offset()
+            if offset < self._positions[place]:
                 continue
             if message.error() is not None:  # the end of the partition
-                self._positions[place] = message.offset()
+                self._positions[place] = offset
                 continue
-            arrived = Arrived(message.offset(), message.timestamp()[1], message.key(), message.value())
+            arrived = Arrived(offset, message.timestamp()[1], message.key(), message.value())
             # If it fails, the rest of what has come is left out as well: all of it comes again.
-            writer.add(arrived, self._clock())
-            self._positions[place] = message.offset() + 1
+            writer.add(arrived, now)
+            self._positions[place] = offset + 1
 
     def _go_on_after(self, place: Place, error: FileExistsError) -> None:
         """Another sink was here: what it wrote counts, and this one goes on after it."""
