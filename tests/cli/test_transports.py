@@ -152,6 +152,7 @@ def test_failed_messages_of_a_dump_need_another_place(place: str) -> None:
     assert f"error: {place} is a dump: start its run again" in refused(2, "emulate", "resend", "failed.jsonl")
 
 
+@pytest.mark.slow
 def test_a_run_into_a_bucket_that_is_busy_for_too_long_goes_on(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pinlake.store.patience.pause", lambda tries: 0.01)
     words = ("emulate", "--posts", 40, "--topic-id", "a1", "--state", "state.json", "--to", "s3://landing/dump")

@@ -49,6 +49,7 @@ def started(*before: str) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
     process = started()
@@ -59,6 +60,7 @@ def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
     assert (out, process.returncode) == ("ended\n", 128 + number)
 
 
+@pytest.mark.slow
 def test_what_is_to_outlive_its_terminal_does() -> None:
     process = started("nohup")
     process.send_signal(signal.SIGHUP)

@@ -43,6 +43,7 @@ def test_maintenance_audits_by_way_of_the_pipeline_and_keeps_the_tables_up_in_an
     assert audit.job.parameters["audit"] == "true"
     assert len(audit.job.tasks) == 8
     assert maintain.state == "success"
-    result = run_job(bundle("dev"), "maintenance", source=tmp_path / "gone", lake=lake, out=tmp_path / "again")
+    gone = tmp_path / "gone"
+    result = run_job(bundle("dev"), "maintenance", source=gone, lake=lake, out=tmp_path / "again", longest_wait=0)
     assert (result.succeeded, result.failed) == (True, ["audit"])
     assert "gone" in result.task("audit").said

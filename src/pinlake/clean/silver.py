@@ -7,6 +7,7 @@ so a run that is stopped anywhere is finished by the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 
@@ -19,7 +20,7 @@ from pinlake.clean.pins import clean_pin
 from pinlake.clean.posts import update_posts
 from pinlake.clean.records import parse
 from pinlake.clean.users import clean_user
-from pinlake.errors import QualityError
+from pinlake.errors import LakeError, QualityError
 from pinlake.lake.accounting import cleaned_batch, mark_cleaned
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import TABLES
@@ -98,9 +99,16 @@ def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> None:
     Raises QualityError before anything is touched where a topic has records that silver doesn't have yet, and more than
     this share of them is bad: what a run was stopped for doesn't come in by a rebuild.
     """
-    # A table without rows can't say what was taken in before, with which share.
-    begun = [topic for name, topic in TOPICS.items() if cleaned_batch(lake, name)]
-    _judge([_look(lake, topic) for topic in begun], max_bad_share, least_judged=1)
+    found = []
+    for topic in TOPICS.values():
+        # A table without rows can't say what was taken in before, with which share; nor can one that another version of
+        # pinlake made, or that is damaged, which is what a rebuild is for.
+        begun = 0
+        with suppress(LakeError):
+            begun = cleaned_batch(lake, topic.name)
+        if begun:
+            found.append(_look(lake, topic))
+    _judge(found, max_bad_share, least_judged=1)
     # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
     for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
         lake.empty(table)
