@@ -221,7 +221,6 @@ def quarantine(
         return
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pyspark.sql import functions as F
-        from rich.text import Text
 
         from pinlake.report.output import Result, write
         from pinlake.report.views import TOTAL, quarantined
@@ -230,10 +229,9 @@ def quarantine(
         opened = call.existing_lake()
         if form is Format.TABLE:
             shown = quarantined(opened, _MOST_RECORDS, topic)
-            result = Result.of(shown.drop("path"))
-            out.print(result.table() if result.rows else "nothing in quarantine")
-            if left := vars(shown)[TOTAL] - len(result.rows):
-                out.print(Text(f"… and {left:,} more: pinlake quarantine --format json", style="dim"))
+            result, total = Result.of(shown.drop("path")), vars(shown)[TOTAL]
+            table = result.table(_MOST_RECORDS, "pinlake quarantine --format json", total)
+            out.print(table if total else "nothing in quarantine")
         else:
             records = opened.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
             write(Result.of(records.where(F.col("topic") == topic) if topic else records), form, out)

@@ -128,9 +128,9 @@ def command(file: Path | None = None, **flags: Any) -> Iterator[Command]:
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as error:  # the last resort: whatever Spark, Java or the disk may throw
-        from pinlake.lake.commit import disk_is_full, unreadable
+        from pinlake.lake.commit import recognised
 
-        known = disk_is_full(error) or unreadable(error)
+        known = recognised(error)
         _fail(
             str(known or f"{type(error).__name__}: {first_line(error)}; run again, or look into the log"),
             known or error,

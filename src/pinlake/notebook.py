@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pinlake import checks, maintenance, pipeline
 from pinlake.clean.backfill import Days
 from pinlake.errors import SettingsError, UsageError
-from pinlake.lake.commit import unreadable
+from pinlake.lake.commit import recognised
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
@@ -245,7 +245,7 @@ class Work:
             try:
                 yield run
             except Exception as error:
-                if known := unreadable(error):
+                if known := recognised(error):
                     raise known from error
                 raise
 

@@ -103,11 +103,11 @@ def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> None:
     for topic in TOPICS.values():
         # A table without rows can't say what was taken in before, with which share; nor can one that another version of
         # pinlake made, or that is damaged, which is what a rebuild is for.
-        begun = 0
+        cleaned = 0
         with suppress(LakeError):
-            begun = cleaned_batch(lake, topic.name)
-        if begun:
-            found.append(_look(lake, topic))
+            cleaned = cleaned_batch(lake, topic.name)
+        if cleaned:
+            found.append(_look(lake, topic, cleaned))
     _judge(found, max_bad_share, least_judged=1)
     # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
     for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
@@ -161,9 +161,8 @@ def good(cleaned: DataFrame) -> DataFrame:
     return only(cleaned, F.col("_errors").isNull())
 
 
-def _look(lake: Lake, topic: Topic) -> TopicClean:
-    """Count the pending records."""
-    cleaned = cleaned_batch(lake, topic.name)
+def _look(lake: Lake, topic: Topic, cleaned: int) -> TopicClean:
+    """Count the pending records: those after the batch up to which the topic was cleaned."""
     waiting = lake.read("bronze").where((F.col("topic") == topic.name) & (F.col("batch") > cleaned))
     batches = waiting.agg(F.min("batch").alias("first"), F.max("batch").alias("last")).first()
     first, last = (batches["first"], batches["last"]) if batches and batches["last"] else (cleaned, cleaned)
@@ -194,7 +193,8 @@ def _look(lake: Lake, topic: Topic) -> TopicClean:
 
 def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     """Quarantine and drift of the pending records."""
-    found = _look(lake, topic)
+    cleaned = cleaned_batch(lake, topic.name)
+    found = _look(lake, topic, cleaned)
     if not found.records:
         # Objects may come of which none gives a record.
         run.report("clean", f"{topic.name}: {'no records' if found.batch else 'nothing new'}")
@@ -202,7 +202,7 @@ def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
     run.report("clean", f"{topic.name}: {found.records:,} records, {found.bad:,} to quarantine")
     # A run that was stopped before silver has left these batches' records there; today's rules may say otherwise.
     for table in ("quarantine", "drift"):
-        left = f"topic = '{topic.name}' AND batch > {cleaned_batch(lake, topic.name)}"
+        left = f"topic = '{topic.name}' AND batch > {cleaned}"
         if lake.highest(table, "batch", left):
             lake.delete(table, left)
     if found.bad:
@@ -243,14 +243,12 @@ def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
     if result.records == result.bad:
         # A topic may have no good record at all: what comes after finds an empty table then.
         lake.ensure(topic.silver_table)
-        if result.batch:
-            mark_cleaned(lake, topic.name, result.batch)
-        return
-    _merge(lake, topic, good(result.pending))
+    else:
+        _merge(lake, topic, good(result.pending))
+        run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
     if result.last_good < result.batch:
         # The table's rows don't tell of a batch in which all is bad; judged again by itself, it would stop a run.
         mark_cleaned(lake, topic.name, result.batch)
-    run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
 
 
 def _merge(lake: Lake, topic: Topic, good: DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
@@ -101,26 +101,32 @@ def _check_reads(store: Store, objects: Sequence[ObjectName]) -> None:
     One that is forbidden is recorded, and the rest are taken in. Where all are, what is wrong is a right: recorded one
     by one they would count as read, and not be looked at again when it is granted.
     """
-    partitions: dict[str, list[ObjectName]] = {}
-    for name in objects:
-        partitions.setdefault(name.folder, []).append(name)
-    ends = [end for names in partitions.values() for end in (names[0], names[-1])]
-    asked = list(dict.fromkeys([*objects[:: -(-len(objects) // _TRIED)], *ends]))
-    denied = ""
-    for name in asked:
+    denied: dict[ObjectName, str] = {}
+    for name in _samples(objects):
+        if name in denied:
+            continue
         try:
             store.read(name.key)
             return
         except PermissionError as error:
-            denied = f"{name.key} {error.strerror}"
+            denied[name] = f"{name.key} {error.strerror}"
         except OSError:
             return
-    if len(asked) > 1:
+    if len(denied) > 1:
+        *_, last = denied.values()
         raise SourceError(
-            f"no object of {store.root} can be read, the last of {len(asked)} that were tried: {denied}; whoever runs "
+            f"no object of {store.root} can be read, the last of {len(denied)} that were tried: {last}; whoever runs "
             "this needs to read them, in a bucket s3:GetObject on all objects below the prefix. Nothing was taken in: "
             "run again then"
         )
+
+
+def _samples(objects: Sequence[ObjectName]) -> Iterator[ObjectName]:
+    """A few objects, then the ends of each partition; some come twice."""
+    yield from objects[:: -(-len(objects) // _TRIED)]
+    # Not before: there may be millions, and mostly the first can be read.
+    yield from {name.folder: name for name in reversed(objects)}.values()
+    yield from {name.folder: name for name in objects}.values()
 
 
 def append(lake: Lake, run: Run, rows: DataFrame, who: str) -> int:

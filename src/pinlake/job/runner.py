@@ -244,10 +244,11 @@ class _Run:
             outcomes={},
         )
         inner.all(begun.timeout)
+        failed = begun.result.failed
         if begun.result.succeeded:
-            failed = f", of which {', '.join(begun.result.failed)} failed" if begun.result.failed else ""
-            return Ran(State.SUCCESS, f"job {key}: {len(begun.result.tasks)} tasks{failed}")
-        first = next(each for each in begun.result.tasks if each.state in FAILURES)
+            of_which = f", of which {', '.join(failed)} failed" if failed else ""
+            return Ran(State.SUCCESS, f"job {key}: {len(begun.result.tasks)} tasks{of_which}")
+        first = begun.result.task(failed[0])
         return Ran(begun.result.state, f"job {key}, task {first.key}: {first.said or first.state}")
 
     def _left(self, seconds: float) -> float | None:

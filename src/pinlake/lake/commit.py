@@ -69,6 +69,11 @@ def explained(table: str, error: Exception) -> Exception:
     return unreadable(error) or error
 
 
+def recognised(error: Exception) -> LakeError | None:
+    """A LakeError for what any statement may meet, also one that writes no table; None for everything else."""
+    return disk_is_full(error) or unreadable(error)
+
+
 def disk_is_full(error: Exception) -> LakeError | None:
     """A LakeError for an error whose cause is a full disk: the lake's, or that of Spark's temporary files."""
     if found := _DISK_IS_FULL.search(said(error)):

@@ -66,10 +66,13 @@ class Result:
     def json(self) -> str:
         return to_json(self.records())
 
-    def table(self, most: int | None = None, more: str = "") -> RenderableType:
-        """A table of the rows, or of the first `most` with the hint `more` below them."""
+    def table(self, most: int | None = None, more: str = "", total: int | None = None) -> RenderableType:
+        """A table of the rows, or of the first `most` with the hint `more` below them.
+
+        `total` counts them all, where these are only the first.
+        """
         numeric = [all(isinstance(row[i], int | float | None) for row in self.rows) for i in range(len(self.columns))]
-        left = len(self.rows) - most if most is not None else 0
+        left = (total or len(self.rows)) - most if most is not None else 0
         table = Table()
         for name, right in zip(self.columns, numeric, strict=True):
             table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
