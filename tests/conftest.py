@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
@@ -17,6 +18,10 @@ from tests.connect.server import connect_server
 
 # The real records' folder, where there is one: those tests skip without it.
 REAL_SAMPLE = os.environ.get("PINLAKE_REAL_SAMPLE", "")
+
+# An example may take as long as it takes: the machine may be busy.
+settings.register_profile("any time", deadline=None)
+settings.load_profile("any time")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

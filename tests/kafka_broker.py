@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from pinlake.kafka import client_config, find_topics, quiet
 from pinlake.local.broker import Broker, running_broker
@@ -23,8 +26,30 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def new_topic_id(broker: Broker, partitions: int = 1) -> str:
     """The id of three new topics."""
     topic_id = uuid4().hex[:12]
-    find_topics(client_config(broker.servers), [f"{topic_id}.{topic}" for topic in TOPICS], 30, print, partitions)
+    make_topics(broker, [f"{topic_id}.{topic}" for topic in TOPICS], partitions)
     return topic_id
+
+
+def make_topics(broker: Broker, names: Sequence[str], partitions: int = 1) -> None:
+    """Make topics, and wait until the broker tells everybody of them: it may confirm them before."""
+    find_topics(client_config(broker.servers), list(names), 30, print, partitions)
+    admin = AdminClient(client_config(broker.servers), logger=quiet())
+    wait_for(lambda: set(names) <= admin.list_topics(timeout=10).topics.keys())
+
+
+def remove_topic(broker: Broker, name: str) -> None:
+    """Delete a topic, and wait until nobody is told of it any more."""
+    admin = AdminClient(client_config(broker.servers), logger=quiet())
+    admin.delete_topics([name])[name].result(30)
+    wait_for(lambda: name not in admin.list_topics(timeout=10).topics)
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 30, said: Path | None = None) -> None:
+    """`said` is a file that tells more where it does not happen."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"it did not happen in time: {said.read_text() if said else ''}"
+        time.sleep(0.05)
 
 
 def produce(broker: Broker, topic: str, values: Sequence[bytes | None], partition: int = 0) -> None:

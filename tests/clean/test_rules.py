@@ -14,7 +14,6 @@ from pinlake.topics import PIN
 # the comparison names the texts that differ.
 few_batches = settings(
     max_examples=5,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large, HealthCheck.too_slow],
 )

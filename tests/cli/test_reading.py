@@ -140,6 +140,7 @@ def test_a_join_may_give_a_name_twice() -> None:
     assert rows(found.stdout)[0].count("ind") == 2
 
 
+@pytest.mark.slow
 def test_tables_are_the_same_in_every_form() -> None:
     records = parsed(pinlake("tables", "--format", "json"))
     names = [record["name"] for record in records]

@@ -59,6 +59,7 @@ def test_a_second_run_says_that_nothing_is_new(made: Made) -> None:
     assert [name for name in GOLD if f"{name}: " in again.stdout] == list(GOLD)
 
 
+@pytest.mark.slow
 def test_stages_one_by_one(made: Made, lake: Path) -> None:
     audit = pinlake("ingest", "--source", made.dump, "--audit", "--log-format", "json")
     cleaned, asked = pinlake("clean"), pinlake("query")

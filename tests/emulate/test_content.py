@@ -260,7 +260,7 @@ VALUES = st.one_of(
 @pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=list(TOPICS))
 # The assertion names the record, and shrinking would ask Spark hundreds of times.
-@settings(max_examples=2, deadline=None, phases=[Phase.generate])
+@settings(max_examples=2, phases=[Phase.generate])
 @given(data=st.data())
 def test_any_records_become_what_cleaning_makes_of_them(spark: SparkSession, topic: Topic, data: st.DataObject) -> None:
     changes = st.dictionaries(st.sampled_from(topic.field_names), VALUES, max_size=3)

@@ -264,16 +264,20 @@ def test_a_page_is_asked_for_again_until_the_database_answers(
     posts = made(PAGE + 20)
     seed_database(url, None, posts, 5)
     said: list[str] = []
-    with opened(f"{url}?timeout=5", 30, said.append) as rows:
+    unlocking: list[Callable[[], None]] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 2:
+            unlocking[0]()
+
+    with opened(f"{url}?timeout=5", 30, say) as rows:
         found = rows.posts(range(len(posts)))
         before = [next(found) for _ in range(PAGE)]
         with locked(file) as unlock:
-            later = threading.Timer(2.5, unlock)
-            later.start()
+            unlocking.append(unlock)
             after = list(found)
-            later.join()
     assert as_json([*before, *after]) == as_json(posts)
-    assert len(said) >= 2
     lefts = [int(line.partition("(database is locked); gives up in ")[2].removesuffix(" s")) for line in said]
     assert lefts == sorted(lefts, reverse=True)
     assert lefts[0] > lefts[-1]
@@ -301,7 +305,7 @@ def test_a_server_that_is_not_there_is_given_up_in_time(kind: str) -> None:
     message = rf"database {kind}\+\w+://ada@{place} was out of reach for 0.4 s \(.*Connection refused.*\); start it or"
     with pytest.raises(MachineError, match=message):
         DatabaseRows(f"{kind}://ada@{place}", PASSWORD, 0.4, said.append)
-    assert 0.4 <= time.monotonic() - begun < 2
+    assert 0.4 <= time.monotonic() - begun < 10
     assert len(said) == 1
     assert said[0].endswith("; gives up in 0 s")
 
@@ -311,7 +315,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(kind: str) -> None:
     begun = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(MachineError, match=r"timed out.*start it or"):
         DatabaseRows(f"{kind}://ada@127.0.0.1:{silent.getsockname()[1]}/posts", None, 0)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -373,14 +377,19 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[float
 
 
 @pytest.mark.parametrize(("kind", "error"), PASSING)
-def test_what_may_pass_is_tried_again_with_growing_waits(
-    monkeypatch: pytest.MonkeyPatch, kind: str, error: Exception
-) -> None:
+def test_what_may_pass_is_tried_again(monkeypatch: pytest.MonkeyPatch, kind: str, error: Exception) -> None:
     tried = answer_with(monkeypatch, error)
-    with pytest.raises(MachineError, match=r"was out of reach for 0\.25 s \(\w.*\); start it"):
-        DatabaseRows(f"{kind}://ada@h/x", PASSWORD, 0.25)
+    with pytest.raises(MachineError, match=r"was out of reach for 0\.2 s \(\w.*\); start it"):
+        DatabaseRows(f"{kind}://ada@h/x", PASSWORD, 0.2)
+    assert len(tried) >= 2
+
+
+def test_waits_between_tries_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, error = PASSING[0]
+    tried = answer_with(monkeypatch, error)
+    with pytest.raises(MachineError, match="was out of reach"):
+        DatabaseRows(f"{kind}://ada@h/x", PASSWORD, 1)
     waits = [second - first for first, second in pairwise(tried)]
-    assert len(waits) >= 2
     assert 0.05 < waits[0] < waits[1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -280,7 +281,7 @@ def test_a_connection_that_is_lost_half_way_is_made_again(
     rows.close()
     assert said
     assert all(line.startswith(f"waiting for database {with_driver(clean)} (") for line in said)
-    assert "; gives up in 60 s" in said[0]
+    assert re.search(r"; gives up in (60|5\d) s", said[0])
     assert (capfd.readouterr().err, caplog.text) == ("", "")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, read_failed, settle
@@ -98,7 +98,6 @@ RECORDS = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # the disk may be busy
 @given(st.lists(RECORDS, max_size=12), st.integers(1, 3), st.integers(1, 5), st.booleans())
 def test_every_record_is_read_again_at_its_offset(
     reread: Reread, bad: object, texts: list[str], partitions: int, flush_size: int, is_gzip: bool
@@ -222,7 +221,6 @@ def test_a_stopped_run_sends_again_what_is_there_and_it_stays_as_it_is(tmp_path:
     ]
 
 
-@settings(deadline=None)  # the disk may be busy
 @given(
     st.lists(RECORDS, max_size=20),
     st.integers(1, 2),

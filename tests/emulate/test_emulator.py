@@ -50,7 +50,7 @@ def test_clean_posts_arrive_as_they_were_made(tmp_path: Path, reread: Reread) ->
     assert counts(truth) == {"pin": whole, "geo": whole, "user": whole}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     posts=st.integers(0, 60),
     seed=st.integers(0, 99),
@@ -161,7 +161,7 @@ def test_rows_that_came_dirty_get_no_dirt(tmp_path: Path) -> None:
     assert [(found.sent, found.quarantined) for found in truth.topics.values()] == [(9, 9)] * 3
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 99), dirt=st.sampled_from([0.3, 1.0]), duplicates=st.sampled_from([0.0, 0.5]))
 def test_dirt_on_rows_that_repeat(counted: Counted, seed: int, **options: Any) -> None:
     made = list(made_posts(20, seed)) * 2

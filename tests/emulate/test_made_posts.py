@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pinlake.emulate.countries import COUNTRIES
@@ -60,7 +60,6 @@ def test_posts_are_made_one_at_a_time() -> None:
     assert [post.pin["index"] for post in first] == [0, 1, 2]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(-5, 5))
 def test_every_post_once_with_its_three_records(posts: int, seed: int) -> None:
     made = list(made_posts(posts, seed))

@@ -149,9 +149,10 @@ def test_a_run_that_lost_it_commits_nothing_more(s3: S3, place: BucketPlace, mon
     def commit_for_ever() -> None:
         with place.hold(run(), 0):
             place.check_held()
-            put(s3, f"lake/{LEASE}", b"of another run")
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
+                # Again and again: moto may write a renewal that it compared with what was there before.
+                put(s3, f"lake/{LEASE}", b"of another run")
                 place.check_held()
                 time.sleep(0.05)
 
@@ -160,10 +161,9 @@ def test_a_run_that_lost_it_commits_nothing_more(s3: S3, place: BucketPlace, mon
 
 
 def test_a_process_that_slept_commits_nothing_more(place: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket, "_SILENT_AT_MOST", 0.1)
-
     def commit_late() -> None:
-        with place.hold(run(), 0):
+        with place.hold(run(), 0), monkeypatch.context() as patch:
+            patch.setattr(bucket, "_SILENT_AT_MOST", 0.1)
             time.sleep(0.2)
             place.check_held()
 
@@ -186,7 +186,7 @@ def test_the_time_that_a_machine_sleeps_counts(place: BucketPlace, monkeypatch: 
             monkeypatch.setattr(time, "clock_gettime", lambda clock: real(clock) + 600 * (clock == time.CLOCK_BOOTTIME))
             place.check_held()
 
-    with pytest.raises(LakeError, match="it was not renewed for 600 s"):
+    with pytest.raises(LakeError, match=r"it was not renewed for 60\d s"):
         commit_late()
 
 

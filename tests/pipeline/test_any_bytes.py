@@ -58,7 +58,6 @@ def topics(draw: st.DrawFn) -> dict[str, dict[str, bytes | str]]:
 
 @settings(
     max_examples=3,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

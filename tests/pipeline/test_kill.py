@@ -24,12 +24,14 @@ AT_RANDOM = random.randrange(1, 12)
 Until = Callable[["subprocess.Popen[str]", Path], None]
 
 
-def said(words: str) -> Until:
-    """What the program says when a stage has just been committed."""
+def said(*words: str) -> Until:
+    """What the program says when a stage has just been committed; where a kill before came too late, what it says
+    instead.
+    """
 
     def wait(process: subprocess.Popen[str], lake: Path) -> None:
         assert process.stderr is not None
-        assert any(words in line for line in process.stderr), f"it never said {words!r}"
+        assert any(word in line for line in process.stderr for word in words), f"it never said {words}"
 
     return wait
 
@@ -91,7 +93,13 @@ def whole(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory)
     "points",
     [
         pytest.param(
-            [writing("bronze"), said("objects in bronze"), writing("silver_pin"), said("in silver_pin")], id="named"
+            [
+                writing("bronze"),
+                said("objects in bronze", "to quarantine"),
+                writing("silver_pin"),
+                said("in silver_pin", "pin: nothing new"),
+            ],
+            id="named",
         ),
         pytest.param([said("silver_post"), writing("users_joined_by_year")], id="late"),
         pytest.param([lines(AT_RANDOM)], id=f"random: {AT_RANDOM} lines"),

@@ -18,15 +18,16 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pinlake.errors import MachineError, SourceError
-from pinlake.kafka import client_config, find_topics, quiet
+from pinlake.kafka import client_config, quiet
 from pinlake.local.broker import Broker, running_broker
 from pinlake.objects import object_name
+from pinlake.sink.partition import PartitionWriter
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
 from pinlake.split import Splitter
 from pinlake.store.base import Entry
 from pinlake.store.folder import FolderStore
 from pinlake.topics import TOPICS
-from tests.kafka_broker import breaking_a_handshake, new_topic_id, produce
+from tests.kafka_broker import breaking_a_handshake, make_topics, new_topic_id, produce, remove_topic, wait_for
 
 # A sink that was killed keeps its partitions for as long.
 QUICK = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
@@ -117,23 +118,29 @@ def test_stopped_in_the_middle_and_run_again(broker: Broker, tmp_path: Path) -> 
     assert records(folder) == records(tmp_path / "once") == posted("pin", values)
 
 
-def test_rotation_by_time(broker: Broker, tmp_path: Path) -> None:
+def test_rotation_by_time(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(3))
-    now = [1000.0]
+    now, taken, add = [1000.0], [], PartitionWriter.add
+
+    def taking(writer: PartitionWriter, *message: Any) -> None:
+        add(writer, *message)
+        taken.append(message)
+
+    monkeypatch.setattr(PartitionWriter, "add", taking)
     sink = Sink(broker, topic_id, tmp_path, flush_size=100, rotate_seconds=60, until_end=False, clock=lambda: now[0])
     running = Thread(target=sink.run, daemon=True)
     done = [False]
     sink._stop = lambda: done[0]
     running.start()
-    wait_for(lambda: bool(sink.summary.topics))
-    time.sleep(3)
+    wait_for(lambda: len(taken) == 3)
+    time.sleep(2)
     assert not files(tmp_path), "60 seconds have not passed"
     now[0] += 61
     wait_for(lambda: bool(files(tmp_path)))
     assert list(files(tmp_path).values()) == [b"".join(line + b"\n" for line in pins(3))]
     produce(broker, f"{topic_id}.pin", pins(1, first=3))
-    time.sleep(1)
+    wait_for(lambda: len(taken) == 4)
     done[0] = True
     running.join()
     assert records(tmp_path) == posted("pin", pins(4)), "the open object is written at the end"
@@ -168,8 +175,8 @@ def test_transactions_leave_gaps_and_no_waiting(broker: Broker, tmp_path: Path) 
         producer.flush(30)
         producer.commit_transaction(30) if kept else producer.abort_transaction(30)
     began = time.monotonic()
-    Sink(broker, topic_id, tmp_path, flush_size=10, stop=lambda: time.monotonic() > began + 15).run()
-    assert time.monotonic() < began + 15
+    Sink(broker, topic_id, tmp_path, flush_size=10, stop=lambda: time.monotonic() > began + 60).run()
+    assert time.monotonic() < began + 60
     # A marker has an offset of its own, and so has what was taken back.
     assert records(tmp_path) == {("pin", 0, 0): b"0", ("pin", 0, 4): b"2"}
 
@@ -178,10 +185,8 @@ def test_a_topic_made_anew(broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(5))
     Sink(broker, topic_id, tmp_path).run()
-    admin = AdminClient({"bootstrap.servers": broker.servers}, logger=quiet())  # type: ignore[arg-type]
-    admin.delete_topics([f"{topic_id}.pin"])[f"{topic_id}.pin"].result(30)
-    time.sleep(1)
-    find_topics(client_config(broker.servers), [f"{topic_id}.pin"], 30, print, 1)
+    remove_topic(broker, f"{topic_id}.pin")
+    make_topics(broker, [f"{topic_id}.pin"])
     before = files(tmp_path)
     with pytest.raises(MachineError, match="made anew"):
         Sink(broker, topic_id, tmp_path).run()
@@ -329,15 +334,24 @@ def test_a_store_so_slow_that_the_group_goes_on_without_it(broker: Broker, tmp_p
     assert records(tmp_path) == posted("pin", pins(77))
 
 
+class Unhurried(FolderStore):
+    """As fast as a disk takes them, all objects are there before anything can happen to the sink."""
+
+    def write(self, key: str, content: bytes) -> None:
+        time.sleep(0.005)
+        super().write(key, content)
+
+
 _PROGRAM = """
 import sys
 from pinlake.kafka import client_config
 from pinlake.sink.sink import SinkOptions, run_sink
-from pinlake.store.folder import FolderStore
+from tests.sink.test_faults import QUICK, Unhurried
 servers, topic_id, folder = sys.argv[1:]
-config = {**client_config(servers), "session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
-run_sink(config, topic_id, FolderStore(folder), SinkOptions(flush_size=3), print, lambda _: None, lambda: False)
+config = {**client_config(servers), **QUICK}
+run_sink(config, topic_id, Unhurried(folder), SinkOptions(flush_size=3), print, lambda _: None, lambda: False)
 """
+_ROOT = Path(__file__).parents[2]
 
 # Each starts consumers of its own, some a broker of their own.
 pytestmark = pytest.mark.slow
@@ -358,7 +372,8 @@ def test_killed_while_it_writes(broker: Broker, tmp_path: Path) -> None:
         said = tmp_path / "said"
         with said.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-u", "-c", _PROGRAM, broker.servers, topic_id, folder], stdout=log, stderr=log
+                [sys.executable, "-u", "-c", _PROGRAM, broker.servers, topic_id, folder],
+                **{"stdout": log, "stderr": log, "cwd": _ROOT},
             )
         more = moments.randrange(20, 300)
         try:
@@ -378,18 +393,35 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
         yield started
 
 
+class Killing(FolderStore):
+    """Its broker is killed before the object at offset 150 is written."""
+
+    def __init__(self, root: Path, broker: Broker) -> None:
+        super().__init__(root)
+        self.broker = broker
+        self.killed = False
+
+    def write(self, key: str, content: bytes) -> None:
+        if key.endswith("+0000000150.json") and not self.killed:
+            self.broker.kill()
+            self.killed = True
+        super().write(key, content)
+
+
 def test_broker_killed_in_the_middle(own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
-    produce(own_broker, f"{topic_id}.pin", pins(4000))
+    # Small batches: a fetch takes whole ones, and the client is to have few messages when the broker goes.
+    for first in range(0, 4000, 100):
+        produce(own_broker, f"{topic_id}.pin", pins(100, first))
     folder, done = tmp_path / "dump", [False]
-    sink = Sink(own_broker, topic_id, folder, until_end=False, stop=lambda: done[0], give_up_after=60)
+    store = Killing(folder, own_broker)
+    few = {"queued.min.messages": 1, "fetch.message.max.bytes": 1000, "fetch.queue.backoff.ms": 100}
+    sink = Sink(own_broker, topic_id, store, until_end=False, stop=lambda: done[0], give_up_after=60, config=few)
     running = Thread(target=sink.run, daemon=True)
     running.start()
-    wait_for(lambda: len(files(folder)) > 100)
-    own_broker.kill()
-    time.sleep(12)
-    # What was fetched before is written first, so how often it is told within the time differs.
-    assert any("waiting for Kafka" in line for line in sink.said), sink.said
+    wait_for(lambda: store.killed)
+    wait_for(lambda: any("waiting for Kafka" in line for line in sink.said))
+    assert len(files(folder)) < 4000, "it had all before the broker was killed"
     own_broker.start()
     produce(own_broker, f"{topic_id}.pin", pins(500, first=4000))
     wait_for(lambda: len(files(folder)) >= 4500, 90)
@@ -401,10 +433,15 @@ def test_broker_killed_in_the_middle(own_broker: Broker, tmp_path: Path) -> None
 def test_broker_gone_for_good(own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
     produce(own_broker, f"{topic_id}.pin", pins(3))
-    sink = Sink(own_broker, topic_id, tmp_path / "dump", until_end=False, give_up_after=4)
-    Thread(target=lambda: (wait_for(lambda: len(files(tmp_path / "dump")) == 3), own_broker.kill())).start()
-    with pytest.raises(MachineError, match="was out of reach for 4 s"):
+    ends = time.monotonic() + 120
+    sink = Sink(
+        own_broker, topic_id, tmp_path / "dump", until_end=False, give_up_after=10, stop=lambda: time.monotonic() > ends
+    )
+    killer = Thread(target=lambda: (wait_for(lambda: len(files(tmp_path / "dump")) == 3, 90), own_broker.kill()))
+    killer.start()
+    with pytest.raises(MachineError, match="was out of reach for 10 s"):
         sink.run()
+    killer.join()
     assert records(tmp_path / "dump") == posted("pin", pins(3))
 
 
@@ -421,7 +458,7 @@ def test_a_group_that_nobody_coordinates(tmp_path: Path, until_end: bool) -> Non
         produce(own, f"{topic_id}.pin", pins(3))
         began = time.monotonic()
         sink = Sink(own, topic_id, tmp_path / "dump", until_end=until_end, give_up_after=4)
-        sink._stop = lambda: time.monotonic() > began + 20
+        sink._stop = lambda: time.monotonic() > began + 60
         with pytest.raises(MachineError, match=r"was out of reach for 4 s \(no coordinator for the group"):
             sink.run()
         assert any("waiting for Kafka" in line for line in sink.said), sink.said
@@ -445,7 +482,7 @@ def test_a_partition_without_a_leader(broker: Broker, tmp_path: Path, monkeypatc
     topic_id = new_topic_id(broker)
     began = time.monotonic()
     sink = Sink(broker, topic_id, tmp_path, until_end=False, give_up_after=3)
-    sink._stop = lambda: time.monotonic() > began + 20
+    sink._stop = lambda: time.monotonic() > began + 60
     with pytest.raises(MachineError, match=rf"for 3 s \(no leader for {topic_id}.geo partition 0, {topic_id}.pin part"):
         sink.run()
 
@@ -502,26 +539,22 @@ def test_partitions_that_move_while_it_writes(broker: Broker, tmp_path: Path) ->
         produce(broker, f"{topic_id}.pin", pins(4000), partition)
         wanted |= posted("pin", pins(4000), partition)
     done = [False]
-    for _ in range(3):
-        Thread(
-            target=Sink(
-                broker, topic_id, tmp_path, flush_size=7, rotate_seconds=1, until_end=False, stop=lambda: done[0]
-            ).run,
-            daemon=True,
-        ).start()
+    endless = [
+        Sink(
+            *(broker, topic_id, Unhurried(tmp_path)),
+            **{"flush_size": 7, "rotate_seconds": 1, "until_end": False, "stop": lambda: done[0]},
+        )
+        for _ in range(3)
+    ]
+    for sink in endless:
+        Thread(target=sink.run, daemon=True).start()
         time.sleep(0.7)
-    Sink(broker, topic_id, tmp_path, flush_size=7, rotate_seconds=1).run()
+    ending = Sink(broker, topic_id, Unhurried(tmp_path), flush_size=7, rotate_seconds=1)
+    ending.run()
     done[0] = True
     wait_for(lambda: len(records(tmp_path)) == len(wanted), 30)
     assert records(tmp_path) == wanted
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 30, said: Path | None = None) -> None:
-    """`said` is a file that tells more where it does not happen."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"it did not happen in time: {said.read_text() if said else ''}"
-        time.sleep(0.05)
+    assert sum(sink.summary.topics["pin"].objects > 0 for sink in [*endless, ending]) > 1
 
 
 class Unsettled(FolderStore):

@@ -91,7 +91,6 @@ def test_too_many_requests_are_tried_again_after_the_time_asked_for(server: Serv
     assert time.monotonic() - started > 2
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_wait_of_an_hour_is_not_waited_for(server: Server, doctor: Doctor) -> None:
     server.answers[CATALOG] = error(429, "REQUEST_LIMIT_EXCEEDED", "slow down", Retry_After="3600")
     started = time.monotonic()

@@ -87,7 +87,7 @@ def test_a_handshake_that_breaks_off_is_waited_out(
 
 def test_broker_gone_for_good(own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
-    posting = sink(own_broker, topic_id, tmp_path, give_up_after=3)
+    posting = sink(own_broker, topic_id, tmp_path, give_up_after=10)
     posting.send(Message("pin", "1", '{"index": 1}'))
     posting.flush()
     own_broker.kill()
