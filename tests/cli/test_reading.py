@@ -48,6 +48,7 @@ def test_status_counts_what_was_sent(made: Made, status: dict[str, Any]) -> None
         assert {name: counts[name] for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_status_as_csv_and_as_table_has_the_same_counts(status: dict[str, Any]) -> None:
     header, *topics = rows(pinlake("status", "--format", "csv").stdout)
     found = {row[0]: dict(zip(header[1:], map(int, row[1:]), strict=True)) for row in topics}
@@ -81,6 +82,7 @@ def test_all_answers_are_files_in_a_folder(tmp_path: Path) -> None:
         assert answer
 
 
+@pytest.mark.slow
 def test_all_answers_are_one_document_or_follow_each_other() -> None:
     answers = parsed(pinlake("answer", "--all", "--format", "json"))
     assert list(answers) == list(GOLD)

@@ -89,6 +89,7 @@ def test_replay_takes_its_options_before_and_after_its_name(made: Made) -> None:
 
 
 @pytest.mark.usefixtures("lake")
+@pytest.mark.slow
 def test_progress_is_of_level_info_in_either_form() -> None:
     assert "gold is up to date" in pinlake("query").stderr
     assert pinlake("query", "--log-level", "warning").stderr == ""
