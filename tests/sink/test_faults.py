@@ -373,7 +373,9 @@ def test_killed_while_it_writes(broker: Broker, tmp_path: Path) -> None:
         with said.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-u", "-c", _PROGRAM, broker.servers, topic_id, folder],
-                **{"stdout": log, "stderr": log, "cwd": _ROOT},
+                stdout=log,
+                stderr=log,
+                cwd=_ROOT,
             )
         more = moments.randrange(20, 300)
         try:
@@ -539,17 +541,13 @@ def test_partitions_that_move_while_it_writes(broker: Broker, tmp_path: Path) ->
         produce(broker, f"{topic_id}.pin", pins(4000), partition)
         wanted |= posted("pin", pins(4000), partition)
     done = [False]
-    endless = [
-        Sink(
-            *(broker, topic_id, Unhurried(tmp_path)),
-            **{"flush_size": 7, "rotate_seconds": 1, "until_end": False, "stop": lambda: done[0]},
-        )
-        for _ in range(3)
-    ]
+    store = Unhurried(tmp_path)
+    cut: dict[str, Any] = {"flush_size": 7, "rotate_seconds": 1}
+    endless = [Sink(broker, topic_id, store, until_end=False, stop=lambda: done[0], **cut) for _ in range(3)]
     for sink in endless:
         Thread(target=sink.run, daemon=True).start()
         time.sleep(0.7)
-    ending = Sink(broker, topic_id, Unhurried(tmp_path), flush_size=7, rotate_seconds=1)
+    ending = Sink(broker, topic_id, store, **cut)
     ending.run()
     done[0] = True
     wait_for(lambda: len(records(tmp_path)) == len(wanted), 30)
