@@ -28,6 +28,7 @@ from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.ingest.bronze import append, ingest
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.kafka import Config, client_config, find_topics, quiet
+from pinlake.lake.state import LakeState
 from pinlake.local.broker import Broker, free_port, running_broker
 from pinlake.objects import TOPICS_FOLDER, ObjectName, object_name
 from pinlake.sink.sink import SinkOptions, run_sink
@@ -202,10 +203,9 @@ def _to_bronze_alone(bench: Bench, name: str) -> Context:
     positions = Positions(lake)
 
     def load(make: Make) -> None:
-        lake.ensure("bronze")
         rows = make(positions.now())
         if rows is not None:
-            append(lake, pipeline.new_run(), rows, "bench")
+            append(lake, pipeline.new_run(), rows, LakeState())
 
     options = StreamOptions(until_end=True)
     settings = bench.settings(bench.work, lake)
@@ -225,7 +225,7 @@ def _new_objects(bench: Bench) -> Row:
 
 def _ingest(bench: Bench, dump: Path) -> Work:
     lake = bench.fresh_lake("ingested")
-    return lambda: ingest(lake, FolderStore(dump), None, pipeline.new_run())
+    return lambda: ingest(lake, FolderStore(dump), None, pipeline.new_run(), LakeState())
 
 
 def _dump_stream(bench: Bench, dump: Path) -> Work:

@@ -45,13 +45,10 @@ def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], t
     assert all(row["ok"] for row in work().check().collect())
     assert [row["topic"].split(".")[1] for row in work().connect().collect()] == ["geo", "pin", "user"]
     assert json.loads(values.read_text()) == {"source": passed["source"]}
-    for topic in ("pin", "geo", "user"):
-        (row,) = work(topic=topic).ingest().collect()
-        assert (row["topic"], row["new_objects"] > 0, row["other_names"]) == (topic, True, 0)
-        assert work(topic=topic).ingest().collect() == [(topic, 0, 0)]
-    for topic in ("pin", "geo", "user"):
-        (row,) = work(topic=topic).clean().collect()
-        assert (row["topic"], row["new_records"] > 30, row["quarantined"]) == (topic, True, 0)
+    topics = ("pin", "geo", "user")
+    assert [(row[0], row[1] > 0, row[2]) for row in work().ingest().collect()] == [(each, True, 0) for each in topics]
+    assert work().ingest().collect() == [(each, 0, 0) for each in topics]
+    assert [(row[0], row[1] > 30, row[2]) for row in work().clean().collect()] == [(each, True, 0) for each in topics]
     counted = {row["records"]: row[1:] for row in work().quality().collect()}
     assert (counted["silver"], counted["backlog"]) == ((30,) * 3, (0,) * 3)
     assert json.loads(values.read_text()) == {"posts": 30}
@@ -81,10 +78,10 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
     made: list[tuple[str, str, str]] = []
     dbutils = DbUtils()
     dbutils.widgets.text = lambda *given: made.append(given)  # type: ignore[method-assign]
-    notebook.widgets(dbutils, "source", "topic")
+    notebook.widgets(dbutils, "source", "audit")
     assert made == [
         ("source", "", "source: folder of the dump, or s3://bucket/prefix: it holds topics/"),
-        ("topic", "", "topic: pin, geo or user; empty for all three"),
+        ("audit", "", "audit: true: compare all names, sizes and times with bronze"),
     ]
     with pytest.raises(UsageError, match="no widget is called sauce; there are source, "):
         notebook.widgets(dbutils, "sauce")
@@ -93,7 +90,6 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
-        ({"topic": "pins"}, UsageError, "widget topic holds 'pins'; give pin, geo, user, or nothing for all"),
         ({"audit": "perhaps"}, UsageError, "widget audit holds 'perhaps'; give true or false"),
         (
             {"first_date": "3 March"},

@@ -79,9 +79,8 @@ def run(
         pipeline.check_lake(call.settings)
         this_run = call.new_run()
         with waiting(call.settings, "running"), call.writing(this_run) as opened:
-            counts = pipeline.run_all(opened, call.settings, this_run, audit)
-            answers = all_answers(opened)
-        show_run(counts, answers, form, out)
+            done = pipeline.run_all(opened, call.settings, this_run, audit)
+        show_run(done.counts, all_answers(done.answers), form, out)
 
 
 @app.command()
@@ -121,7 +120,6 @@ def clean(
         this_run = call.new_run()
         with waiting(call.settings, "cleaning"), call.writing(this_run) as opened:
             pipeline.run_clean(opened, call.settings, this_run)
-            pipeline.run_join(opened, this_run)
             pipeline.run_account(opened, this_run)
 
 
@@ -155,7 +153,7 @@ def answer(
     """A gold table, or all of them."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
         from pinlake.lake.model import GOLD
-        from pinlake.query.gold import check_name, ordered
+        from pinlake.query.gold import check_name, ordered, read_answers
         from pinlake.report.answers import all_answers, show_answers, write_answers
         from pinlake.report.output import Result, write
 
@@ -169,7 +167,7 @@ def answer(
         if name is not None:
             write(Result.of(ordered(opened, name), GOLD[name].comment), form, out)
             return
-        answers = all_answers(opened)
+        answers = all_answers(read_answers(opened))
         if to is None:
             show_answers(answers, form, out)
             return
@@ -187,9 +185,10 @@ def status(
 ) -> None:
     """Row accounting for each topic, the last run, and the backlog."""
     with command(file, lake=lake, log_format=log_format, log_level=log_level) as call:
-        from pinlake.lake.accounting import account, last_run
+        from pinlake.lake.accounting import account
+        from pinlake.lake.row_count import last_run
         from pinlake.report.output import to_json, write
-        from pinlake.report.status import missing_table, status_document, status_rows, status_table
+        from pinlake.report.status import missing_table, moment, status_document, status_rows, status_table
 
         opened = call.existing_lake()
         counts, last = account(opened), last_run(opened)
@@ -200,7 +199,7 @@ def status(
         if form is Format.TABLE:
             if counts.missing:
                 out.print(missing_table(counts).table(20, "pinlake status --format json"))
-            out.print(f"last run: {last['run_id']} at {last['at']}" if last else "no run was counted yet")
+            out.print(f"last run: {last.run_id} at {moment(last.at)}" if last else "no run was counted yet")
             out.print(f"backlog: {counts.backlog:,} records" if counts.backlog else "backlog: none")
 
 

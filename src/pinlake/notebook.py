@@ -24,7 +24,7 @@ from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
 from pinlake.objects import TOPICS_FOLDER
-from pinlake.query.gold import ordered
+from pinlake.query.gold import ordered, read_answers
 from pinlake.report.output import shown
 from pinlake.report.views import turned
 from pinlake.session import session_for
@@ -34,14 +34,12 @@ from pinlake.store.open import open_for
 from pinlake.stream.open import DUMP, open_source
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
-from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 # Widgets that are no settings: what one task of a job does.
 _TASK_WIDGETS = {
-    "topic": "pin, geo or user; empty for all three",
     "audit": "true: compare all names, sizes and times with bronze",
     "first_date": "only records ingested on this day, in UTC, or later: 2026-11-24",
     "last_date": "only records ingested on this day or earlier",
@@ -64,15 +62,12 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
     """The work that the widgets describe. Raises SettingsError or UsageError for a widget with nonsense in it."""
     given = {name: value.strip() for name, value in dbutils.widgets.getAll().items() if value.strip()}
     task = {name: given.pop(name) for name in _TASK_WIDGETS if name in given}
-    if (topic := task.get("topic")) is not None and topic not in TOPICS:
-        raise UsageError(f"widget topic holds {topic!r}; give {', '.join(TOPICS)}, or nothing for all")
     if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
         raise UsageError(f"widget audit holds {audit!r}; give true or false")
     days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
     settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
-    topics = (topic,) if topic else tuple(TOPICS)
     seconds = _seconds(task.get("seconds"))
-    return Work(dbutils, settings, spark, topics, audit == "true", days, task.get("confirm"), seconds)
+    return Work(dbutils, settings, spark, audit == "true", days, task.get("confirm"), seconds)
 
 
 def _seconds(text: str | None) -> float | None:
@@ -94,7 +89,6 @@ class Work:
     dbutils: DbUtils
     settings: Settings
     given_spark: SparkSession | None
-    topics: Sequence[str]
     audit: bool
     days: Days | None
     confirm: str | None
@@ -126,7 +120,7 @@ class Work:
     def ingest(self) -> DataFrame:
         """New objects of the dump to bronze. Returns how many, and which other names were found."""
         with self._writing() as run:
-            found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit, self.topics)
+            found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
         rows = [(each.topic, len(each.objects), len(each.strangers)) for each in found]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
@@ -158,25 +152,24 @@ class Work:
         return self._frame("topic string, came bigint, bronze bigint, silver bigint", rows)
 
     def clean(self) -> DataFrame:
-        """New records of bronze to silver and quarantine. Returns how many went where."""
+        """New records of bronze to silver and quarantine, and the posts joined. Returns how many went where."""
         with self._writing() as run:
-            found = pipeline.run_clean(self.lake, self.settings, run, self.topics)
+            found = pipeline.run_clean(self.lake, self.settings, run)
         rows = [(each.topic, each.records, each.bad, round(each.bad_share, 4)) for each in found]
         return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
 
     def quality(self) -> DataFrame:
-        """Join the posts, count everything, and fail where the sums don't hold; task value `posts` is their number."""
+        """Count everything, and fail where the sums don't hold; task value `posts` is the number of posts."""
         with self._writing() as run:
-            pipeline.run_join(self.lake, run)
-            pipeline.run_account(self.lake, run)
-        self.dbutils.jobs.taskValues.set(key="posts", value=self.lake.read("silver_post").count())
+            counts = pipeline.run_account(self.lake, run)
+        self.dbutils.jobs.taskValues.set(key="posts", value=counts.posts)
         return self._counts(run)
 
     def query(self) -> DataFrame:
         """The ten gold tables. Returns the number of rows in each."""
         with self._writing() as run:
-            pipeline.run_query(self.lake, self.settings, run)
-        rows = [(name, table.comment, self.lake.read(name).count()) for name, table in GOLD.items()]
+            found = pipeline.run_query(self.lake, self.settings, run)
+        rows = [(name, GOLD[name].comment, len(answer)) for name, answer in found.items()]
         return self._frame("answer string, question string, rows bigint", rows)
 
     def answer(self, name: str) -> DataFrame:
@@ -185,10 +178,10 @@ class Work:
 
     def report(self) -> DataFrame:
         """The first row of each answer, as text: what to read when there is time for one table."""
-        rows = []
-        for name, table in GOLD.items():
-            first = self.answer(name).first()
-            rows.append((table.comment, ", ".join(map(shown, first)) if first else "no rows"))
+        rows = [
+            (GOLD[name].comment, ", ".join(map(shown, answer[0])) if answer else "no rows")
+            for name, answer in read_answers(self.lake).items()
+        ]
         return self._frame("question string, first_answer string", rows)
 
     def rebuild(self) -> DataFrame:

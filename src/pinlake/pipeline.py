@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pinlake.clean.backfill import Days, backfill
 from pinlake.clean.posts import update_posts
@@ -14,16 +14,17 @@ from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
 from pinlake.errors import QualityError, SourceError
 from pinlake.ingest.bronze import TopicIngest, ingest
 from pinlake.ingest.listing import choose_topic_id
-from pinlake.lake.accounting import Accounting, account, check_sums, publish
+from pinlake.lake.accounting import Accounting, account, check_sums
 from pinlake.lake.lake import Lake
 from pinlake.lake.place import FolderPlace, LakePlace
+from pinlake.lake.row_count import publish, versions
 from pinlake.lake.run import Run
-from pinlake.query.gold import Years, update_gold
+from pinlake.lake.state import LakeState, read_state
+from pinlake.query.gold import Rows, Years, update_gold
 from pinlake.settings import Settings
 from pinlake.store.base import Store
 from pinlake.store.folder import FolderStore
 from pinlake.store.open import need_boto3, open_for
-from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -85,52 +86,68 @@ def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
         yield
 
 
+class Outcome(NamedTuple):
+    """What a whole run ends with: the accounting, and the answers by the names of their gold tables."""
+
+    counts: Accounting
+    answers: dict[str, Rows]
+
+
 def run_ingest(
-    lake: Lake, settings: Settings, run: Run, audit: bool = False, topics: Sequence[str] = tuple(TOPICS)
+    lake: Lake, settings: Settings, run: Run, audit: bool = False, state: LakeState | None = None
 ) -> list[TopicIngest]:
-    """From the dump to bronze; a job may read each topic in a task of its own."""
+    """From the dump to bronze. `state` is that of the lake, where the caller has it, and is brought up to date."""
     store = check_source(settings)
-    return ingest(lake, store, settings.topic_id, run, audit, topics)
+    # Of the other tables it has to know what their last batch is: a batch has a number of its own.
+    return ingest(lake, store, settings.topic_id, run, state or read_state(lake), audit)
 
 
 def run_clean(
-    lake: Lake, settings: Settings, run: Run, topics: Sequence[str] = tuple(TOPICS), least_judged: int = 1
+    lake: Lake, settings: Settings, run: Run, least_judged: int = 1, state: LakeState | None = None
 ) -> list[TopicClean]:
-    """From bronze to the topics' silver tables, quarantine and drift. A run that the threshold stops is counted too."""
+    """From bronze to the topics' silver tables, quarantine and drift, and to silver_post, which joins the three.
+
+    A run that the threshold stops is counted too.
+    """
     lake.require("bronze", "ingest")
+    state = state or read_state(lake)
     try:
-        return clean(lake, run, settings.max_bad_share, topics, least_judged)
+        found = clean(lake, run, state, settings.max_bad_share, least_judged)
     except QualityError:
-        # Without a look at the sums: other topics may be in the middle of a task of their own.
-        publish(lake, run, [count for count in account(lake).topics if count.topic in topics])
+        # Without a look at the sums: what they are when a run was stopped, the next one tells.
+        publish(lake, run, account(lake).topics, counted_from=None)
         raise
+    update_posts(lake, run, state)
+    return found
 
 
-def run_join(lake: Lake, run: Run) -> None:
-    """From the topics' silver tables to silver_post."""
-    update_posts(lake, run)
-
-
-def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> None:
-    """From silver to gold."""
-    update_gold(lake, run, years(settings), force)
+def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> dict[str, Rows]:
+    """From silver to gold. Returns the answers."""
+    return update_gold(lake, run, years(settings), force)
 
 
 def run_account(lake: Lake, run: Run) -> Accounting:
     """Count every table, publish the counts, and raise AccountingError where the sums don't hold."""
+    counted_from = versions(lake)
     counts = account(lake)
-    publish(lake, run, counts.topics)
+    publish(lake, run, counts.topics, counted_from)
     check_sums(counts.topics)
     return counts
 
 
-def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Accounting:
-    """All stages in order, then the accounting."""
-    run_ingest(lake, settings, run, audit)
-    run_clean(lake, settings, run)
-    run_join(lake, run)
-    run_query(lake, settings, run)
-    return run_account(lake, run)
+def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Outcome:
+    """All stages in order, with the accounting before the questions: wrong sums give no answers."""
+    state = read_state(lake)
+    found = run_ingest(lake, settings, run, audit, state)
+    if state.last and state.settled and not any(topic.objects for topic in found):
+        # What was counted is there as it was: it is counted again when one of the tables has changed.
+        counts = Accounting(state.last.counts, [hole for topic in state.progress.values() for hole in topic.missing])
+        publish(lake, run, counts.topics, state.last.counted_from)
+        check_sums(counts.topics)
+        return Outcome(counts, run_query(lake, settings, run))
+    run_clean(lake, settings, run, state=state)
+    counts = run_account(lake, run)
+    return Outcome(counts, run_query(lake, settings, run, force=True))
 
 
 def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days | None = None) -> Accounting:
@@ -138,21 +155,23 @@ def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days 
     lake.require("bronze", "ingest")
     if what == "silver":
         if days:
-            backfill(lake, run, days)
+            state = read_state(lake)
+            backfill(lake, run, state, days)
         else:
-            rebuild_silver(lake, run, settings.max_bad_share)
-        run_join(lake, run)
+            state = rebuild_silver(lake, run, settings.max_bad_share)
+        update_posts(lake, run, state)
+    counts = run_account(lake, run)
     run_query(lake, settings, run, force=True)
-    return run_account(lake, run)
+    return counts
 
 
 def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> int:
     """Send quarantined records through again; silver, gold and the accounting follow."""
-    moved = replay(lake, run, topic)
+    moved = replay(lake, run, read_state(lake), topic)
     if not moved:
         return 0
-    run_query(lake, settings, run)
     run_account(lake, run)
+    run_query(lake, settings, run)
     return moved
 
 

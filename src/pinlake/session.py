@@ -27,7 +27,8 @@ LOCAL_CONFIG = {
     "spark.databricks.delta.snapshotPartitions": "1",
     # VACUUM lists with as many tasks, 10,000 by default.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-    "spark.databricks.delta.writeChecksumFile.enabled": "false",
+    # It asks the log of every table that a query aggregates whether its statistics give the answer: here they never do.
+    "spark.databricks.delta.optimizeMetadataQuery.enabled": "false",
     # Of each table that was touched within an hour, 10,000 by default, Delta keeps a snapshot of megabytes: a process
     # that opens lake after lake fills its memory. One lake has fewer tables than this.
     "spark.databricks.delta.delta.log.cacheSize": "60",

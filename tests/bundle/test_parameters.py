@@ -14,7 +14,7 @@ from tests.bundle.reading import ROOT, bundle, notebook_tasks
 
 JOBS = sorted(bundle("dev").jobs)
 # Widgets of one task of a job, which are no settings.
-OF_A_TASK = {"topic", "audit", "first_date", "last_date", "confirm", "seconds"}
+OF_A_TASK = {"audit", "first_date", "last_date", "confirm", "seconds"}
 
 
 def widgets_of(path: Path) -> set[str]:

@@ -273,9 +273,6 @@ def test_the_pipeline_is_this() -> None:
         "query": [("has_posts", "true")],
         "report": [("query", None)],
     }
-    for key in ("ingest", "clean"):
-        assert tasks[key]["for_each_task"]["inputs"] == '["pin", "geo", "user"]'
-        assert tasks[key]["for_each_task"]["concurrency"] == 1
 
 
 def test_the_arrival_of_files_starts_the_pipeline() -> None:

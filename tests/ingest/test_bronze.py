@@ -18,6 +18,7 @@ from pinlake.ingest.bronze import ingest
 from pinlake.ingest.reader import Sized, group
 from pinlake.lake.accounting import account
 from pinlake.lake.lake import Lake
+from pinlake.lake.state import LakeState, read_state
 from pinlake.objects import ObjectName
 from pinlake.store.base import Content
 from pinlake.store.folder import FolderStore
@@ -41,7 +42,7 @@ class Dump:
 
     def read(self, audit: bool = False) -> int:
         """How many objects were read."""
-        found = ingest(self.lake, FolderStore(self.folder), None, pipeline.new_run(), audit)
+        found = ingest(self.lake, FolderStore(self.folder), None, pipeline.new_run(), read_state(self.lake), audit)
         return sum(len(topic.objects) for topic in found)
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -148,10 +149,10 @@ def test_where_nothing_may_be_read_nothing_is_taken_in(dump: Dump) -> None:
     with pytest.raises(
         SourceError, match=r"no object of .* 5 that were tried: .*\+0000000008.json is forbidden; .*s3:Get"
     ):
-        ingest(dump.lake, Locked(dump.folder, first_open=9), None, pipeline.new_run())
+        ingest(dump.lake, Locked(dump.folder, first_open=9), None, pipeline.new_run(), LakeState())
     assert dump.rows("bronze", "offset") == []
     # Some that may not are recorded, and stop nothing.
-    ingest(dump.lake, Locked(dump.folder, first_open=3), None, pipeline.new_run())
+    ingest(dump.lake, Locked(dump.folder, first_open=3), None, pipeline.new_run(), LakeState())
     assert dump.lake.read("bronze").where("problem IS NOT NULL").count() == 3
     assert len(dump.rows("bronze", "offset")) == 9
 
@@ -159,7 +160,9 @@ def test_where_nothing_may_be_read_nothing_is_taken_in(dump: Dump) -> None:
 def test_a_partition_that_may_be_read_is_taken_in_beside_those_that_may_not(dump: Dump) -> None:
     """The few objects that are tried first may all be of the others."""
     dump.write(**{f"p{partition}_{n}": '{"index":1}' for partition in (0, 2) for n in range(7)}, p1_0='{"index":2}')
-    ingest(dump.lake, Locked(dump.folder, first_open=9, open_to_all="partition=1"), None, pipeline.new_run())
+    ingest(
+        dump.lake, Locked(dump.folder, first_open=9, open_to_all="partition=1"), None, pipeline.new_run(), LakeState()
+    )
     assert dump.lake.read("bronze").where("problem IS NULL").select("partition").collect() == [(1,)]
 
 

@@ -10,6 +10,10 @@ BRONZE = (
 )
 
 
+def bronze(spark, rows):
+    return spark.createDataFrame(rows, BRONZE).selectExpr("*", "1L AS batch", "'t0' AS topic_id")
+
+
 def test_the_highest_start_and_the_holes_of_each_partition(spark):
     rows = [
         # no hole: three messages, then one, the first object read twice
@@ -46,7 +50,7 @@ def test_a_partition_that_a_stream_went_on_with(spark):
         # records of Kinesis are numbered in their stream
         ("geo", 0, 7, 1, 0, None, "kinesis/t0-geo/shardId-000000000000/1"),
     ]
-    found = progress(spark.createDataFrame(rows, BRONZE))
+    found = progress(bronze(spark, rows))
     pin = found["pin"]
     assert (pin.ends, pin.streamed) == ({0: 13, 1: 5}, {0})
     assert found["geo"].missing == []

@@ -13,10 +13,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinlake import pipeline
-from pinlake.lake.accounting import Accounting, TopicCount, account
+from pinlake.lake.accounting import Accounting, account
 from pinlake.lake.lake import Lake
-from pinlake.lake.model import GOLD, TABLES
-from pinlake.query.gold import ordered
+from pinlake.lake.model import TABLES
+from pinlake.lake.row_count import TopicCount
+from pinlake.query.gold import read_answers
 from pinlake.settings import Settings
 
 
@@ -30,7 +31,7 @@ class Place:
 
     def run(self, audit: bool = False, **changed: Any) -> Accounting:
         settings = self.settings.model_copy(update=changed)
-        return pipeline.run_all(self.lake, settings, pipeline.new_run(), audit)
+        return pipeline.run_all(self.lake, settings, pipeline.new_run(), audit).counts
 
     def run_to_silver(self, **changed: Any) -> Accounting:
         """A run without the questions."""
@@ -38,7 +39,6 @@ class Place:
         run = pipeline.new_run()
         pipeline.run_ingest(self.lake, settings, run)
         pipeline.run_clean(self.lake, settings, run)
-        pipeline.run_join(self.lake, run)
         return pipeline.run_account(self.lake, run)
 
     def counts(self) -> dict[str, TopicCount]:
@@ -48,7 +48,7 @@ class Place:
         return [tuple(row) for row in self.lake.query(query).collect()]
 
     def answers(self) -> dict[str, list[tuple[Any, ...]]]:
-        return {name: [tuple(row) for row in ordered(self.lake, name).collect()] for name in GOLD}
+        return read_answers(self.lake)
 
     def content(self, *tables: str) -> dict[str, list[str]]:
         """Every row of these tables, as text in a fixed order, without what only says when a row was made."""

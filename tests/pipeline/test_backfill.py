@@ -17,9 +17,11 @@ from pinlake import pipeline
 from pinlake.clean import silver
 from pinlake.clean.backfill import Days, backfill
 from pinlake.clean.geo import clean_geo
+from pinlake.clean.posts import update_posts
 from pinlake.errors import UsageError
 from pinlake.lake import lake as lake_module
 from pinlake.lake.run import Run
+from pinlake.lake.state import read_state
 from tests.conftest import write_dump_files
 from tests.pipeline.conftest import Place
 from tests.pipeline.test_faults import geo, pin, user
@@ -68,7 +70,6 @@ def yesterday(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(silver.CLEANERS, "geo", rejecting("Chile"))
         pipeline.run_clean(made.lake, made.settings, run)
-        pipeline.run_join(made.lake, run)
     assert countries(made) == {0: "Peru", 1: "Peru", 2: "Fiji", 3: "Fiji"}
     assert quarantined(made) == [10, 20, 21, 22]
     return made
@@ -93,16 +94,17 @@ def whole(
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(silver.CLEANERS, "geo", rejecting("Fiji"))
         run = pipeline.new_run()
-        silver.rebuild_silver(made.lake, run)
-        pipeline.run_join(made.lake, run)
+        state = silver.rebuild_silver(made.lake, run)
+        update_posts(made.lake, run, state)
     return made.content(*SILVER, "quarantine", "drift")
 
 
 def again(place: Place, days: Days) -> None:
     """A rebuild without the questions; fails where the sums don't hold."""
     run = pipeline.new_run()
-    backfill(place.lake, run, days)
-    pipeline.run_join(place.lake, run)
+    state = read_state(place.lake)
+    backfill(place.lake, run, state, days)
+    update_posts(place.lake, run, state)
     pipeline.run_account(place.lake, run)
 
 

@@ -101,7 +101,7 @@ def whole(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory)
             ],
             id="named",
         ),
-        pytest.param([said("silver_post"), writing("users_joined_by_year")], id="late"),
+        pytest.param([said("silver_post"), writing("answers")], id="late"),
         pytest.param([lines(AT_RANDOM)], id=f"random: {AT_RANDOM} lines"),
     ],
 )

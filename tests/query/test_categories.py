@@ -6,6 +6,7 @@ from pinlake.query.categories import (
     top_category_by_country,
     top_category_by_year,
 )
+from pinlake.query.counted import count_posts
 
 
 def test_the_top_category_is_the_one_with_most_posts_in_the_country(posts, expect):
@@ -27,7 +28,7 @@ def test_the_top_category_is_the_one_with_most_posts_in_the_country(posts, expec
         ],
     )
     expect(
-        top_category_by_country(rows),
+        top_category_by_country(count_posts(rows)),
         "country category category_count",
         [("Peru", "art", 3), ("Chad", "travel", 2), ("Chad", "finance", 2), ("Iran", "quotes", 1)],
     )
@@ -50,7 +51,7 @@ def test_posts_of_each_category_in_each_year(posts, expect, any_time_zone):
         ],
     )
     expect(
-        category_posts_by_year(rows),
+        category_posts_by_year(count_posts(rows)),
         "post_year category category_count",
         [(1999, "art", 1), (2017, "art", 1), (2018, "art", 2), (2018, "beauty", 1), (2019, "art", 1), (2031, "art", 1)],
     )
@@ -72,17 +73,17 @@ def test_the_top_category_of_the_years_asked_for(posts, expect):
     )
     columns = "post_year category category_count"
     by_default = [(2018, "beauty", 2), (2020, "travel", 1), (2020, "finance", 1), (2022, "quotes", 1)]
-    expect(top_category_by_year(rows), columns, by_default)
-    expect(top_category_by_year(rows, 2017, 2018), columns, [(2017, "art", 3), (2018, "beauty", 2)])
-    expect(top_category_by_year(rows, 2023, 2030), columns, [(2023, "art", 1)])
-    expect(top_category_by_year(rows, 2022, 2018), columns, [])
+    expect(top_category_by_year(count_posts(rows)), columns, by_default)
+    expect(top_category_by_year(count_posts(rows), 2017, 2018), columns, [(2017, "art", 3), (2018, "beauty", 2)])
+    expect(top_category_by_year(count_posts(rows), 2023, 2030), columns, [(2023, "art", 1)])
+    expect(top_category_by_year(count_posts(rows), 2022, 2018), columns, [])
 
 
 def test_the_top_category_of_each_age_group(posts, expect):
     ages = [(17, "art"), (None, "art"), (18, "beauty"), (24, "beauty"), (25, "travel"), (35, "quotes"), (36, "finance")]
     ages += [(50, "finance"), (50, "vehicles"), (51, "tattoos"), (120, "tattoos"), (19, "vehicles"), (60, None)]
     expect(
-        top_category_by_age_group(posts("age category", ages)),
+        top_category_by_age_group(count_posts(posts("age category", ages))),
         "age_group category category_count",
         [
             ("Unknown", "art", 2),

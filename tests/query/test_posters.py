@@ -36,7 +36,7 @@ def test_a_posters_count_is_the_highest_seen_in_the_country(posts, expect):
         ("Iran", "none", 0),
     ]
     expect(top_user_by_country(rows), columns, expected)
-    expect(top_country_by_followers(rows), "country follower_count", [("Chad", 2_000_000)])
+    expect(top_country_by_followers(top_user_by_country(rows)), "country follower_count", [("Chad", 2_000_000)])
 
 
 def test_the_top_country_is_one_row_for_each_country_that_ties(posts, expect):
@@ -53,4 +53,4 @@ def test_the_top_country_is_one_row_for_each_country_that_ties(posts, expect):
         ],
     )
     expected = [("Peru", 3_000_000_000), ("Chad", 3_000_000_000)]
-    expect(top_country_by_followers(rows), "country follower_count", expected)
+    expect(top_country_by_followers(top_user_by_country(rows)), "country follower_count", expected)

@@ -1,5 +1,6 @@
 """Questions about users. A user is a name, an age and a time of joining: many posts, one user."""
 
+from pinlake.query.counted import count_users
 from pinlake.query.users import users_joined_by_year
 
 
@@ -26,6 +27,6 @@ def test_users_are_counted_and_not_their_posts(posts, expect, any_time_zone):
         ],
     )
     columns = "join_year number_users_joined"
-    expect(users_joined_by_year(users), columns, [(2015, 1), (2016, 6), (2017, 1), (2020, 1)])
-    expect(users_joined_by_year(users, 2014, 2015), columns, [(2014, 1), (2015, 1)])
-    expect(users_joined_by_year(users, 2021, 2030), columns, [(2021, 1)])
+    expect(users_joined_by_year(count_users(users)), columns, [(2015, 1), (2016, 6), (2017, 1), (2020, 1)])
+    expect(users_joined_by_year(count_users(users), 2014, 2015), columns, [(2014, 1), (2015, 1)])
+    expect(users_joined_by_year(count_users(users), 2021, 2030), columns, [(2021, 1)])

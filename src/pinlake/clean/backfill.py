@@ -14,10 +14,10 @@ from pyspark.sql import functions as F
 from pinlake.clean.latest import latest, record_hash
 from pinlake.clean.silver import PLACE, clean_records, content_columns, drift_rows, good, only, quarantine_rows
 from pinlake.errors import UsageError
-from pinlake.lake.accounting import cleaned_batch, mark_cleaned
 from pinlake.lake.lake import Lake
 from pinlake.lake.parallel import side_by_side
 from pinlake.lake.run import Run
+from pinlake.lake.state import LakeState, mark_cleaned
 from pinlake.topics import TOPICS, Topic
 
 
@@ -68,22 +68,23 @@ class _Part:
     cleaned: DataFrame
 
 
-def backfill(lake: Lake, run: Run, days: Days) -> None:
+def backfill(lake: Lake, run: Run, state: LakeState, days: Days) -> None:
     """Clean the records again that were ingested on these days. The caller joins the posts afterwards.
 
     Records that no run has cleaned yet are left to `clean`. Raises UsageError, before anything is written, where a
     record of another day would leave its post: a range can't be right then.
     """
-    found = side_by_side(*[lambda topic=topic: _part(lake, topic, run, days) for topic in TOPICS.values()])
+    found = side_by_side(*[lambda topic=topic: _part(lake, state, topic, run, days) for topic in TOPICS.values()])
     # An empty silver_post is made anew by whatever joins next: also where this is stopped.
     lake.delete("silver_post")
+    state.joined.update(dict.fromkeys(TOPICS, 0))
     for part in found:
         if part:
             _write(lake, part, run)
 
 
-def _part(lake: Lake, topic: Topic, run: Run, days: Days) -> _Part | None:
-    last_batch = cleaned_batch(lake, topic.name)
+def _part(lake: Lake, state: LakeState, topic: Topic, run: Run, days: Days) -> _Part | None:
+    last_batch = state.cleaned[topic.name]
     is_cleaned = (F.col("batch") <= last_batch) & F.col("problem").isNull()
     records = lake.read("bronze").where((F.col("topic") == topic.name) & is_cleaned)
     records = records.withColumn("_record", record_hash())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.issues import Issue, both, issues
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import SILVER_POST
 from pinlake.lake.run import Run
+from pinlake.lake.state import LakeState
 from pinlake.topics import TOPICS
 
 
@@ -34,34 +36,43 @@ def join_posts(pins: DataFrame, geo: DataFrame, users: DataFrame) -> DataFrame:
     return joined.withColumn("_warnings", warnings).select(*SILVER_POST.column_names)
 
 
-def update_posts(lake: Lake, run: Run, also: DataFrame | None = None) -> None:
-    """Bring silver_post up to date with the three silver tables.
+def update_posts(lake: Lake, run: Run, state: LakeState, also: DataFrame | None = None) -> None:
+    """Bring silver_post up to date with the three silver tables, and `state` with it.
 
     `also` holds ids (ind) of posts that changed without a new batch, as those of replayed records do.
     """
     silver = {name: lake.require(topic.silver_table, "clean") for name, topic in TOPICS.items()}
-    posts = lake.read("silver_post")
-    seen = posts.agg(*[F.coalesce(F.max(f"_{name}_batch"), F.lit(0)).alias(name) for name in TOPICS]).first()
-    assert seen is not None  # an aggregate without groups always has a row
-    if not any(seen):
-        joined = join_posts(silver["pin"], silver["geo"], silver["user"])
-        if not lake.exists("silver_post") or not joined.isEmpty():
-            lake.replace("silver_post", joined)
+    if not any(state.joined.values()):
+        if not lake.exists("silver_post") or all(state.in_silver.values()):
+            lake.replace("silver_post", join_posts(silver["pin"], silver["geo"], silver["user"]))
             run.report("clean", "silver_post made")
-        return
-    newer = [side.where(F.col("_last_batch") > seen[name]).select("ind") for name, side in silver.items()]
-    changed = reduce(DataFrame.union, [*newer, *([also] if also is not None else [])]).distinct()
-    bounds = changed.agg(F.count("*").alias("posts"), F.min("ind").alias("first"), F.max("ind").alias("last")).first()
-    assert bounds is not None
-    if not bounds["posts"]:
+    elif also is not None or any(state.in_silver[name] > state.joined[name] for name in TOPICS):
+        _merge_changed(lake, run, state, silver, also)
+    state.joined.update(state.in_silver)
+    state.changed = None
+
+
+def _merge_changed(
+    lake: Lake, run: Run, state: LakeState, silver: Mapping[str, DataFrame], also: DataFrame | None
+) -> None:
+    bounds = state.changed if state.changed and also is None else _bounds(state, silver, also)
+    if bounds is None:
         return
     # The bounds let Delta pass over files that hold none of the changed posts; a join alone reads them all.
-    within = F.col("ind").between(bounds["first"], bounds["last"])
-    sides = [side.where(within).join(changed, "ind", "left_semi") for side in silver.values()]
-    joined = join_posts(*sides)
-    written = joined.count()
-    if written:
-        # An orphan's batch shows nowhere in silver_post, so it is looked at again until its other half comes.
-        on = f"old.ind = new.ind AND old.ind BETWEEN {bounds['first']} AND {bounds['last']}"
-        lake.merge("silver_post", joined, on)
-    run.report("clean", f"{written:,} posts written to silver_post")
+    within = F.col("ind").between(*bounds)
+    joined = join_posts(*[side.where(within) for side in silver.values()])
+    # An orphan's batch shows nowhere in silver_post, so it is looked at again until its other half comes.
+    is_newer = reduce(Column.__or__, [F.col(f"_{name}_batch") > state.joined[name] for name in TOPICS])
+    changed = joined.where(is_newer)
+    if also is not None:
+        changed = changed.unionByName(joined.where(~is_newer).join(also, "ind", "left_semi"))
+    done = lake.merge("silver_post", changed, f"old.ind = new.ind AND old.ind BETWEEN {bounds[0]} AND {bounds[1]}")
+    run.report("clean", f"{done.collect()[0]['num_affected_rows']:,} posts written to silver_post")
+
+
+def _bounds(state: LakeState, silver: Mapping[str, DataFrame], also: DataFrame | None) -> tuple[int, int] | None:
+    """The least and the highest id (ind) of a post that changed since posts were joined; None where none did."""
+    newer = [side.where(F.col("_last_batch") > state.joined[name]).select("ind") for name, side in silver.items()]
+    changed = reduce(DataFrame.union, [*newer, *([also] if also is not None else [])])
+    row = changed.agg(F.min("ind").alias("first"), F.max("ind").alias("last")).first()
+    return (row["first"], row["last"]) if row and row["first"] is not None else None

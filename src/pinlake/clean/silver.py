@@ -1,17 +1,17 @@
 """From bronze to silver, quarantine and drift: only the batches that are not in yet, each table in one commit.
 
 Progress is in the silver tables: the last ingest batch in them. Quarantine and drift are written first, silver last,
-so a run that is stopped anywhere is finished by the next.
+so a run that is stopped anywhere is finished by the next. A record is cleaned twice: where bad ones go to quarantine
+and all are counted, and where good ones go to silver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
 from pinlake.clean.geo import clean_geo
@@ -20,12 +20,12 @@ from pinlake.clean.pins import clean_pin
 from pinlake.clean.posts import update_posts
 from pinlake.clean.records import parse
 from pinlake.clean.users import clean_user
-from pinlake.errors import LakeError, QualityError
-from pinlake.lake.accounting import cleaned_batch, mark_cleaned
+from pinlake.errors import QualityError
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import TABLES
 from pinlake.lake.parallel import side_by_side
 from pinlake.lake.run import Run
+from pinlake.lake.state import LakeState, mark_cleaned, state_of_damaged
 from pinlake.topics import TOPICS, Topic
 
 # What identifies a record in bronze and in quarantine.
@@ -36,14 +36,16 @@ CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo"
 
 @dataclass(frozen=True)
 class TopicClean:
-    """What cleaning found in one topic's new records, `pending`, up to ingest batch `batch`. `bad` went to quarantine.
+    """What cleaning found in one topic's new records, `pending`, of ingest batches `first` to `batch`.
 
-    `judged` are those whose object was not read again since, with other content; the threshold looks at these alone.
-    `drifted` have fields that were not as expected; the last batch with a good record is `last_good`.
+    `bad` went to quarantine. `judged` are those whose object was not read again since, with other content; the
+    threshold looks at these alone. `drifted` have fields that were not as expected. The last batch with a good record
+    is `last_good`, and the ids (ind) of good ones are from `least_ind` to `highest_ind`.
     """
 
     topic: str
-    pending: DataFrame
+    pending: DataFrame | None = None
+    first: int = 0
     batch: int = 0
     records: int = 0
     bad: int = 0
@@ -51,6 +53,8 @@ class TopicClean:
     judged_bad: int = 0
     drifted: int = 0
     last_good: int = 0
+    least_ind: int | None = None
+    highest_ind: int | None = None
 
     @property
     def bad_share(self) -> float:
@@ -67,18 +71,24 @@ def content_columns(topic: Topic) -> list[str]:
     return [name for name in TABLES[topic.silver_table].column_names if not name.startswith("_")]
 
 
-def clean(
-    lake: Lake, run: Run, max_bad_share: float, topics: Sequence[str] = tuple(TOPICS), least_judged: int = 1
-) -> list[TopicClean]:
-    """Clean the new records of these topics.
+def clean(lake: Lake, run: Run, state: LakeState, max_bad_share: float, least_judged: int = 1) -> list[TopicClean]:
+    """Clean the new records, and bring `state` up to date.
 
     Raises QualityError before any silver table is written where the bad share of a topic's new records, if these are
     `least_judged` or more, is above `max_bad_share`; the bad records are in quarantine then, to be looked at.
     """
-    found: list[TopicClean] = side_by_side(*[lambda topic=TOPICS[name]: _sort_out(lake, topic, run) for name in topics])
+    are_joined = state.joined == state.in_silver
+    found = _sort_out(lake, run, state)
     _judge(found, max_bad_share, least_judged)
-    side_by_side(*[lambda result=result: _upsert(lake, result, run) for result in found])
+    state.changed = _ids(found) if are_joined else None
+    side_by_side(*[lambda result=result: _upsert(lake, run, state, result) for result in found])
     return found
+
+
+def _ids(found: Sequence[TopicClean]) -> tuple[int, int] | None:
+    """The least and the highest id of a post with a good record; None where there is none."""
+    ids = [ind for each in found for ind in (each.least_ind, each.highest_ind) if ind is not None]
+    return (min(ids), max(ids)) if ids else None
 
 
 def _judge(found: Sequence[TopicClean], max_bad_share: float, least_judged: int) -> None:
@@ -93,29 +103,26 @@ def _judge(found: Sequence[TopicClean], max_bad_share: float, least_judged: int)
             )
 
 
-def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> None:
-    """Make quarantine, drift and silver anew from all of bronze.
+def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> LakeState:
+    """Make quarantine, drift and silver anew from all of bronze. Returns the state that this leaves.
 
     Raises QualityError before anything is touched where a topic has records that silver doesn't have yet, and more than
     this share of them is bad: what a run was stopped for doesn't come in by a rebuild.
     """
-    found = []
-    for topic in TOPICS.values():
-        # A table without rows can't say what was taken in before, with which share; nor can one that another version of
-        # pinlake made, or that is damaged, which is what a rebuild is for.
-        cleaned = 0
-        with suppress(LakeError):
-            cleaned = cleaned_batch(lake, topic.name)
-        if cleaned:
-            found.append(_look(lake, topic, cleaned))
-    _judge(found, max_bad_share, least_judged=1)
+    # A table without rows can't say what was taken in before, with which share; nor can one that another version of
+    # pinlake made, or that is damaged, which is what a rebuild is for.
+    before = state_of_damaged(lake)
+    _judge([_look(lake, before, name) for name in TOPICS if before.cleaned[name]], max_bad_share, least_judged=1)
     # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
     for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
-        lake.empty(table)
-    clean(lake, run, max_bad_share=1.0)
+        if lake.exists(table):
+            lake.empty(table)
+    state = LakeState(before.progress, before.ingested, topic_id=before.topic_id, path=before.path)
+    clean(lake, run, state, max_bad_share=1.0)
+    return state
 
 
-def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
+def replay(lake: Lake, run: Run, state: LakeState, topic_name: str | None = None) -> int:
     """Clean quarantined records again with today's rules; those that pass move to silver. Returns how many did.
 
     Records of a batch that silver doesn't have yet are left to `clean`. Silver takes a record in once however often it
@@ -126,18 +133,18 @@ def replay(lake: Lake, run: Run, topic_name: str | None = None) -> int:
     for topic in TOPICS.values():
         if topic_name not in (None, topic.name):
             continue
-        settled = (F.col("topic") == topic.name) & (F.col("batch") <= cleaned_batch(lake, topic.name))
+        settled = (F.col("topic") == topic.name) & (F.col("batch") <= state.cleaned[topic.name])
         quarantined = lake.read("quarantine").where(settled)
         again = _bronze(lake, topic).join(quarantined.select(*PLACE), list(PLACE), "left_semi")
         passing = good(clean_records(again, topic))
         count = passing.count()
         run.report("replay", f"{topic.name}: {count:,} of {quarantined.count():,} records pass")
         if count:
-            _merge(lake, topic, passing)
+            _merge(lake, topic, passing, is_empty=not state.in_silver[topic.name])
             passed[topic] = passing
             moved += count
     if passed:
-        update_posts(lake, run, reduce(DataFrame.union, [rows.select("ind") for rows in passed.values()]))
+        update_posts(lake, run, state, reduce(DataFrame.union, [rows.select("ind") for rows in passed.values()]))
     for topic, rows in passed.items():
         places = rows.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in PLACE])
         lake.remove("quarantine", places)
@@ -161,64 +168,101 @@ def good(cleaned: DataFrame) -> DataFrame:
     return only(cleaned, F.col("_errors").isNull())
 
 
-def _look(lake: Lake, topic: Topic, cleaned: int) -> TopicClean:
-    """Count the pending records: those after the batch up to which the topic was cleaned."""
-    waiting = lake.read("bronze").where((F.col("topic") == topic.name) & (F.col("batch") > cleaned))
-    batches = waiting.agg(F.min("batch").alias("first"), F.max("batch").alias("last")).first()
-    first, last = (batches["first"], batches["last"]) if batches and batches["last"] else (cleaned, cleaned)
+def _pending(lake: Lake, state: LakeState, topic: Topic) -> DataFrame:
+    """The topic's records that were not cleaned yet, cleaned."""
     # Nothing above the last one: what another run adds meanwhile is for the next.
-    pending = clean_records(_bronze(lake, topic).where(F.col("batch").between(cleaned + 1, last)), topic)
-    if last == cleaned:
-        return TopicClean(topic.name, pending)
-    drifted = F.size("_drift") > 0
+    first, last = state.cleaned[topic.name] + 1, state.ingested[topic.name]
+    return clean_records(_bronze(lake, topic).where(F.col("batch").between(first, last)), topic)
+
+
+def _counts() -> list[Column]:
+    """Of cleaned records, by the names of TopicClean."""
     is_bad = F.col("_errors").isNotNull()
+    return [
+        F.count(F.lit(1)).alias("records"),
+        F.count_if(is_bad).alias("bad"),
+        F.count_if(F.size("_drift") > 0).alias("drifted"),
+        F.coalesce(F.min("_batch"), F.lit(0)).alias("first"),
+        F.min(F.when(~is_bad, F.col("ind"))).alias("least_ind"),
+        F.max(F.when(~is_bad, F.col("ind"))).alias("highest_ind"),
+        F.coalesce(F.max(F.when(~is_bad, F.col("_batch"))), F.lit(0)).alias("last_good"),
+    ]
+
+
+def _look(lake: Lake, state: LakeState, name: str) -> TopicClean:
+    """What is in one topic's pending records; nothing is written."""
+    if not state.pending(name):
+        return TopicClean(name)
+    pending = _pending(lake, state, TOPICS[name])
+    row = pending.agg(*_counts()).first()
+    assert row is not None  # an aggregate without groups always has one row
+    return _judged(TopicClean(name, pending, batch=state.ingested[name], **row.asDict()))
+
+
+def _judged(found: TopicClean) -> TopicClean:
+    """With what the threshold looks at."""
+    if not found.bad or found.first == found.batch or found.pending is None:
+        return replace(found, judged=found.records, judged_bad=found.bad)
     # After a run that the threshold stopped, an object may be there twice: as it was, and mended.
     last_of_object = F.max("_batch").over(Window.partitionBy("_path"))
-    judged = F.lit(True) if first == last else F.col("_batch") == last_of_object
-    row = (
-        pending.select("_batch", is_bad.alias("bad"), drifted.alias("drifted"), judged.alias("judged"))
-        .agg(
-            F.count("*").alias("records"),
-            F.count_if("bad").alias("bad"),
-            F.count_if("drifted").alias("drifted"),
-            F.count_if("judged").alias("judged"),
-            F.count_if(F.col("judged") & F.col("bad")).alias("judged_bad"),
-            F.coalesce(F.max(F.when(~F.col("bad"), F.col("_batch"))), F.lit(0)).alias("last_good"),
-        )
-        .first()
-    )
-    assert row is not None  # an aggregate without groups always has one row
-    return TopicClean(topic.name, pending, last, **row.asDict())
+    rows = found.pending.select("_batch", F.col("_errors").isNotNull().alias("bad"), last_of_object.alias("last"))
+    counts = rows.where(F.col("_batch") == F.col("last")).agg(F.count(F.lit(1)), F.count_if("bad")).first()
+    assert counts is not None
+    return replace(found, judged=counts[0], judged_bad=counts[1])
 
 
-def _sort_out(lake: Lake, topic: Topic, run: Run) -> TopicClean:
-    """Quarantine and drift of the pending records."""
-    cleaned = cleaned_batch(lake, topic.name)
-    found = _look(lake, topic, cleaned)
-    if not found.records:
-        # Objects may come of which none gives a record.
-        run.report("clean", f"{topic.name}: {'no records' if found.batch else 'nothing new'}")
-        return found
-    run.report("clean", f"{topic.name}: {found.records:,} records, {found.bad:,} to quarantine")
-    # A run that was stopped before silver has left these batches' records there; today's rules may say otherwise.
-    for table in ("quarantine", "drift"):
-        left = f"topic = '{topic.name}' AND batch > {cleaned}"
-        if lake.highest(table, "batch", left):
-            lake.delete(table, left)
-    if found.bad:
-        quarantined = quarantine_rows(only(found.pending, F.col("_errors").isNotNull()), topic, run)
-        lake.append("quarantine", quarantined, (f"pinlake-quarantine-{topic.name}-{run.id}", found.batch))
-    if found.drifted:
-        drift = drift_rows(found.pending, topic, run)
-        lake.append("drift", drift, (f"pinlake-drift-{topic.name}-{run.id}", found.batch))
+def _sort_out(lake: Lake, run: Run, state: LakeState) -> list[TopicClean]:
+    """Quarantine and drift of the pending records: each table in one commit for all topics.
+
+    The bad records are written by the same pass that counts them all.
+    """
+    pending = {name: _pending(lake, state, topic) for name, topic in TOPICS.items() if state.pending(name)}
+    _delete_left_over(lake, state)
+    counted = _quarantine(lake, run, pending) if pending else {}
+    found = []
+    for name in TOPICS:
+        if name not in pending or not counted[name]["records"]:
+            # Objects may come of which none gives a record.
+            run.report("clean", f"{name}: {'no records' if name in pending else 'nothing new'}")
+            found.append(TopicClean(name, batch=state.ingested[name]) if name in pending else TopicClean(name))
+            continue
+        result = TopicClean(name, pending[name], batch=state.ingested[name], **counted[name])
+        run.report("clean", f"{name}: {result.records:,} records, {result.bad:,} to quarantine")
+        found.append(_judged(result))
+    drifted = [drift_rows(pending[each.topic], TOPICS[each.topic], run) for each in found if each.drifted]
+    if drifted:
+        lake.append("drift", reduce(DataFrame.union, drifted))
     return found
+
+
+def _delete_left_over(lake: Lake, state: LakeState) -> None:
+    """A run that was stopped before silver has left rows there; today's rules may say otherwise."""
+    for table, batches in state.left_over.items():
+        left = {name: state.cleaned[name] for name, batch in batches.items() if batch > state.cleaned[name]}
+        if left:
+            where = " OR ".join(f"(topic = '{name}' AND batch > {cleaned})" for name, cleaned in left.items())
+            lake.delete(table, where)
+
+
+def _quarantine(lake: Lake, run: Run, pending: Mapping[str, DataFrame]) -> dict[str, dict[str, int]]:
+    """Write the bad records of each topic, and return the counts of all its records."""
+    if not lake.exists("quarantine"):
+        # What is observed where a table is made from rows, Spark loses.
+        lake.empty("quarantine")
+    observed = {name: Observation() for name in pending}
+    bad = [
+        quarantine_rows(rows.observe(observed[name], *_counts()).where("_errors IS NOT NULL"), TOPICS[name], run)
+        for name, rows in pending.items()
+    ]
+    lake.append("quarantine", reduce(DataFrame.union, bad))
+    return {name: observation.get for name, observation in observed.items()}
 
 
 def quarantine_rows(bad: DataFrame, topic: Topic, run: Run) -> DataFrame:
     """Rows of table quarantine from cleaned records with errors."""
     places = {name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")}
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id), "quarantined_at": F.lit(run.started)}
-    return bad.withColumns({**stamp, **places})
+    return bad.withColumns({**stamp, **places}).select(*TABLES["quarantine"].column_names)
 
 
 def drift_rows(cleaned: DataFrame, topic: Topic, run: Run) -> DataFrame:
@@ -238,19 +282,27 @@ def drift_rows(cleaned: DataFrame, topic: Topic, run: Run) -> DataFrame:
     )
 
 
-def _upsert(lake: Lake, result: TopicClean, run: Run) -> None:
+def _upsert(lake: Lake, run: Run, state: LakeState, result: TopicClean) -> None:
     topic = TOPICS[result.topic]
-    if result.records == result.bad:
+    is_empty = not state.in_silver[topic.name]
+    if result.pending is None or result.records == result.bad:
         # A topic may have no good record at all: what comes after finds an empty table then.
-        lake.ensure(topic.silver_table)
+        if is_empty and not lake.exists(topic.silver_table):
+            lake.empty(topic.silver_table)
     else:
-        _merge(lake, topic, good(result.pending))
+        _merge(lake, topic, good(result.pending), is_empty)
+        state.in_silver[topic.name] = result.last_good
         run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
-    if result.last_good < result.batch:
+    if result.batch and result.last_good < result.batch:
         # The table's rows don't tell of a batch in which all is bad; judged again by itself, it would stop a run.
         mark_cleaned(lake, topic.name, result.batch)
+    state.cleaned[topic.name] = max(result.batch, state.cleaned[topic.name])
 
 
-def _merge(lake: Lake, topic: Topic, good: DataFrame) -> None:
+def _merge(lake: Lake, topic: Topic, good: DataFrame, is_empty: bool) -> None:
     columns = content_columns(topic)
-    lake.merge(topic.silver_table, latest(good, columns), "old.ind = new.ind", merged(columns))
+    rows = latest(good, columns)
+    if is_empty:
+        lake.replace(topic.silver_table, rows)
+    else:
+        lake.merge(topic.silver_table, rows, "old.ind = new.ind", merged(columns))

@@ -12,10 +12,10 @@ from pinlake.errors import SourceError, UsageError
 from pinlake.ingest.audit import audit_topic
 from pinlake.ingest.listing import Stranger, choose_topic_id, list_topic
 from pinlake.ingest.reader import Sized, group, read_objects, told_by_worker
-from pinlake.lake.accounting import cleaned_batch
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import Progress, progress
+from pinlake.lake.offsets import Progress
 from pinlake.lake.run import Run
+from pinlake.lake.state import LakeState
 from pinlake.objects import KINESIS_ROOT, TOPICS_FOLDER, ObjectName
 from pinlake.store.base import Store, stat_all
 from pinlake.topics import TOPICS
@@ -34,38 +34,33 @@ class TopicIngest:
 
 
 def ingest(
-    lake: Lake,
-    store: Store,
-    topic_id: str | None,
-    run: Run,
-    audit: bool = False,
-    topics: Sequence[str] = tuple(TOPICS),
+    lake: Lake, store: Store, topic_id: str | None, run: Run, state: LakeState, audit: bool = False
 ) -> list[TopicIngest]:
-    """Read every object of these topics that bronze doesn't hold yet, in one commit.
+    """Read every object that bronze doesn't hold yet, in one commit, and bring `state` up to date.
 
     With `audit` also late and changed objects are read, and lost ones reported. Raises SourceError and UsageError
     before anything is written where the source is not a dump, or not the one that is already in the lake.
     """
     chosen, strangers = choose_topic_id(store, topic_id, store.root)
-    check_same_source(lake, chosen)
-    first = not lake.exists("bronze")
-    known = {} if first else progress(lake.read("bronze"))
-    lake.ensure("bronze")
+    check_same_source(state, chosen)
     found = []
-    for topic in topics:
-        before = known.get(topic, Progress())
+    for topic in TOPICS:
+        before = state.progress.get(topic, Progress())
+        listing = list_topic(store, chosen, topic, None if audit else before)
         if audit:
-            checked = audit_topic(lake, store, list_topic(store, chosen, topic, None), before)
+            checked = audit_topic(lake, store, listing, before)
             found.append(TopicIngest(topic, checked.to_read, checked.reported))
         else:
-            listing = list_topic(store, chosen, topic, before)
             found.append(TopicIngest(topic, listing.objects, listing.strangers))
         run.report("ingest", f"{topic}: {len(found[-1].objects):,} new objects")
     report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers)])
     objects = [name for topic in found for name in topic.objects]
     if objects:
-        append(lake, run, read_named(lake, store, objects), "-".join(topics))
+        batch = append(lake, run, read_named(lake, store, objects), state)
+        state.ingested.update({topic.topic: batch for topic in found if topic.objects})
         run.report("ingest", f"{len(objects):,} objects in bronze")
+    elif not lake.exists("bronze"):
+        lake.empty("bronze")
     return found
 
 
@@ -129,15 +124,16 @@ def _samples(objects: Sequence[ObjectName]) -> Iterator[ObjectName]:
     yield from {name.folder: name for name in objects}.values()
 
 
-def append(lake: Lake, run: Run, rows: DataFrame, who: str) -> int:
-    """Add rows, in READ_SCHEMA, as one batch in one commit. Returns the batch's number."""
-    # Above what silver has too: bronze may have been restored to an earlier version, or read anew.
-    batch = 1 + max(lake.highest("bronze", "batch"), *[cleaned_batch(lake, topic) for topic in TOPICS])
+def append(lake: Lake, run: Run, rows: DataFrame, state: LakeState) -> int:
+    """Add rows, in READ_SCHEMA, as one batch in one commit. Returns the batch's number.
+
+    The caller says in `state` which topics are in it.
+    """
+    batch = state.next_batch
     stamped = rows.withColumns({"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)})
-    # An application of its own for each run: Delta remembers the versions of one that were taken back by a restore.
-    application = f"pinlake-bronze-{who}-{run.id}"
     try:
-        lake.append("bronze", stamped, (application, batch))
+        # An application of its own for each run: Delta remembers the versions of one that a restore took back.
+        lake.append("bronze", stamped, (f"pinlake-bronze-{run.id}", batch))
     except Exception as error:  # Spark and Connect each have their own
         if told := told_by_worker(error):
             raise told from error
@@ -145,22 +141,21 @@ def append(lake: Lake, run: Run, rows: DataFrame, who: str) -> int:
     return batch
 
 
-def check_same_source(lake: Lake, topic_id: str, path_root: str = TOPICS_FOLDER) -> None:
+def check_same_source(state: LakeState, topic_id: str, path_root: str = TOPICS_FOLDER) -> None:
     """Raise UsageError where the lake holds another pipeline's posts, or offsets that count something else.
 
     `path_root` is what paths of this source begin with. A dump's offsets are Kafka's own; those of Kinesis are not.
     """
-    if not lake.exists("bronze"):
+    if state.topic_id is None or state.path is None:
         return
-    row = lake.read("bronze").select("topic_id", "path").first()
-    if row and row["topic_id"] != topic_id:
+    if state.topic_id != topic_id:
         raise UsageError(
-            f"the lake holds topic id {row['topic_id']}, the source {topic_id}: their post ids mean different posts; "
+            f"the lake holds topic id {state.topic_id}, the source {topic_id}: their post ids mean different posts; "
             "give another lake with --lake, in a workspace another database"
         )
-    held = "Kinesis" if row and row["path"].startswith(f"{KINESIS_ROOT}/") else "Kafka"
+    held = "Kinesis" if state.path.startswith(f"{KINESIS_ROOT}/") else "Kafka"
     wanted = "Kinesis" if path_root == KINESIS_ROOT else "Kafka"
-    if row and held != wanted:
+    if held != wanted:
         raise UsageError(
             f"the lake holds records from {held}, whose offsets mean nothing to {wanted}; give another lake with "
             "--lake, in a workspace another database"

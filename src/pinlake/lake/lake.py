@@ -1,17 +1,18 @@
-"""Tables by name: Delta tables of a catalog's schema in a workspace, Delta folders registered in the session elsewhere.
+"""Tables by name: Delta tables of a catalog's schema in a workspace, Delta folders found by their paths elsewhere.
 
-Only SQL and DataFrames are used, so the same code runs on Spark, on Spark Connect and in a workspace.
+Only SQL and DataFrames are used, so the same code runs on Spark, on Spark Connect and in a workspace. Every statement
+costs a run of Spark, so nothing is asked of it that a look at the folder tells, and nothing is asked twice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import uuid4
 
 from pyspark.errors import AnalysisException, ParseException
@@ -20,8 +21,13 @@ from pyspark.sql import functions as F
 
 from pinlake.errors import LakeError, UsageError, first_line
 from pinlake.lake.commit import commit, explained
-from pinlake.lake.model import TABLES, Table
-from pinlake.lake.place import LOG, FolderPlace, LakePlace
+from pinlake.lake.model import ANSWERS, GOLD, STORED, TABLES, Table
+from pinlake.lake.place import LOG, Commit, FolderPlace, LakePlace
+
+if TYPE_CHECKING:
+    from pyspark.sql.readwriter import DataFrameWriterV2
+
+T = TypeVar("T")
 
 _NOTE = "pinlake."
 _MADE_FROM = "made_from"
@@ -56,24 +62,16 @@ class Lake:
     def __init__(
         self, spark: SparkSession, database: str, root: Path | LakePlace | None = None, catalog: str | None = None
     ) -> None:
-        """Open a lake, or make one in a folder. Raises LakeError where that can't be, or the catalog lacks the schema.
-
-        A session knows one lake by the name of a schema: opening another under the same name puts it in its place.
-        """
+        """Open a lake, or make one in a folder. Raises LakeError where that can't be, or the schema isn't there."""
         self.spark = spark
         self.place = FolderPlace(root) if isinstance(root, Path) else root
         self._schema = f"`{catalog}`.`{database}`" if catalog else f"`{database}`"
-        self._registered: set[str] = set()
+        self._found: set[str] = set()
         self._lock = RLock()
         if self.place is None:
             _check_schema(spark, self._schema)
-            return
-        self.place.make()
-        spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema} LOCATION {_literal(self.place.location)}")
-        # By name alone: a listing that looks into the tables fails where the folder of an earlier lake is gone.
-        for row in spark.sql(f"SHOW TABLES IN {self._schema}").where("NOT isTemporary").select("tableName").collect():
-            # Of a folder only the entry goes: the tables are external.
-            spark.sql(f"DROP TABLE IF EXISTS {self._name(row[0])}")
+        else:
+            self.place.make()
 
     @property
     def root(self) -> Path | None:
@@ -82,16 +80,17 @@ class Lake:
 
     def exists(self, table: str) -> bool:
         """Whether the table is there. Raises LakeError where something that is no readable table is in its place."""
+        table = TABLES[table].view_of or table
+        if self.place is None:
+            return self.spark.catalog.tableExists(self._name(table))
         with self._lock:
-            if self.place is None:
-                return self.spark.catalog.tableExists(self._name(table))
             # The log of a table that was read before has its first commit.
-            there = self.place.has(table) and (table in self._registered or not _is_unfinished(self.place, table))
-            if there and table not in self._registered:
-                self._register(self.place, table)
-            elif not there and table in self._registered:
-                self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
-                self._registered.discard(table)
+            there = self.place.has(table) and (table in self._found or not _is_unfinished(self.place, table))
+            if there and table not in self._found:
+                _check_log(self.place, table)
+                self._found.add(table)
+            elif not there:
+                self._found.discard(table)
             return there
 
     def read(self, table: str) -> DataFrame:
@@ -99,9 +98,11 @@ class Lake:
         model = TABLES[table]
         if not self.exists(table):
             return self.spark.createDataFrame([], _schema_of(model))
+        if model.view_of:
+            return self.read(model.view_of).where(F.col("answer") == table).select(*model.column_names)
         with _explaining(table):
             found = self.spark.table(self._name(table))
-            lacking = [name for name in model.column_names if name not in found.columns]
+            lacking = [name for name in model.column_names if name not in found.columns and name not in model.added]
         if lacking:
             way_out = (
                 "bring back an earlier version with RESTORE TABLE, or move it away"
@@ -112,7 +113,14 @@ class Lake:
                 f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
                 f"was changed by hand; {way_out}"
             )
-        return found.select(*[F.col(f"`{name}`") for name in model.column_names])
+        return found.select(
+            *[
+                F.col(f"`{column.name}`")
+                if column.name in found.columns
+                else F.lit(None).cast(column.type).alias(column.name)
+                for column in model.columns
+            ]
+        )
 
     def require(self, table: str, stage: str) -> DataFrame:
         """The table's rows. Raises LakeError that names the stage which makes it."""
@@ -122,78 +130,101 @@ class Lake:
             )
         return self.read(table)
 
+    def register(self) -> None:
+        """Have the session know the tables by their short names, for SQL; in a workspace it does anyway.
+
+        A session knows one lake by the name of a schema: another under the same name takes its place.
+        """
+        if self.place is not None:
+            # Of an earlier lake only the entries go: its tables are external.
+            self.spark.sql(f"DROP DATABASE IF EXISTS {self._schema} CASCADE")
+            self.spark.sql(f"CREATE DATABASE {self._schema}")
+            for table in STORED:
+                if self.exists(table):
+                    location = _literal(f"{self.place.location}/{table}")
+                    with _explaining(table):
+                        self.spark.sql(f"CREATE TABLE {self._schema}.`{table}` USING DELTA LOCATION {location}")
+            if self.exists(ANSWERS.name):
+                self._make_views()
+        self.spark.sql(f"USE {self._schema}")
+
     def query(self, statement: str) -> DataFrame:
         """The result of a query on the lake's tables. Raises UsageError for anything that isn't one."""
         check_query(statement)
-        for table in TABLES:
-            self.exists(table)
-        self.spark.sql(f"USE {self._schema}")
+        self.register()
         try:
             return self.spark.sql(statement)
         except (AnalysisException, ParseException) as error:
             names = ", ".join(table for table in TABLES if self.exists(table))
             raise UsageError(f"can't run the query: {first_line(error)}; the tables are {names}") from error
 
-    def ensure(self, table: str) -> None:
-        """Make the table, empty, where it isn't there."""
-        with self._lock:
-            if self.exists(table):
-                return
-            self._set_aside_unfinished(table)
-            model = TABLES[table]
-            columns = ", ".join(f"`{c.name}` {c.type} COMMENT {_literal(c.comment)}" for c in model.columns)
-            partitions = f"PARTITIONED BY ({', '.join(model.partitioned_by)})" if model.partitioned_by else ""
-            with _explaining(table):
-                self.spark.sql(
-                    f"CREATE TABLE IF NOT EXISTS {self._name(table)} ({columns}) USING DELTA "
-                    f"COMMENT {_literal(model.comment)} {partitions} {self._location(table)} {_properties(model)}"
-                )
-            self._registered.add(table)
+    def append(self, table: str, rows: DataFrame, once: tuple[str, int] | None = None) -> None:
+        """Add rows in one commit, which makes the table where it isn't there.
 
-    def append(self, table: str, rows: DataFrame, once: tuple[str, int]) -> None:
-        """Add rows in one commit. `once` is an application id and a version: Delta skips a version it has seen."""
-        self.ensure(table)
-        application, version = once
-        writer = (
-            self._shaped(table, rows)
-            .write.format("delta")
-            .mode("append")
-            .option("txnAppId", application)
-            .option("txnVersion", version)
-        )
-        self._commit(table, lambda: writer.saveAsTable(self._name(table)))
+        `once` is an application id and a version: Delta skips a version that the table has seen.
+        """
+        writer = self._writer(table, rows)
+        if TABLES[table].added:
+            writer = writer.option("mergeSchema", "true")
+        if once:
+            writer = writer.option("txnAppId", once[0]).option("txnVersion", once[1])
+        if self.exists(table):
+            self._commit(table, writer.append)
+        else:
+            self._set_aside_unfinished(table)
+            self._commit(table, writer.create)
 
     def replace(self, table: str, rows: DataFrame, made_from: str = "") -> None:
         """Put rows in place of all that is in the table, in one commit. `made_from` is kept with the table."""
-        model = TABLES[table]
-        if not self.exists(table):
+        is_new = not self.exists(table)
+        if is_new:
             self._set_aside_unfinished(table)
-        with self._view(table, self._shaped(table, rows)) as view:
-            self._commit(
-                table,
-                lambda: self.spark.sql(
-                    f"CREATE OR REPLACE TABLE {self._name(table)} USING DELTA COMMENT {_literal(model.comment)} "
-                    f"{_properties(model, {_NOTE + _MADE_FROM: made_from})} {self._location(table)} "
-                    f"AS SELECT * FROM {view}"
-                ),
-            )
-        with self._lock:
-            self._registered.add(table)
+        writer = self._writer(table, rows).tableProperty(_NOTE + _MADE_FROM, made_from)
+        self._commit(table, writer.create if is_new else writer.createOrReplace)
+        if is_new and table == ANSWERS.name:
+            self._answers_are_views()
 
-    def merge(self, table: str, rows: DataFrame, on: str, update: Mapping[str, str] | None = None) -> None:
+    def _writer(self, table: str, rows: DataFrame) -> DataFrameWriterV2:
+        """A writer that makes the table with its comments and properties, where it makes it."""
+        model = TABLES[table]
+        writer = self._shaped(table, rows).writeTo(self._name(table)).using("delta")
+        for name, value in {"comment": model.comment, **_properties(model)}.items():
+            writer = writer.tableProperty(name, value)
+        return writer.partitionedBy(*[F.col(name) for name in model.partitioned_by]) if model.partitioned_by else writer
+
+    def _answers_are_views(self) -> None:
+        """Have a catalog know the answers by their names; tables of an earlier version, which these were, make way."""
+        if self.place is None:
+            for table in GOLD:
+                with suppress(AnalysisException):  # what is a view already is no table
+                    self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
+            self._make_views()
+        else:
+            for table in GOLD:
+                if self.place.has(table):
+                    self.place.set_aside(table)
+
+    def _make_views(self) -> None:
+        for view in GOLD.values():
+            columns = ", ".join(f"`{column.name}` COMMENT {_literal(column.comment)}" for column in view.columns)
+            self.spark.sql(
+                f"CREATE OR REPLACE VIEW {self._schema}.`{view.name}` ({columns}) COMMENT {_literal(view.comment)} AS "
+                f"SELECT {', '.join(view.column_names)} FROM {self._schema}.{view.view_of} "
+                f"WHERE answer = {_literal(view.name)}"
+            )
+
+    def merge(self, table: str, rows: DataFrame, on: str, update: Mapping[str, str] | None = None) -> DataFrame:
         """Take rows in: those that match `on`, SQL over `old` and `new`, update the columns, others are added.
 
-        Without `update` they take the old rows' places.
-
-        A table without rows is written as a whole, which reads nothing and may be repeated as well.
+        Without `update` they take the old rows' places. Returns what Delta says of it, num_affected_rows among it. Into
+        a table that has no rows `replace` writes as well, and reads nothing.
         """
-        if not self.exists(table) or self.read(table).isEmpty():
-            self.replace(table, rows)
-            return
+        if not self.exists(table):
+            self.empty(table)
         whole = {name: f"new.`{name}`" for name in TABLES[table].column_names}
         assignments = ", ".join(f"old.`{name}` = {value}" for name, value in (update or whole).items())
         with self._view(table, self._shaped(table, rows)) as view:
-            self._commit(
+            return self._commit(
                 table,
                 lambda: self.spark.sql(
                     f"MERGE INTO {self._name(table)} AS old USING {view} AS new ON {on} "
@@ -202,9 +233,20 @@ class Lake:
             )
 
     def empty(self, table: str) -> None:
-        """Leave no row in the table, and give it today's columns."""
+        """Leave no row in the table, and give it today's columns; made where it isn't there."""
         if self.exists(table):
             self.replace(table, self.spark.createDataFrame([], _schema_of(TABLES[table])))
+            return
+        self._set_aside_unfinished(table)
+        model = TABLES[table]
+        columns = ", ".join(f"`{c.name}` {c.type} COMMENT {_literal(c.comment)}" for c in model.columns)
+        partitions = f"PARTITIONED BY ({', '.join(model.partitioned_by)})" if model.partitioned_by else ""
+        properties = ", ".join(f"{_literal(name)} = {_literal(value)}" for name, value in _properties(model).items())
+        statement = (
+            f"CREATE TABLE {self._name(table)} ({columns}) USING DELTA {partitions} COMMENT {_literal(model.comment)} "
+            f"TBLPROPERTIES ({properties})"
+        )
+        self._commit(table, lambda: self.spark.sql(statement))
 
     def delete(self, table: str, where: str = "TRUE") -> None:
         """Delete the rows for which the SQL condition holds."""
@@ -234,30 +276,28 @@ class Lake:
 
     def drop_all(self) -> list[str]:
         """Drop every table of the lake; in a folder their files too. Returns their names."""
-        dropped = [table for table in TABLES if self.exists(table)]
+        # An answer goes before the table that it is a view of.
+        dropped = [table for table in reversed(TABLES) if self.exists(table)]
         for table in dropped:
-            with _explaining(table):
-                self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
-            self._registered.discard(table)
-            if self.place is not None:
+            kind = "VIEW" if TABLES[table].view_of else "TABLE"
+            if self.place is None:
+                with _explaining(table):
+                    self.spark.sql(f"DROP {kind} IF EXISTS {self._name(table)}")
+            elif kind == "TABLE":
                 self.place.remove(table)
-        return dropped
-
-    def highest(self, table: str, column: str, where: str = "TRUE") -> int:
-        """The highest number in a column, 0 where there is none."""
-        if not self.exists(table):
-            return 0
-        row = self.read(table).where(where).agg(F.max(column)).first()
-        return int(row[0]) if row and row[0] is not None else 0
+            self._found.discard(table)
+        return dropped[::-1]
 
     def version(self, table: str) -> int:
         """The number of the table's last commit."""
-        return int(self._last_commit(table)["version"])
+        return self._last_commit(table).version
 
     def state(self, table: str) -> str:
-        """What changes with every commit, also when the table was dropped and made anew."""
+        """What changes with every commit, also when the table was dropped and made anew; empty where it isn't there."""
+        if not self.exists(table):
+            return ""
         last = self._last_commit(table)
-        return f"{table} {last['version']} of {last['millis']}"
+        return f"{table} {last.version} of {last.millis}"
 
     def made_from(self, table: str) -> str | None:
         """What `replace` was told; None where the table isn't there."""
@@ -277,51 +317,43 @@ class Lake:
         return next((row["value"] for row in properties if row["key"] == _NOTE + name), None)
 
     def info(self, table: str) -> TableInfo:
-        """The table at a glance."""
-        detail = self._detail(table)
-        rows = self.read(table).count()
-        moment = datetime.fromtimestamp(self._last_commit(table)["millis"] / 1000, UTC)
-        return TableInfo(table, detail["description"], rows, detail["sizeInBytes"], f"{moment:%Y-%m-%dT%H:%M:%S}Z")
+        """The table at a glance; an answer has no bytes of its own."""
+        model = TABLES[table]
+        size = 0 if model.view_of else int(self._detail(table)["sizeInBytes"])
+        moment = datetime.fromtimestamp(self._last_commit(model.view_of or table).millis / 1000, UTC)
+        return TableInfo(table, model.comment, self.read(table).count(), size, f"{moment:%Y-%m-%dT%H:%M:%S}Z")
 
-    def _commit(self, table: str, write: Callable[[], object]) -> None:
+    def _commit(self, table: str, write: Callable[[], T]) -> T:
         """Where the lake is still held: in a bucket that may end, and then nothing must be written."""
 
-        def held() -> None:
+        def held() -> T:
             if self.place is not None:
                 self.place.check_held()
-            write()
+            return write()
 
-        commit(table, held)
+        return commit(table, held)
 
     def _detail(self, table: str) -> Row:
-        wanted = ("description", "numFiles", "sizeInBytes")
+        wanted = ("numFiles", "sizeInBytes")
         with _explaining(table):
             detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select(*wanted).first()
         assert detail is not None  # the statement always has one row
         return detail
 
-    def _last_commit(self, table: str) -> Row:
-        self.exists(table)
+    def _last_commit(self, table: str) -> Commit:
+        if self.place is not None and (last := self.place.last_commit(table)):
+            return last
         with _explaining(table):
             history = self.spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
             # As a number: collected, a time stamp takes on this process's time zone.
             row = history.select("version", F.unix_millis("timestamp").alias("millis")).first()
         assert row is not None  # a table has its creation at least
-        return row
+        return Commit(int(row["version"]), int(row["millis"]))
 
     def _set_aside_unfinished(self, table: str) -> None:
         # Delta makes no table in a folder that holds files. They are kept: a log that was deleted looks just the same.
         if self.place is not None and _is_unfinished(self.place, table):
             self.place.set_aside(table)
-
-    def _register(self, place: LakePlace, table: str) -> None:
-        if place.log(table) is None:
-            raise LakeError(
-                f"{place}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again"
-            )
-        with _explaining(table):
-            self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self._name(table)} USING DELTA {self._location(table)}")
-        self._registered.add(table)
 
     def _shaped(self, table: str, rows: DataFrame) -> DataFrame:
         """The table's columns in their order, types and comments; others that `rows` has are left out."""
@@ -343,16 +375,24 @@ class Lake:
             self.spark.catalog.dropTempView(view)
 
     def _name(self, table: str) -> str:
-        return f"{self._schema}.`{table}`"
-
-    def _location(self, table: str) -> str:
-        return f"LOCATION {_literal(f'{self.place.location}/{table}')}" if self.place is not None else ""
+        """The table in a statement."""
+        if self.place is None:
+            return f"{self._schema}.`{table}`"
+        path = f"{self.place.location}/{table}".replace("`", "``")
+        return f"delta.`{path}`"
 
 
 def _is_unfinished(place: LakePlace, table: str) -> bool:
     """True where the process that made the table ended before its first commit: no row of it was ever seen."""
     names = place.log(table)
     return names is not None and not any(name.endswith((".json", ".parquet")) for name in names)
+
+
+def _check_log(place: LakePlace, table: str) -> None:
+    if place.log(table) is None:
+        raise LakeError(
+            f"{place}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again"
+        )
 
 
 def check_query(statement: str) -> None:
@@ -392,14 +432,10 @@ def _schema_of(table: Table) -> str:
     return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
 
 
-def _properties(table: Table, more: Mapping[str, str] | None = None) -> str:
-    skipping = (
-        {"delta.dataSkippingStatsColumns": ",".join(table.skipping)}
-        if table.skipping
-        else {"delta.dataSkippingNumIndexedCols": "0"}
-    )
-    pairs = {**skipping, **(more or {})}
-    return f"TBLPROPERTIES ({', '.join(f'{_literal(name)} = {_literal(value)}' for name, value in pairs.items())})"
+def _properties(table: Table) -> dict[str, str]:
+    if table.skipping:
+        return {"delta.dataSkippingStatsColumns": ",".join(table.skipping)}
+    return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
 def _literal(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from pinlake.objects import KINESIS_ROOT, TOPICS_FOLDER, ObjectName
@@ -75,9 +75,11 @@ def last_offset() -> Column:
     return F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
 
 
-def progress(bronze: DataFrame) -> Mapping[str, Progress]:
-    """By topic."""
-    objects = one_per_object(bronze).select("topic", "partition", "object_offset", last_offset().alias("end"), "path")
+def by_partition(bronze: DataFrame) -> DataFrame:
+    """What `progress_of` reads: a row for each topic and partition of bronze."""
+    objects = one_per_object(bronze).select(
+        "topic", "partition", "object_offset", last_offset().alias("end"), "path", "batch", "topic_id"
+    )
     # Objects may overlap, where one was written again with another number of records: the highest end so far counts.
     before = (
         Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)
@@ -88,22 +90,32 @@ def progress(bronze: DataFrame) -> Mapping[str, Progress]:
         (F.col("object_offset") > F.col("expected")) & ~F.col("path").startswith(f"{KINESIS_ROOT}/"),
         F.struct(F.col("expected").alias("first"), (F.col("object_offset") - 1).alias("last")),
     )
-    rows = (
+    return (
         objects.withColumn("expected", expected)
         .groupBy("topic", "partition")
         .agg(
             F.max("object_offset").alias("highest"),
-            F.max(F.struct("end", F.col("path").startswith(f"{TOPICS_FOLDER}/").alias("in_dump"))).alias("last"),
+            F.max(F.struct("end", "path")).alias("last"),
             F.sort_array(F.collect_list(hole)).alias("holes"),
+            F.max("batch").alias("batch"),
+            F.max("topic_id").alias("topic_id"),
         )
-        .orderBy("topic", "partition")
-        .collect()
     )
+
+
+def progress_of(rows: Iterable[Row]) -> dict[str, Progress]:
+    """By topic, from rows of `by_partition`."""
     found: dict[str, Progress] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row["topic"], row["partition"])):
         topic = found.setdefault(row["topic"], Progress())
         topic.highest[row["partition"]] = row["highest"]
         topic.ends[row["partition"]] = row["last"]["end"] + 1
-        topic.streamed |= set() if row["last"]["in_dump"] else {row["partition"]}
+        in_dump = row["last"]["path"].startswith(f"{TOPICS_FOLDER}/")
+        topic.streamed |= set() if in_dump else {row["partition"]}
         topic.missing += [Hole(row["topic"], row["partition"], hole["first"], hole["last"]) for hole in row["holes"]]
     return found
+
+
+def progress(bronze: DataFrame) -> Mapping[str, Progress]:
+    """By topic."""
+    return progress_of(by_partition(bronze).collect())

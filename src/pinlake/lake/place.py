@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from pinlake.errors import LakeError
@@ -17,6 +18,22 @@ MARKER = ".pinlake"
 MARKER_TEXT = "The tables of a pinlake lake are in this folder.\n"
 LEFT_OVER = ".left-over"
 LOG = "_delta_log"
+
+
+_COMMIT = re.compile(r"(\d{20})\.json")
+
+
+class Commit(NamedTuple):
+    """A commit of a table: its version, and when it was written, in milliseconds since 1970."""
+
+    version: int
+    millis: int
+
+
+def version_of(name: str) -> int:
+    """The version of a commit by the name of its file in a table's log, -1 for a file that is no commit."""
+    found = _COMMIT.fullmatch(name)
+    return int(found[1]) if found else -1
 
 
 class LakePlace(Protocol):
@@ -42,6 +59,9 @@ class LakePlace(Protocol):
 
     def log(self, table: str) -> list[str] | None:
         """Names in the table's log, None where it has no log."""
+
+    def last_commit(self, table: str) -> Commit | None:
+        """The table's last commit, None where it has none."""
 
     def set_aside(self, table: str) -> None:
         """Move what is in the table's place to where it is kept, and in nobody's way."""
@@ -95,6 +115,12 @@ class FolderPlace:
     def log(self, table: str) -> list[str] | None:
         log = self.root / table / LOG
         return [path.name for path in log.iterdir()] if log.is_dir() else None
+
+    def last_commit(self, table: str) -> Commit | None:
+        version, name = max(((version_of(name), name) for name in self.log(table) or []), default=(-1, ""))
+        if version < 0:
+            return None
+        return Commit(version, (self.root / table / LOG / name).stat().st_mtime_ns // 1_000_000)
 
     def set_aside(self, table: str) -> None:
         (self.root / LEFT_OVER).mkdir(exist_ok=True)

@@ -174,8 +174,8 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
     spark = session_for(settings, folder / "spark.log")
     lake = pipeline.open_lake(spark, settings)
     with pipeline.writing(lake, settings, run):
-        counts = pipeline.run_all(lake, settings, run)
-        show_run(counts, all_answers(lake), Format.TABLE, out)
+        counts, answers = pipeline.run_all(lake, settings, run)
+        show_run(counts, all_answers(answers), Format.TABLE, out)
     hops = {
         "posted": {topic: found.sent for topic, found in truth.topics.items()},
         "acknowledged": acknowledged,

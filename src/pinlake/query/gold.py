@@ -1,17 +1,19 @@
-"""All gold tables: recomputed from silver when silver or a parameter changed, side by side."""
+"""All gold tables: answered anew from silver when silver or a parameter changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import reduce
+from typing import Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
-from pinlake.lake.model import GOLD
-from pinlake.lake.parallel import side_by_side
+from pinlake.lake.model import ANSWERS, GOLD
 from pinlake.lake.run import Run
 from pinlake.query.categories import (
     category_posts_by_year,
@@ -19,6 +21,7 @@ from pinlake.query.categories import (
     top_category_by_country,
     top_category_by_year,
 )
+from pinlake.query.counted import count_followers, count_posts, count_users
 from pinlake.query.followers import (
     median_followers_by_age_group,
     median_followers_by_join_year,
@@ -26,6 +29,8 @@ from pinlake.query.followers import (
 )
 from pinlake.query.posters import top_country_by_followers, top_user_by_country
 from pinlake.query.users import users_joined_by_year
+
+_NAME = "answer"
 
 
 @dataclass(frozen=True)
@@ -38,42 +43,102 @@ class Years:
     last_join: int = 2020
 
 
-def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, DataFrame]:
-    """The answer to every question, by the name of its gold table. `posts` is silver_post, `users` silver_user."""
+# The rows of an answer, in its fixed order.
+Rows = list[tuple[Any, ...]]
+
+
+def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, Rows]:
+    """The answer to every question, by the name of its gold table. `posts` is silver_post, `users` silver_user.
+
+    In two steps: the tables are read once, to rows so few that the driver holds them, and from these all is answered.
+    """
+    by_name = questions(counted(posts, users), years)
+    return _collected(_in_one([_named(answer, name) for name, answer in by_name.items()]))
+
+
+def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataFrame]:
+    """Every question asked of what `counted` gives, by the name of its gold table."""
     post_years = (years.first_post, years.last_post)
     join_years = (years.first_join, years.last_join)
+    posts, followers, tops = counted["posts"], counted["followers"], counted["tops"]
     return {
         "top_category_by_country": top_category_by_country(posts),
         "category_posts_by_year": category_posts_by_year(posts),
         "top_category_by_year": top_category_by_year(posts, *post_years),
-        "top_user_by_country": top_user_by_country(posts),
-        "top_country_by_followers": top_country_by_followers(posts),
+        "top_user_by_country": tops,
+        "top_country_by_followers": top_country_by_followers(tops),
         "top_category_by_age_group": top_category_by_age_group(posts),
-        "median_followers_by_age_group": median_followers_by_age_group(posts),
-        "users_joined_by_year": users_joined_by_year(users, *join_years),
-        "median_followers_by_join_year": median_followers_by_join_year(posts, *join_years),
-        "median_followers_by_join_year_and_age_group": median_followers_by_join_year_and_age_group(posts, *join_years),
+        "median_followers_by_age_group": median_followers_by_age_group(followers),
+        "users_joined_by_year": users_joined_by_year(counted["users"], *join_years),
+        "median_followers_by_join_year": median_followers_by_join_year(followers, *join_years),
+        "median_followers_by_join_year_and_age_group": median_followers_by_join_year_and_age_group(
+            followers, *join_years
+        ),
     }
 
 
-def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> int:
-    """Write the gold tables that were not made from today's silver and these years. Returns how many."""
+def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
+    """What the questions are asked of, fetched in one query: else each question would read all posts again."""
+    frames = {
+        "posts": count_posts(posts),
+        "followers": count_followers(posts),
+        "tops": top_user_by_country(posts),
+        "users": count_users(users),
+    }
+    import pyarrow.compute
+
+    fetched = _in_one([_named(frame, name) for name, frame in frames.items()]).toArrow()
+    named = fetched.column(_NAME)
+    return {
+        name: posts.sparkSession.createDataFrame(
+            fetched.filter(pyarrow.compute.equal(named, name)).select(frame.columns)
+        )
+        for name, frame in frames.items()
+    }
+
+
+def _named(rows: DataFrame, name: str) -> DataFrame:
+    return rows.withColumn(_NAME, F.lit(name))
+
+
+def _in_one(frames: Sequence[DataFrame]) -> DataFrame:
+    return reduce(lambda first, second: first.unionByName(second, allowMissingColumns=True), frames)
+
+
+def _collected(rows: DataFrame) -> dict[str, Rows]:
+    """By answer, each in its fixed order."""
+    found: dict[str, Rows] = {name: [] for name in GOLD}
+    for row in rows.collect():
+        found[row[_NAME]].append(tuple(row[name] for name in GOLD[row[_NAME]].column_names))
+    for name, answer in found.items():
+        places = [GOLD[name].column_names.index(column) for column in GOLD[name].order]
+        answer.sort(key=lambda row, places=places: [row[place] for place in places])  # type: ignore[misc]
+    return found
+
+
+def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict[str, Rows]:
+    """Answer all questions anew where silver or the years have changed since, or by `force`. Returns the answers."""
     posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
     made_from = f"{lake.state('silver_post')}, {lake.state('silver_user')}, {years}"
-
-    def write(table: str, answer: DataFrame) -> Callable[[], int]:
-        def job() -> int:
-            if not force and lake.made_from(table) == made_from:
-                return 0
-            lake.replace(table, answer, made_from)
-            return 1
-
-        return job
-
+    if not force and lake.made_from(ANSWERS.name) == made_from:
+        run.report("query", "gold is up to date")
+        return read_answers(lake)
     found = answers(posts, users, years)
-    written: int = sum(side_by_side(*[write(table, found[table]) for table in GOLD]))
-    run.report("query", f"{written} gold tables written" if written else "gold is up to date")
-    return written
+    rows = [
+        {"answer": name, **dict(zip(GOLD[name].column_names, row, strict=True))}
+        for name, answer in found.items()
+        for row in answer
+    ]
+    values = [tuple(row.get(column.name) for column in ANSWERS.columns) for row in rows]
+    schema = ", ".join(f"{column.name} {column.type}" for column in ANSWERS.columns)
+    lake.replace(ANSWERS.name, lake.spark.createDataFrame(values, schema), made_from)
+    run.report("query", f"{len(found)} gold tables written")
+    return found
+
+
+def read_answers(lake: Lake) -> dict[str, Rows]:
+    """All answers as they are. Raises LakeError before the first query."""
+    return _collected(lake.require(ANSWERS.name, "query"))
 
 
 def check_name(answer: str) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from pinlake.errors import UsageError
 from pinlake.lake.accounting import Accounting
-from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
-from pinlake.lake.parallel import side_by_side
-from pinlake.query.gold import ordered
+from pinlake.query.gold import Rows
 from pinlake.report.formats import Format
 from pinlake.report.output import Result, to_json
 from pinlake.report.status import missing_table, status_document, status_table
 
 
-def all_answers(lake: Lake) -> dict[str, Result]:
-    """Every gold table's rows in their fixed order, by its name."""
-    jobs = [lambda name=name: Result.of(ordered(lake, name), f"{name}: {GOLD[name].comment}") for name in GOLD]
-    return dict(zip(GOLD, side_by_side(*jobs), strict=True))
+def all_answers(answers: Mapping[str, Rows]) -> dict[str, Result]:
+    """Every answer's rows, by the name of its gold table, ready to print."""
+    return {
+        name: Result(GOLD[name].column_names, rows, f"{name}: {GOLD[name].comment}") for name, rows in answers.items()
+    }
 
 
 def show_run(counts: Accounting, answers: dict[str, Result], form: Format, out: Console) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from typing import Any
 
-from pinlake.lake.accounting import Accounting, TopicCount
+from pinlake.lake.accounting import Accounting
+from pinlake.lake.row_count import LastRun, TopicCount
 from pinlake.report.output import Result
 
 
-def status_document(counts: Accounting, last: dict[str, Any] | None) -> dict[str, Any]:
+def moment(at: datetime) -> str:
+    """An instant as ISO 8601 in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def status_document(counts: Accounting, last: LastRun | None) -> dict[str, Any]:
     """`{"topics": {"pin": {"received": …}, …}, "missing_offsets": […], "last_run": …, "backlog": n}`."""
     return {
         "topics": {
@@ -17,7 +24,7 @@ def status_document(counts: Accounting, last: dict[str, Any] | None) -> dict[str
             for count in counts.topics
         },
         "missing_offsets": [hole._asdict() for hole in counts.missing],
-        "last_run": last,
+        "last_run": {"run_id": last.run_id, "at": moment(last.at)} if last else None,
         "backlog": counts.backlog,
     }
 

@@ -12,14 +12,15 @@ from functools import partial
 from pinlake import pipeline
 from pinlake.errors import LakeBusyError, UsageError
 from pinlake.ingest.bronze import append, check_same_source
-from pinlake.lake.accounting import Accounting, cleaned_batch
+from pinlake.lake.accounting import Accounting
 from pinlake.lake.lake import Lake
+from pinlake.lake.row_count import versions
 from pinlake.lake.run import Run
+from pinlake.lake.state import LakeState, read_state
 from pinlake.session import is_remote
 from pinlake.settings import Settings
 from pinlake.stream.positions import Positions
 from pinlake.stream.source import Context, Make, Source, SourceLostError, StreamOptions
-from pinlake.topics import TOPICS
 from pinlake.waits import Patience, Say
 
 # Of fewer records a share says little: one bad record that comes alone would stop the stream.
@@ -60,9 +61,9 @@ def run_stream(
             "a stream needs a Spark session on its own machine, and this one is remote (Spark Connect or serverless); "
             "run it on a classic cluster, or here without SPARK_REMOTE and DATABRICKS_HOST"
         )
-    check_same_source(lake, source.topic_id, source.path_root)
     say = partial(report, "stream")
     loader = _Loader(lake, settings, say, after_batch)
+    check_same_source(loader.state(), source.topic_id, source.path_root)
     context = Context(lake, settings, options, say, stop, loader.positions.now, loader.load)
     patience = Patience(source.place, settings.give_up_after, say)
     while not stop():
@@ -84,7 +85,7 @@ def run_stream(
 
 
 class _Loader:
-    """Takes batches in."""
+    """Takes batches in. The state of the lake is read once, and again only where somebody else has written to it."""
 
     def __init__(self, lake: Lake, settings: Settings, say: Say, after_batch: Callable[[StreamSummary], None]) -> None:
         self.positions = Positions(lake)
@@ -93,6 +94,14 @@ class _Loader:
         self._settings = settings
         self._say = say
         self._after_batch = after_batch
+        self._state: LakeState | None = None
+        self._versions = ""
+
+    def state(self) -> LakeState:
+        found = versions(self._lake)
+        if self._state is None or found != self._versions:
+            self._state, self._versions = read_state(self._lake), found
+        return self._state
 
     def finish(self) -> None:
         """Bring on what a stream that was stopped has left on the way; where nothing was, nothing is written."""
@@ -101,25 +110,30 @@ class _Loader:
             return
         run = self._run()
         with pipeline.writing(lake, self._settings, run):
-            if any(lake.highest("bronze", "batch", f"topic = '{each}'") > cleaned_batch(lake, each) for each in TOPICS):
-                self._bring_on(run)
-            elif lake.exists("silver_post"):
-                pipeline.run_join(lake, run)
-                pipeline.run_query(lake, self._settings, run)
+            state = self.state()
+            if not state.settled:
+                self._bring_on(run, state)
+            pipeline.run_query(lake, self._settings, run)
 
     def load(self, make: Make) -> None:
         """Take the rows in, as far as the answers, in a run of their own."""
         lake, run = self._lake, self._run()
         with pipeline.writing(lake, self._settings, run):
-            lake.ensure("bronze")
             rows = make(self.positions.now())
             if rows is None:
                 return
-            version = lake.version("bronze")
-            batch = self.positions.loaded(append(lake, run, rows, "stream"), version)
+            state = self.state()
+            # Where this batch is stopped, what it has left is found in the tables.
+            self._state = None
+            version = lake.version("bronze") if lake.exists("bronze") else -1
+            number = append(lake, run, rows, state)
+            batch = self.positions.loaded(number, version)
             if not batch.records:
                 return
-            self._bring_on(run)
+            state.ingested.update(dict.fromkeys(batch.records, number))
+            self._bring_on(run, state)
+            pipeline.run_query(lake, self._settings, run, force=True)
+            self._state, self._versions = state, versions(lake)
         records = sum(batch.records.values())
         self.summary.batches += 1
         self.summary.records.update(batch.records)
@@ -128,10 +142,8 @@ class _Loader:
         self._say(f"batch {self.summary.batches}: {records:,} records, {behind:.1f} s after the oldest was sent")
         self._after_batch(self.summary)
 
-    def _bring_on(self, run: Run) -> None:
-        pipeline.run_clean(self._lake, self._settings, run, least_judged=_LEAST_JUDGED)
-        pipeline.run_join(self._lake, run)
-        pipeline.run_query(self._lake, self._settings, run)
+    def _bring_on(self, run: Run, state: LakeState) -> None:
+        pipeline.run_clean(self._lake, self._settings, run, least_judged=_LEAST_JUDGED, state=state)
         self.summary.counts = pipeline.run_account(self._lake, run)
 
     def _run(self) -> Run:

@@ -1,0 +1,70 @@
+"""How often Spark is run, counted and not timed: `python -m benchmarks.executions`. It needs no quiet machine.
+
+A process of its own for each case, as users start it, with Spark's event log on. What e242087, the version before the
+one pass from the dump to the answers, took is beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pinlake.emulate.emulator import emulate
+
+_CONFIG = """\
+spark.eventLog.enabled true
+spark.eventLog.dir {folder}
+spark.eventLog.rolling.enabled false
+spark.eventLog.compress false
+"""
+_STARTED = b'"Event":"org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart"'
+_POSTS, _NEW = 1_000, 300
+
+
+class Count(NamedTuple):
+    """SQL executions of one case: counted, at most wanted, and what e242087 took."""
+
+    case: str
+    executions: int
+    goal: int
+    before: int
+
+
+def counts(folder: Path) -> Iterator[Count]:
+    """The three cases in order, on one lake: each is counted when it is asked for. `folder` is empty."""
+    dump = folder / "dump"
+    emulate(dump, posts=_POSTS, dirt=0.02, duplicates=0.03)
+    yield Count(f"first run of {_POSTS:,} posts", _executions(folder, dump), 80, 246)
+    yield Count("nothing new", _executions(folder, dump), 20, 174)
+    emulate(dump, posts=_NEW, seed=1, dirt=0.02, duplicates=0.03, append=True)
+    yield Count(f"{_NEW} new posts in a lake of {_POSTS:,}", _executions(folder, dump), 110, 300)
+
+
+def _executions(folder: Path, dump: Path) -> int:
+    """Of one run, the answers printed."""
+    log = Path(tempfile.mkdtemp(dir=folder, prefix="log-"))
+    config = Path(tempfile.mkdtemp(dir=folder, prefix="conf-"))
+    (config / "spark-defaults.conf").write_text(_CONFIG.format(folder=log.resolve().as_uri()), encoding="utf-8")
+    command = [sys.executable, "-m", "pinlake.cli", "run", "--source", str(dump), "--lake", str(folder / "lake")]
+    environment = {**os.environ, "SPARK_CONF_DIR": str(config), "PINLAKE_LOG_FOLDER": str(folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    (events,) = log.iterdir()
+    return events.read_bytes().count(_STARTED)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        print("| what | SQL executions | goal | e242087 |\n| --- | --- | --- | --- |")
+        for count in counts(Path(folder)):
+            print(f"| {count.case} | {count.executions} | at most {count.goal} | {count.before} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Table row_count: what each run counted, and from which versions of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import ROW_COUNT
+from pinlake.lake.parallel import side_by_side
+from pinlake.lake.run import Run
+from pinlake.topics import TOPICS
+
+
+@dataclass(frozen=True)
+class TopicCount:
+    """Counts of one topic; what each means stands with the columns of table row_count."""
+
+    topic: str
+    received: int = 0
+    unreadable: int = 0
+    bronze: int = 0
+    silver: int = 0
+    deduplicated: int = 0
+    conflicts: int = 0
+    quarantined: int = 0
+    warnings: int = 0
+    missing_offsets: int = 0
+    empty_objects: int = 0
+    orphans: int = 0
+    scattered_users: int = 0
+    backlog: int = 0
+
+
+# What is counted. Where none of these tables has changed since, the counts are those of the last run.
+_COUNTED = ("bronze", "silver_pin", "silver_geo", "silver_user", "silver_post", "quarantine")
+
+
+class LastRun(NamedTuple):
+    """The last run that was counted, at an instant in UTC. `counts` are of its topics."""
+
+    run_id: str
+    at: datetime
+    counts: list[TopicCount]
+    counted_from: str | None
+
+    def is_settled(self, lake: Lake) -> bool:
+        """Whether all that is in bronze went all its way, and no table that was counted has changed since."""
+        return not any(count.backlog for count in self.counts) and self.counted_from == versions(lake)
+
+
+def versions(lake: Lake) -> str:
+    """What changes with each of the tables that are counted."""
+    return ", ".join(side_by_side(*[lambda table=table: lake.state(table) for table in _COUNTED]))
+
+
+def publish(lake: Lake, run: Run, counts: Sequence[TopicCount], counted_from: str | None) -> None:
+    """Add the counts to table row_count; `counted_from` are the versions of the tables, where these are all counts."""
+    rows = [(*asdict(count).values(), counted_from) for count in counts]
+    named = {field.name: ROW_COUNT.column(field.name).type for field in fields(TopicCount)} | {"counted_from": "string"}
+    schema = ", ".join(f"{name} {kind}" for name, kind in named.items())
+    stamped = lake.spark.createDataFrame(rows, schema).withColumns({"run_id": F.lit(run.id), "at": F.lit(run.started)})
+    lake.append("row_count", stamped, (f"pinlake-row_count-{run.id}", 1))
+
+
+def last_counts(counts: DataFrame) -> DataFrame:
+    """What `last_of` reads: the last row of each topic in table row_count."""
+    # Collected, a time stamp takes on this process's time zone.
+    in_seconds = counts.withColumn("at", F.unix_seconds("at"))
+    return in_seconds.groupBy("topic").agg(F.max_by(F.struct("*"), F.col("run_id")).alias("counted"))
+
+
+def last_of(rows: Iterable[Row]) -> LastRun | None:
+    """The last run that was counted, from rows of `last_counts`; None where there was none."""
+    found = {row["topic"]: row["counted"] for row in rows}
+    if not found:
+        return None
+    first = next(iter(found.values()))
+    names = [field.name for field in fields(TopicCount)]
+    counts = [TopicCount(*[found[topic][name] for name in names]) for topic in TOPICS if topic in found]
+    return LastRun(first["run_id"], datetime.fromtimestamp(first["at"], UTC), counts, first["counted_from"])
+
+
+def last_run(lake: Lake) -> LastRun | None:
+    """The last run that was counted; None where there was none."""
+    return last_of(last_counts(lake.read("row_count")).collect()) if lake.exists("row_count") else None

@@ -1,0 +1,141 @@
+"""What a run has to know of the tables before it begins: asked in one query, then kept up to date by the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import reduce
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from pinlake.errors import LakeError
+from pinlake.lake.lake import Lake
+from pinlake.lake.offsets import Progress, by_partition, progress_of
+from pinlake.lake.row_count import LastRun, last_counts, last_of
+from pinlake.topics import TOPICS
+
+_CLEANED = "cleaned_batch"
+_TABLE = "table"
+
+
+def _none_yet() -> dict[str, int]:
+    return dict.fromkeys(TOPICS, 0)
+
+
+@dataclass
+class LakeState:
+    """How far each table is; batches are numbers of ingest commits by topic, 0 for none.
+
+    `ingested` is the last batch in bronze, `in_silver` the last with a record in the topic's silver table, `cleaned`
+    that up to which the topic was cleaned, also where the last batches have no good record, and `joined` the last in
+    silver_post. `changed` are the least and the highest id (ind) of posts that `clean` wrote since posts were joined;
+    None where that isn't known. `left_over` holds, by table, the last batch in quarantine and drift: higher ones than
+    `cleaned` are of a run that was stopped. `topic_id` and `path` are those of some record of bronze. `last` is the
+    last run that was counted; `settled` tells that all in bronze went all its way then, and no table changed since.
+    """
+
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    ingested: dict[str, int] = field(default_factory=_none_yet)
+    in_silver: dict[str, int] = field(default_factory=_none_yet)
+    cleaned: dict[str, int] = field(default_factory=_none_yet)
+    joined: dict[str, int] = field(default_factory=_none_yet)
+    changed: tuple[int, int] | None = None
+    left_over: dict[str, dict[str, int]] = field(default_factory=dict)
+    topic_id: str | None = None
+    path: str | None = None
+    last: LastRun | None = None
+    settled: bool = False
+
+    @property
+    def next_batch(self) -> int:
+        """Above what silver has too: bronze may have been restored to an earlier version, or read anew."""
+        return 1 + max(*self.ingested.values(), *self.cleaned.values())
+
+    def pending(self, topic: str) -> bool:
+        """Whether bronze holds batches of the topic that were not cleaned."""
+        return self.ingested[topic] > self.cleaned[topic]
+
+
+def read_state(lake: Lake) -> LakeState:
+    """The state of the lake. Where it is settled bronze tells, else every table is asked."""
+    rows = _answers(lake, {"bronze": by_partition, "row_count": last_counts})
+    state = _of_bronze(rows.get("bronze", []))
+    state.last = last_of(rows.get("row_count", []))
+    if state.last and state.last.is_settled(lake):
+        state.settled = True
+        for each in (state.in_silver, state.cleaned, state.joined):
+            each.update(state.ingested)
+        return state
+    return _of_others(lake, state, _answers(lake, _OTHERS))
+
+
+def state_of_damaged(lake: Lake) -> LakeState:
+    """The state as far as it can be told: a table that can't be read counts as empty."""
+    rows: dict[str, list[Row]] = {}
+    for table, ask in {"bronze": by_partition, **_OTHERS}.items():
+        with suppress(LakeError):
+            rows |= _answers(lake, {table: ask})
+    return _of_others(lake, _of_bronze(rows.get("bronze", [])), rows)
+
+
+def mark_cleaned(lake: Lake, topic: str, batch: int) -> None:
+    """Note with the silver table that this batch was cleaned, though no record of it came into the table."""
+    lake.note(TOPICS[topic].silver_table, _CLEANED, str(batch))
+
+
+def noted_batch(lake: Lake, topic: str) -> int:
+    """What `mark_cleaned` noted last, 0 for nothing."""
+    return int(lake.noted(TOPICS[topic].silver_table, _CLEANED) or 0)
+
+
+def _cleaned(lake: Lake, state: LakeState, topic: str) -> int:
+    """The silver table says so by its rows, and by a note for batches of which every record was bad.
+
+    An empty silver table always means that nothing was cleaned, so that a rebuild which was stopped is finished.
+    """
+    in_silver = state.in_silver[topic]
+    if not in_silver or state.ingested[topic] <= in_silver:
+        return in_silver
+    return max(in_silver, noted_batch(lake, topic))
+
+
+Ask = Callable[[DataFrame], DataFrame]
+
+# What is asked of each table beside bronze: a row for each topic at most.
+_OTHERS: dict[str, Ask] = {
+    **{topic.silver_table: lambda rows: rows.agg(F.max("_last_batch").alias("batch")) for topic in TOPICS.values()},
+    "silver_post": lambda rows: rows.agg(*[F.max(f"_{name}_batch").alias(f"{name}_batch") for name in TOPICS]),
+    "quarantine": lambda rows: rows.groupBy("topic").agg(F.max("batch").alias("batch")),
+    "drift": lambda rows: rows.groupBy("topic").agg(F.max("batch").alias("batch")),
+}
+
+
+def _answers(lake: Lake, asks: Mapping[str, Ask]) -> dict[str, list[Row]]:
+    """What the tables answer, in one query; nothing for those that aren't there."""
+    asked = [
+        ask(lake.read(table)).withColumn(_TABLE, F.lit(table)) for table, ask in asks.items() if lake.exists(table)
+    ]
+    if not asked:
+        return {}
+    rows = reduce(lambda first, second: first.unionByName(second, allowMissingColumns=True), asked).collect()
+    return {table: [row for row in rows if row[_TABLE] == table] for table in asks}
+
+
+def _of_bronze(rows: list[Row]) -> LakeState:
+    state = LakeState(progress_of(rows))
+    for row in rows:
+        state.ingested[row["topic"]] = max(row["batch"], state.ingested[row["topic"]])
+        state.topic_id, state.path = row["topic_id"], row["last"]["path"]
+    return state
+
+
+def _of_others(lake: Lake, state: LakeState, rows: Mapping[str, list[Row]]) -> LakeState:
+    for name, topic in TOPICS.items():
+        state.in_silver[name] = max([row["batch"] or 0 for row in rows.get(topic.silver_table, [])], default=0)
+        state.joined[name] = max([row[f"{name}_batch"] or 0 for row in rows.get("silver_post", [])], default=0)
+        state.cleaned[name] = _cleaned(lake, state, name)
+    for table in ("quarantine", "drift"):
+        state.left_over[table] = {row["topic"]: row["batch"] for row in rows.get(table, [])}
+    return state

@@ -1,0 +1,17 @@
+"""How often a run asks Spark: each time costs up to a second, whatever the data is, and is soon added unseen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.executions import counts
+
+
+@pytest.mark.slow
+def test_a_run_asks_spark_no_more_often_than_it_has_to(tmp_path: Path) -> None:
+    found = {count.case: (count.executions, count.goal) for count in counts(tmp_path)}
+    assert len(found) == 3
+    assert {case: executions for case, (executions, goal) in found.items() if executions > goal * 1.1} == {}
+    assert all(executions for executions, _ in found.values()), "nothing was counted"
