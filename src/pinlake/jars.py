@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,6 +62,17 @@ def fetch_jars(folder: Path, packages: Sequence[str]) -> list[Path]:
     return sorted((folder / "jars").glob("*.jar"))
 
 
+def class_path(jars: Iterable[Path]) -> str:
+    """Jars for the class path of a JVM that has Spark's too, without those that Spark brings in a version of its own."""
+    brought = {_artifact(jar.stem) for jar in (_spark_home() / "jars").glob("*.jar")}
+    # Ivy puts the group before the artifact.
+    return os.pathsep.join(str(jar) for jar in jars if _artifact(jar.stem.split("_", 1)[1]) not in brought)
+
+
+def _artifact(name: str) -> str:
+    return re.sub(r"-\d.*", "", name)
+
+
 def check_java() -> int:
     """The major version of the Java that Spark will start. Raises MachineError below 17 or where there is none."""
     try:
@@ -106,7 +119,10 @@ def _reason(stderr: str) -> str:
 
 if __name__ == "__main__":
     # Set-up fetches the jars here, so that the first run doesn't.
+    from pinlake.class_archive import make_archive
+
     try:
         fetch_jars(jars_folder(), spark_packages())
+        print(make_archive(check_java()))
     except MachineError as error:
         sys.exit(f"error: {error}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pinlake.class_archive import archive_options
 from pinlake.errors import MachineError, first_line
-from pinlake.jars import check_java, fetch_jars, jars_folder, s3a_packages, spark_packages
+from pinlake.jars import check_java, class_path, fetch_jars, jars_folder, s3a_packages, spark_packages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -78,7 +79,7 @@ def spark_session(driver_memory: str = "2g", log: Path | None = None, s3a: S3a |
 
         session: SparkSession = DatabricksSession.builder.getOrCreate()
         return session
-    return _local_session(driver_memory, log, s3a)
+    return local_session(driver_memory, log, s3a)
 
 
 def is_remote(spark: SparkSession) -> bool:
@@ -137,13 +138,6 @@ def _has_databricks_connect() -> bool:
         return False
 
 
-def _s3a_jars(s3a: S3a | None) -> dict[str, str]:
-    if s3a is None:
-        return {}
-    # Spark would copy jars that it is given as such, and these are large.
-    return {"spark.driver.extraClassPath": ":".join(str(jar) for jar in fetch_jars(jars_folder("s3a"), s3a_packages()))}
-
-
 def session_for(settings: Settings, log: Path | None = None) -> SparkSession:
     """The session that the settings ask for. Raises what `spark_session` does."""
     return spark_session(
@@ -177,19 +171,26 @@ def _s3a_config(s3a: S3a) -> dict[str, str]:
     return config
 
 
-def _local_session(driver_memory: str, log: Path | None, s3a: S3a | None) -> SparkSession:
+def local_session(
+    driver_memory: str, log: Path | None, s3a: S3a | None = None, java_options: Sequence[str] | None = None
+) -> SparkSession:
+    """A session on this machine; see `spark_session`. `java_options` take the place of the class archive's."""
     from pyspark.sql import SparkSession
 
     java = check_java()
     cores = min(os.cpu_count() or 2, 8)
     options = ["-XX:+UseParallelGC", "-XX:-UsePerfData"]
+    options += archive_options(java) if java_options is None else java_options
+    jars = fetch_jars(jars_folder(), spark_packages())
+    if s3a:
+        jars = [*jars, *fetch_jars(jars_folder("s3a"), s3a_packages())]
     if java >= 24:
         options.append("--sun-misc-unsafe-memory-access=allow")
     builder = SparkSession.builder.appName("pinlake").master(f"local[{cores}]")
     for name, value in {
         **LOCAL_CONFIG,
-        **_s3a_jars(s3a),
-        "spark.jars": ",".join(str(jar) for jar in fetch_jars(jars_folder(), spark_packages())),
+        # Spark would copy jars that it is given as such, and load them by itself, so that no archive has their classes.
+        "spark.driver.extraClassPath": class_path(jars),
         "spark.driver.memory": driver_memory,
         # Spark makes this folder though no table is ever in it.
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "pinlake-warehouse"),

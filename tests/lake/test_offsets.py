@@ -30,7 +30,7 @@ def test_the_highest_start_and_the_holes_of_each_partition(spark):
         ("geo", 0, 1, 0, None, "unreadable: cut"),
         ("geo", 0, 2, 1, 0, None),
     ]
-    found = progress(spark.createDataFrame([(*row, "topics/an/object") for row in rows], BRONZE))
+    found = progress(bronze(spark, [(*row, "topics/an/object") for row in rows]))
     assert found["pin"].highest == {0: 3, 1: 19}
     assert found["pin"].missing == [Hole("pin", 1, 0, 9), Hole("pin", 1, 15, 18)]
     assert [hole.size for hole in found["pin"].missing] == [10, 4]

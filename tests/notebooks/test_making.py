@@ -129,12 +129,12 @@ def test_a_notebook_that_fails_is_named_and_not_stored(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_dump")
 def test_a_widget_with_nonsense_fails_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nonsense: dict[str, Any] = {"topic": "pins", "lake": str(tmp_path / "lake")}
+    nonsense: dict[str, Any] = {"audit": "perhaps", "lake": str(tmp_path / "lake")}
     monkeypatch.setattr(notebooks, "_parameters", lambda _: nonsense)
-    shutil.copy(FOLDER / "40_clean.ipynb", tmp_path)
+    shutil.copy(FOLDER / "30_ingest.ipynb", tmp_path)
     with pytest.raises(
         MachineError,
-        match=r"40_clean\.ipynb failed in cell 3 of 4: UsageError: widget topic holds 'pins'; give pin, geo, user",
+        match=r"30_ingest\.ipynb failed in cell 3 of 4: UsageError: widget audit holds 'perhaps'; give true or",
     ):
         make(tmp_path)
 

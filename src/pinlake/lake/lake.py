@@ -136,10 +136,10 @@ class Lake:
         A session knows one lake by the name of a schema: another under the same name takes its place.
         """
         if self.place is not None:
-            # Of an earlier lake only the entries go: its tables are external.
-            self.spark.sql(f"DROP DATABASE IF EXISTS {self._schema} CASCADE")
-            self.spark.sql(f"CREATE DATABASE {self._schema}")
+            self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema}")
             for table in STORED:
+                # Of an earlier lake only the entry goes: its tables are external.
+                self.spark.sql(f"DROP TABLE IF EXISTS {self._schema}.`{table}`")
                 if self.exists(table):
                     location = _literal(f"{self.place.location}/{table}")
                     with _explaining(table):

@@ -11,13 +11,11 @@ from pinlake.query.shared import top
 def top_user_by_country(posts: DataFrame) -> DataFrame:
     """The poster with most followers in each country: country, poster_name, follower_count. From posts themselves.
 
-    A poster's count is its highest seen in that country, so the highest of all there is that of the top.
+    A poster's count is its highest seen in that country.
     """
     ranked = posts.select("country", "poster_name", "follower_count").dropna()
-    # Not by rank: to sort millions of posters for a few hundred tops is most of the work.
-    highest = ranked.groupBy("country").agg(F.max("follower_count").alias("follower_count"))
-    tops = ranked.join(F.broadcast(highest), ["country", "follower_count"], "left_semi").distinct()
-    return tops.select("country", "poster_name", "follower_count")
+    highest = ranked.groupBy("country", "poster_name").agg(F.max("follower_count").alias("follower_count"))
+    return top(highest, ["country"], "follower_count")
 
 
 def top_country_by_followers(tops: DataFrame) -> DataFrame:

@@ -25,6 +25,7 @@ _PLACES = (
     ("topic", "kind", "path"),
     ("topic", "kind", "field", "batch"),
     ("run_id", "topic"),
+    ("answer", "country", "age_group", "join_year", "post_year", "category"),
 )
 # What a look shows of wide tables; of the others all that isn't upkeep.
 _SHOWN = {
