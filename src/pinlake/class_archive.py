@@ -1,83 +1,118 @@
-"""The classes that Spark loads, kept ready for the JVM: a third of the time that a new process takes to its first answer.
+"""The classes that Spark loads, kept ready for the JVM: to load them takes a third of a new process's first answer.
 
 Java calls it class data sharing. Set-up makes the archive once, by a small run of the main job; the JVM itself looks
-whether an archive fits its version and its jars, and goes on without one that doesn't.
+whether an archive fits, and goes on without one that doesn't.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
-from pinlake.jars import jars_folder
+from pinlake.errors import PinlakeError
+from pinlake.jars import jars_folder, local_jars, spark_jars
+from pinlake.java import java_program
 
 # What the JVM has to say about an archive it would print to stdout, where results belong.
-_QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
+_QUIET = "-Xlog:cds=off,cds+dynamic=off,class+path=off:stdout"
 _TRAINING_POSTS, _TRAINING_SECONDS = 20, 600
+# With one of these Spark would start otherwise than it does for most, and the archive would fit nobody else.
+_LEFT_OUT = ("SPARK_CONF_DIR", "SPARK_REMOTE", "PYSPARK_SUBMIT_ARGS", "SPARK_DIST_CLASSPATH")
 
 
-def archive_options(java: int) -> list[str]:
-    """Options of the JVM that have it use the archive, where one was made for this Java, a major version."""
-    archive = archive_file(java)
-    return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", *_QUIET] if archive.is_file() else []
+def archive_options() -> list[str]:
+    """Options of the JVM that have it use the archive, where one was made for this Java and these jars."""
+    archive = archive_file()
+    return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", _QUIET] if _is_whole(archive) else []
 
 
-def archive_file(java: int) -> Path:
-    """Where the archive is, once for each Python environment and each version of Java, Spark and Delta."""
-    from importlib.metadata import version
+def archive_file() -> Path:
+    """Where the archive is: its name changes with Java and with each jar, for it is good for just these."""
+    files = [Path(java_program()).resolve(), *local_jars(), *spark_jars()]
+    told = "\n".join(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+    return jars_folder("classes") / f"{sha256(told.encode()).hexdigest()[:16]}.jsa"
 
-    return jars_folder("classes") / f"java-{java}-spark-{version('pyspark')}-delta-{version('delta-spark')}.jsa"
 
-
-def make_archive(java: int) -> str:
+def make_archive() -> str:
     """Make the archive where there is none. Returns what was done, for whoever sets up.
 
-    It is of use to speed alone, so what goes wrong is told and no error.
+    It is of use to speed alone, so what goes wrong is told and is no error.
     """
-    archive = archive_file(java)
-    if archive.is_file():
+    archive = archive_file()
+    if _is_whole(archive):
         return f"the class archive is in {archive}"
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    # Another name until it is whole: a set-up that is stopped leaves no half archive.
-    unfinished = archive.with_name(f"{uuid4().hex}.unfinished")
     try:
-        command = [sys.executable, "-m", "pinlake.class_archive", str(unfinished)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TRAINING_SECONDS)
-        if done.returncode or not unfinished.is_file():
-            return f"no class archive was made, Spark starts slower: {(done.stderr.splitlines() or ['no reason'])[-1]}"
-        for old in archive.parent.glob("*.jsa"):
-            old.unlink()
-        unfinished.rename(archive)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"no class archive was made, Spark starts slower: {error}"
-    finally:
-        unfinished.unlink(missing_ok=True)
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        # On the same disk, and gone whatever happens: a set-up that is stopped leaves no half archive.
+        with tempfile.TemporaryDirectory(dir=archive.parent, ignore_cleanup_errors=True) as folder:
+            made = _trained(Path(folder))
+            for old in archive.parent.glob("*.*"):
+                old.unlink()
+            made.rename(archive)
+        _size_file(archive).write_text(str(archive.stat().st_size), encoding="utf-8")
+    except (OSError, PinlakeError, subprocess.TimeoutExpired) as error:
+        return f"no class archive was made, so Spark starts slower: {error}"
     return f"the class archive is in {archive}, {archive.stat().st_size / 1e6:.0f} MB"
+
+
+def _trained(folder: Path) -> Path:
+    """A new archive in the folder. Raises PinlakeError."""
+    archive = folder / "classes.jsa"
+    done = subprocess.run(
+        [sys.executable, "-m", "pinlake.class_archive", str(folder)],
+        env={name: value for name, value in os.environ.items() if name not in _LEFT_OUT},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_TRAINING_SECONDS,
+    )
+    if done.returncode or not archive.is_file():
+        raise PinlakeError((done.stderr.strip().splitlines() or [f"the training ended with {done.returncode}"])[-1])
+    return archive
+
+
+def _is_whole(archive: Path) -> bool:
+    """Whether it is there, and as large as it was made: of one that was cut, the JVM would die."""
+    try:
+        return archive.stat().st_size == int(_size_file(archive).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+def _size_file(archive: Path) -> Path:
+    return archive.with_suffix(".size")
 
 
 def main(words: Sequence[str]) -> None:
     """The training: what a user's first two runs do, in a session that writes its classes to a file when it ends."""
     from pinlake import pipeline
     from pinlake.emulate.emulator import emulate
-    from pinlake.session import local_session
+    from pinlake.session import QUICK, local_session
     from pinlake.settings import resolve
 
-    (unfinished,) = words
-    with tempfile.TemporaryDirectory(prefix="pinlake-") as name:
-        folder = Path(name)
-        settings = resolve({"source": folder / "dump", "lake": folder / "lake"}, environment={}).settings
-        options = [f"-XX:ArchiveClassesAtExit={unfinished}", *_QUIET]
-        spark = local_session(settings.driver_memory, folder / "spark.log", java_options=options)
-        lake = pipeline.open_lake(spark, settings)
-        for seed in (0, 1):
-            emulate(folder / "dump", posts=_TRAINING_POSTS, seed=seed, dirt=0.1, duplicates=0.1, append=seed > 0)
-            pipeline.run_all(lake, settings, pipeline.new_run())
-        lake.query("SELECT count(*) FROM silver_post").collect()
-        spark.stop()
+    folder = Path(words[0])
+    settings = resolve({"source": folder / "dump", "lake": folder / "lake"}, environment={}).settings
+    # To write the archive takes time enough: no code is compiled for long here.
+    options = [f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", _QUIET, *QUICK]
+    spark = local_session(settings.driver_memory, folder / "spark.log", java_options=options, use_archive=False)
+    gateway = spark.sparkContext._gateway
+    assert gateway is not None  # this process has started it
+    lake = pipeline.open_lake(spark, settings)
+    for seed in (0, 1):
+        emulate(folder / "dump", posts=_TRAINING_POSTS, seed=seed, dirt=0.1, duplicates=0.1, append=seed > 0)
+        # A few posts may have a large share of bad ones.
+        anything = settings.model_copy(update={"max_bad_share": 1.0})
+        pipeline.run_all(lake, anything, pipeline.new_run())
+    lake.query("SELECT count(*) FROM silver_post").collect()
+    spark.stop()
+    # It writes the archive when it ends, which takes seconds.
+    gateway.proc.stdin.close()
+    gateway.proc.wait(_TRAINING_SECONDS)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ class Command:
     """One call of the program: its settings, and what is opened when it is first needed."""
 
     resolved: Resolved
+    is_short: bool = True
+    """Whether the command ends by itself when it has done its work; a stream doesn't."""
 
     @property
     def settings(self) -> Settings:
@@ -75,7 +77,7 @@ class Command:
     def spark(self) -> SparkSession:
         from pinlake.session import session_for
 
-        return session_for(self.settings, self.log)
+        return session_for(self.settings, self.log, self.is_short)
 
     @cached_property
     def lake(self) -> Lake:

@@ -80,6 +80,7 @@ def stream(
         found.check(call.settings, lambda message: report("stream", message))
         with stopping() as asked:
             report("stream", f"{found.place}: starting Spark")
+            call.is_short = False
             opened = call.lake
             summary = run_stream(
                 opened,

@@ -62,9 +62,19 @@ def fetch_jars(folder: Path, packages: Sequence[str]) -> list[Path]:
     return sorted((folder / "jars").glob("*.jar"))
 
 
+def spark_jars() -> list[Path]:
+    """The jars that Spark brings."""
+    return sorted((_spark_home() / "jars").glob("*.jar"))
+
+
+def local_jars() -> list[Path]:
+    """The jars that local Spark loads beside its own. Raises MachineError where they can't be fetched."""
+    return fetch_jars(jars_folder(), spark_packages())
+
+
 def class_path(jars: Iterable[Path]) -> str:
-    """Jars for the class path of a JVM that has Spark's too, without those that Spark brings in a version of its own."""
-    brought = {_artifact(jar.stem) for jar in (_spark_home() / "jars").glob("*.jar")}
+    """Jars for the class path of a JVM that has Spark's too, without those of which Spark brings its own version."""
+    brought = {_artifact(jar.stem) for jar in spark_jars()}
     # Ivy puts the group before the artifact.
     return os.pathsep.join(str(jar) for jar in jars if _artifact(jar.stem.split("_", 1)[1]) not in brought)
 
@@ -122,7 +132,8 @@ if __name__ == "__main__":
     from pinlake.class_archive import make_archive
 
     try:
-        fetch_jars(jars_folder(), spark_packages())
-        print(make_archive(check_java()))
+        check_java()
+        local_jars()
+        print(make_archive())
     except MachineError as error:
         sys.exit(f"error: {error}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pinlake.class_archive import archive_options
 from pinlake.errors import MachineError, first_line
-from pinlake.jars import check_java, class_path, fetch_jars, jars_folder, s3a_packages, spark_packages
+from pinlake.jars import check_java, class_path, fetch_jars, jars_folder, local_jars, s3a_packages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,6 +47,11 @@ _USUAL_KEYS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvide
 _GIVEN_KEYS = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 _ROLES_KEYS = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
 
+# The JVM's first compiler alone: the second makes code that runs faster, and takes longer to make it than a small run
+# takes at all. Below this much in dump and lake together.
+QUICK = ("-XX:TieredStopAtLevel=1",)
+_SMALL_FILES, _SMALL_BYTES = 10_000, 32 * 1024 * 1024
+
 # Spark's client itself would try for over ten minutes, and say nothing.
 _ANSWERS_WITHIN = 30
 
@@ -58,12 +63,14 @@ class S3a(NamedTuple):
     keys: tuple[str, str] | None = None
 
 
-def spark_session(driver_memory: str = "2g", log: Path | None = None, s3a: S3a | None = None) -> SparkSession:
+def spark_session(
+    driver_memory: str = "2g", log: Path | None = None, s3a: S3a | None = None, java_options: Sequence[str] = ()
+) -> SparkSession:
     """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
 
     `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket; the jars for it are
-    fetched the first time. Raises MachineError where Java, the jars or, for a Connect session, the packages of its
-    client are missing, and where no server answers.
+    fetched the first time. `java_options` are for the JVM of local Spark. Raises MachineError where Java, the jars or,
+    for a Connect session, the packages of its client are missing, and where no server answers.
     """
     from pyspark.sql import SparkSession
 
@@ -79,7 +86,7 @@ def spark_session(driver_memory: str = "2g", log: Path | None = None, s3a: S3a |
 
         session: SparkSession = DatabricksSession.builder.getOrCreate()
         return session
-    return local_session(driver_memory, log, s3a)
+    return local_session(driver_memory, log, s3a, java_options)
 
 
 def is_remote(spark: SparkSession) -> bool:
@@ -138,11 +145,38 @@ def _has_databricks_connect() -> bool:
         return False
 
 
-def session_for(settings: Settings, log: Path | None = None) -> SparkSession:
-    """The session that the settings ask for. Raises what `spark_session` does."""
-    return spark_session(
-        settings.driver_memory, log, S3a(settings.s3_role, settings.s3_keys) if settings.needs_s3a else None
-    )
+def session_for(settings: Settings, log: Path | None = None, for_one_command: bool = False) -> SparkSession:
+    """The session that the settings ask for. Raises what `spark_session` does.
+
+    `for_one_command` says that the process ends with what it does on the dump and the lake of the settings.
+    """
+    s3a = S3a(settings.s3_role, settings.s3_keys) if settings.needs_s3a else None
+    return spark_session(settings.driver_memory, log, s3a, QUICK if for_one_command and is_small(settings) else ())
+
+
+def is_small(settings: Settings) -> bool:
+    """Whether dump and lake, folders of this machine, hold so little that starting takes longer than the work."""
+    left = [_SMALL_FILES, _SMALL_BYTES]
+    folders = [folder for folder in (settings.source, settings.lake) if folder is not None]
+    return settings.catalog is None and all(isinstance(folder, Path) and _fits(folder, left) for folder in folders)
+
+
+def _fits(folder: Path | str, left: list[int]) -> bool:
+    """Take the folder's files and bytes from what is left; False as soon as nothing is."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if not _fits(entry.path, left):
+                        return False
+                    continue
+                left[0] -= 1
+                left[1] -= entry.stat().st_size
+                if min(left) < 0:
+                    return False
+    except OSError:  # what can't be looked at isn't there yet, or is told of later
+        return True
+    return True
 
 
 def _s3a_config(s3a: S3a) -> dict[str, str]:
@@ -172,16 +206,19 @@ def _s3a_config(s3a: S3a) -> dict[str, str]:
 
 
 def local_session(
-    driver_memory: str, log: Path | None, s3a: S3a | None = None, java_options: Sequence[str] | None = None
+    driver_memory: str,
+    log: Path | None,
+    s3a: S3a | None = None,
+    java_options: Sequence[str] = (),
+    use_archive: bool = True,
 ) -> SparkSession:
-    """A session on this machine; see `spark_session`. `java_options` take the place of the class archive's."""
+    """A session on this machine; see `spark_session`."""
     from pyspark.sql import SparkSession
 
     java = check_java()
     cores = min(os.cpu_count() or 2, 8)
-    options = ["-XX:+UseParallelGC", "-XX:-UsePerfData"]
-    options += archive_options(java) if java_options is None else java_options
-    jars = fetch_jars(jars_folder(), spark_packages())
+    options = ["-XX:+UseParallelGC", "-XX:-UsePerfData", *java_options, *(archive_options() if use_archive else [])]
+    jars = local_jars()
     if s3a:
         jars = [*jars, *fetch_jars(jars_folder("s3a"), s3a_packages())]
     if java >= 24:
