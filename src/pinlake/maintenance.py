@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pinlake.lake.lake import Lake
-from pinlake.lake.model import TABLES
+from pinlake.lake.model import STORED
 from pinlake.lake.run import Run
 
 
@@ -22,7 +22,7 @@ class Upkeep(NamedTuple):
 def maintain(lake: Lake, run: Run) -> list[Upkeep]:
     """Compact and vacuum every table that is there; the retention is the table's own (a week by default)."""
     done = []
-    for table in TABLES:
+    for table in STORED:
         if not lake.exists(table):
             continue
         before = lake.files(table)

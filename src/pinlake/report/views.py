@@ -77,7 +77,7 @@ def accounting(lake: Lake) -> DataFrame:
 
 def turned(counts: DataFrame) -> DataFrame:
     """Rows of `row_count` of one run, turned: many narrow rows can be read, three wide ones can't."""
-    names = [name for name in counts.columns if name not in ("run_id", "at", "topic")]
+    names = [name for name in counts.columns if name not in ("run_id", "at", "topic", "counted_from")]
     found = {row["topic"]: row for row in counts.collect()}
     topics = [topic for topic in TOPICS if topic in found]
     rows = [(name, *(found[topic][name] for topic in topics)) for name in names]
