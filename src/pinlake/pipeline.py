@@ -130,7 +130,7 @@ def run_account(lake: Lake, run: Run) -> Accounting:
     """Count every table, publish the counts, and raise AccountingError where the sums don't hold."""
     counted_from = versions(lake)
     counts = account(lake)
-    publish(lake, run, counts.topics, counted_from)
+    publish(lake, run, counts.topics, None if counts.uncleaned else counted_from)
     check_sums(counts.topics)
     return counts
 

@@ -73,6 +73,7 @@ def test_restored_bronze_is_read_on_and_silver_says_what_to_do(loaded: Place, tm
     before = loaded.lake.version("bronze")
     dump_of(tmp_path / "dump", 4, 5)
     loaded.run_to_silver()
+    loaded.lake.register()
     loaded.spark.sql(f"RESTORE TABLE {loaded.settings.database}.bronze TO VERSION AS OF {before}")
     with pytest.raises(AccountingError, match="`pinlake rebuild silver` makes all but bronze anew"):
         loaded.run_to_silver()
@@ -89,6 +90,7 @@ def test_a_silver_table_that_is_gone_is_made_again(loaded: Place) -> None:
     loaded.run()
     assert loaded.counts()["geo"].silver == 4
     assert loaded.answers() == answers
+    loaded.lake.register()
     # One that an earlier version made, without a column that is there now.
     name = f"{loaded.settings.database}.silver_geo"
     loaded.spark.sql(f"CREATE OR REPLACE TABLE {name} USING DELTA AS SELECT * EXCEPT (country) FROM {name}")

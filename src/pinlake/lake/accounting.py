@@ -20,10 +20,14 @@ from pinlake.topics import TOPICS
 
 @dataclass(frozen=True)
 class Accounting:
-    """Counts of all topics, and the holes in their offsets."""
+    """Counts of all topics, and the holes in their offsets; `uncleaned` are topics with batches that wait for cleaning.
+
+    Such a topic may have no backlog: of a batch that a threshold stopped, the bad records are in quarantine already.
+    """
 
     topics: list[TopicCount]
     missing: list[Hole]
+    uncleaned: tuple[str, ...] = ()
 
     @property
     def backlog(self) -> int:
@@ -38,15 +42,19 @@ class Accounting:
 def account(lake: Lake) -> Accounting:
     """Count every table, in one query: nothing that a stage said is trusted."""
     measured, holes = _measured(lake)
-    counts = []
+    counts, uncleaned = [], []
     for topic in TOPICS:
         found = measured[topic]
         last_batch, posts, in_silver = (found.pop(name, 0) for name in ("last_batch", "posts", "in_silver"))
-        backlog = _waiting(lake, topic, in_silver) if last_batch > in_silver else 0
+        # Of a topic that silver has nothing of, nothing was cleaned: so a rebuild that was stopped is finished.
+        cleaned = max(in_silver, noted_batch(lake, topic)) if 0 < in_silver < last_batch else in_silver
+        if last_batch > cleaned:
+            uncleaned.append(topic)
+        backlog = _waiting(lake, topic, cleaned) if last_batch > cleaned else 0
         missing = sum(hole.size for hole in holes if hole.topic == topic)
         orphans = found.get("silver", 0) - posts
         counts.append(TopicCount(topic, **found, missing_offsets=missing, orphans=orphans, backlog=backlog))
-    return Accounting(counts, holes)
+    return Accounting(counts, holes, tuple(uncleaned))
 
 
 def check_sums(counts: Sequence[TopicCount]) -> None:
@@ -148,12 +156,8 @@ def _by_name(counts: DataFrame) -> DataFrame:
     return counts.select("topic", F.inline(pairs))
 
 
-def _waiting(lake: Lake, topic: str, in_silver: int) -> int:
-    """Records after what was cleaned that are not in quarantine: there, a run that a threshold stopped leaves the bad.
-
-    Of a topic that silver has nothing of, nothing was cleaned: so a rebuild that was stopped is finished.
-    """
-    cleaned = max(in_silver, noted_batch(lake, topic)) if in_silver else 0
+def _waiting(lake: Lake, topic: str, cleaned: int) -> int:
+    """Records after the batch that are not in quarantine: there, a run that a threshold stopped leaves the bad ones."""
 
     def after(table: str) -> DataFrame:
         return lake.read(table).where((F.col("topic") == topic) & (F.col("batch") > cleaned))

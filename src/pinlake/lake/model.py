@@ -218,7 +218,7 @@ ROW_COUNT = Table(
         Column("orphans", "bigint", "posts in silver that one of the other two topics lacks"),
         Column("scattered_users", "bigint", "users whose posts come from more than one country or position"),
         Column("backlog", "bigint", "records in bronze that wait for cleaning"),
-        Column("counted_from", "string", "versions of the tables that were counted; null where not all were"),
+        Column("counted_from", "string", "versions of the tables that were counted; null where batches wait"),
     ),
     added=("counted_from",),
 )

@@ -51,7 +51,7 @@ class LastRun(NamedTuple):
 
     def is_settled(self, lake: Lake) -> bool:
         """Whether all that is in bronze went all its way, and no table that was counted has changed since."""
-        return not any(count.backlog for count in self.counts) and self.counted_from == versions(lake)
+        return self.counted_from is not None and self.counted_from == versions(lake)
 
 
 def versions(lake: Lake) -> str:
