@@ -69,6 +69,7 @@ def to_bronze(monkeypatch: pytest.MonkeyPatch) -> None:
         loader.summary.counts = account(loader._lake)
 
     monkeypatch.setattr(_Loader, "_bring_on", count)
+    monkeypatch.setattr(pipeline, "run_query", lambda *_, **__: {})
 
 
 def offsets(found: Place, topic: str = "pin") -> list[tuple[int, int]]:
