@@ -10,6 +10,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
 
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
@@ -91,10 +92,15 @@ def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
     named = fetched.column(_NAME)
     return {
         name: posts.sparkSession.createDataFrame(
-            fetched.filter(pyarrow.compute.equal(named, name)).select(frame.columns)
+            fetched.filter(pyarrow.compute.equal(named, name)).select(frame.columns), _nullable(frame)
         )
         for name, frame in frames.items()
     }
+
+
+def _nullable(frame: DataFrame) -> StructType:
+    """The frame's schema, which Spark Connect must be given where there are no rows."""
+    return StructType([StructField(field.name, field.dataType) for field in frame.schema])
 
 
 def _named(rows: DataFrame, name: str) -> DataFrame:
