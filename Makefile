@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 POSTS ?= 1000
 WORK ?= work
 TARGET ?= dev
+# Two processes, each with a Spark of its own: tests wait as often as they work. A file's tests share what they set up.
+PARALLEL ?= -n 2 --dist loadfile
 # databricks-connect 17.3 takes no other Python than 3.12: the first that runs and is one. Looked for where it is needed.
 CONNECT := .venv-connect
 CONNECT_PYTHON ?= $(shell \
@@ -39,21 +41,21 @@ run-s3: $(VENV)/installed ## what run-kafka does, with dump and tables in a buck
 
 .PHONY: test
 test: $(VENV)/installed ## the suite
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest $(PARALLEL) -m "not slow"
 
 .PHONY: test-slow
 test-slow: $(VENV)/installed ## whole runs, and tests that wait
-	@$(BIN)/pytest -m slow
+	@$(BIN)/pytest $(PARALLEL) -m slow
 
 .PHONY: bundle-check
-bundle-check: $(VENV)/installed ## the bundle offline, then by the Databricks CLI where it can reach a workspace
+bundle-check: $(VENV)/installed ## the bundle offline and by the Databricks CLI, also in a workspace where one is configured
 	@$(BIN)/pytest tests/bundle
 	@if ! command -v databricks >/dev/null; then \
 		echo "bundle checked offline only: no program databricks is on the PATH; install the Databricks CLI, 1.13 or newer"; \
 	elif [ -z "$$DATABRICKS_HOST" ] && ! grep -qs '^ *host *=' "$${DATABRICKS_CONFIG_FILE:-$$HOME/.databrickscfg}"; then \
-		echo "bundle checked offline only: no workspace is configured; run databricks auth login, or set DATABRICKS_HOST"; \
+		echo "bundle checked in no workspace: none is configured; run databricks auth login, or set DATABRICKS_HOST"; \
 	else \
-		databricks bundle validate --target $(TARGET) && databricks bundle plan --target $(TARGET); \
+		databricks bundle validate --strict --target $(TARGET) && databricks bundle plan --target $(TARGET); \
 	fi
 
 .PHONY: test-connect
@@ -82,56 +84,73 @@ docs: $(VENV)/installed ## remake docs/data-model.md
 
 .PHONY: lab
 lab: $(VENV)/installed ## JupyterLab with the notebooks, on made-up posts
-	@test -x $(BIN)/jupyter-lab || $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[lab]'
+	@test -x $(BIN)/jupyter-lab || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[lab]'
 	@PINLAKE_SOURCE=$(CURDIR)/$(WORK)/lab/dump PINLAKE_LAKE=$(CURDIR)/$(WORK)/lab/lake JUPYTER_PATH=$(CURDIR)/.jupyter \
 		PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 .PHONY: notebooks
-notebooks: $(VENV)/installed ## run the notebooks and keep their outputs
-	@$(BIN)/python -m pinlake.report.notebooks notebooks
+notebooks: $(VENV)/installed ## run the notebooks and keep copies with outputs in docs/notebooks
+	@$(BIN)/python -m pinlake.report.notebooks notebooks docs/notebooks
 
+# Of a range the version stays that is in the file: to raise one, change it there.
 .PHONY: requirements
 requirements: $(VENV)/installed ## remake requirements.txt from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --no-deps --no-header --no-annotate --extra local pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --no-deps --no-header --no-annotate --extra local --extra workspace \
+		--extra transports pyproject.toml -o requirements.txt
 
 .PHONY: wheel
 wheel: $(VENV)/installed ## build the wheel into dist/
-	@$(BIN)/uv build --quiet --wheel
+	@$(BIN)/uv run --no-project --quiet --python $(BIN)/python tools/build_wheel.py
 
 .PHONY: install
 install: $(VENV)/installed ## the environment, the program and the jars
 
 # Java is checked before anything is fetched: without it nothing below is of use.
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python {v[0]}.{v[1]} found as $(PYTHON), 3.11 or newer is needed; install it, or name another with make PYTHON=python3.12")'
 	@$(PYTHON) src/pinlake/java.py
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python --editable '.[local,workspace,transports,dev]'; \
+		uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[local,workspace,transports,dev]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,workspace,transports,dev]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[local,workspace,transports,dev]'; \
 	fi
 	@$(BIN)/python -m pinlake.jars
+	@touch $@
+
+# For who only deploys and looks: nothing that needs Java or Spark.
+DEPLOY := .venv-deploy
+
+.PHONY: deploy-tools
+deploy-tools: $(DEPLOY)/installed ## pinlake for a machine that only deploys: needs uv alone, no Java and no Spark
+	@echo 'the program is $(DEPLOY)/bin/pinlake; for this shell: export PATH="$(CURDIR)/$(DEPLOY)/bin:$$PATH"'
+
+$(DEPLOY)/installed: pyproject.toml requirements.txt
+	@command -v uv >/dev/null 2>&1 || { echo "error: no program uv is on the PATH; install uv, which the bundle's build needs too: docs/workspace.md" >&2; exit 1; }
+	@uv venv --quiet --allow-existing --python ">=3.11" $(DEPLOY)
+	@uv pip install --quiet --python $(DEPLOY)/bin/python --constraint requirements.txt --editable '.[workspace]'
 	@touch $@
 
 .PHONY: connect-python
 connect-python:
 	@test -n "$(CONNECT_PYTHON)"
 
-# An environment of its own: databricks-connect and pyspark exclude each other. Spark itself, the server of the tests, is
-# that of $(VENV).
-$(CONNECT)/installed: pyproject.toml
+# An environment of its own: databricks-connect and pyspark exclude each other, and it wants older pandas and pyarrow.
+# Spark itself, the server of the tests, is that of $(VENV).
+OLDER := grep -vE '^(pandas|pyarrow)==' requirements.txt > $(CONNECT)/requirements.txt
+
+$(CONNECT)/installed: pyproject.toml requirements.txt
 	@python="$(CONNECT_PYTHON)"; \
 	if test -z "$$python"; then \
 		echo "error: no Python 3.12 found, the only one that databricks-connect 17.3 takes; install it, or name it with make CONNECT_PYTHON=/path/to/python3.12 test-connect" >&2; \
 		exit 1; \
 	elif command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --allow-existing --python "$$python" $(CONNECT) && \
-		uv pip install --quiet --python $(CONNECT)/bin/python --editable '.[databricks-connect,transports,dev]'; \
+		uv venv --quiet --allow-existing --python "$$python" $(CONNECT) && $(OLDER) && \
+		uv pip install --quiet --python $(CONNECT)/bin/python --constraint $(CONNECT)/requirements.txt --editable '.[databricks-connect,transports,dev]'; \
 	else \
-		"$$python" -m venv $(CONNECT) && \
-		$(CONNECT)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[databricks-connect,transports,dev]'; \
+		"$$python" -m venv $(CONNECT) && $(OLDER) && \
+		$(CONNECT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(CONNECT)/requirements.txt --editable '.[databricks-connect,transports,dev]'; \
 	fi
 	@touch $@
 
@@ -141,4 +160,4 @@ clean: ## remove what was made here, but for the environments
 
 .PHONY: clean-all
 clean-all: clean ## the environments too
-	@rm -rf $(VENV) $(CONNECT)
+	@rm -rf $(VENV) $(CONNECT) $(DEPLOY)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.batches import BATCHES_OF_A_STREAM
 from benchmarks.bench import DRIVER_MEMORY, Bench, Benchmark
 from benchmarks.emulate import EMULATE
 from benchmarks.gold import GOLD
@@ -28,7 +29,8 @@ RESULTS, PAGE = HERE / "results.json", HERE / "RESULTS.md"
 
 # In this order: the first two start no Spark here, gold must see the lake before anything is added to it.
 BENCHMARKS = {
-    benchmark.name: benchmark for benchmark in (MAKE_RUN, EMULATE, READER, PARSE, MERGE, GOLD, INCREMENT, TRANSPORTS)
+    benchmark.name: benchmark
+    for benchmark in (MAKE_RUN, EMULATE, READER, PARSE, MERGE, GOLD, INCREMENT, TRANSPORTS, BATCHES_OF_A_STREAM)
 }
 
 QUICK_DIVISOR = 50

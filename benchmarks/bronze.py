@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from benchmarks.data import objects_of, topic_folder
+from pinlake.ingest.listing import Dump
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.lake import Lake
 from pinlake.store.folder import FolderStore
@@ -27,7 +28,7 @@ PIN_SCHEMA = ", ".join(f"`{field.name}` {_SPARK_TYPES[field.kind]}" for field in
 
 def bronze_rows(spark: SparkSession, dump: Path, objects: Sequence[Sized]) -> DataFrame:
     """Pins through the packing reader, in the columns of bronze."""
-    read = read_objects(spark, FolderStore(dump), group(objects))
+    read = read_objects(spark, Dump(FolderStore(dump)), group(objects))
     return read.withColumns(
         {
             "topic": F.lit(PIN.name),

@@ -16,7 +16,7 @@ from pinlake.emulate.dirt import plain
 from pinlake.emulate.rows import made_posts
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
 from pinlake.emulate.sinks.dump import DumpSink, make_folders
-from pinlake.ingest.listing import list_topic
+from pinlake.ingest.listing import Dump, list_topic
 from pinlake.ingest.reader import Sized
 from pinlake.objects import TOPICS_FOLDER
 from pinlake.store.folder import FolderStore
@@ -110,7 +110,7 @@ def linked_copy(dump: Path, to: Path) -> Path:
 def objects_of(dump: Path, topic: str) -> list[Sized]:
     """Listing and sizes of a topic, as the ingest stage takes them."""
     store = FolderStore(dump)
-    names = list_topic(store, DEFAULT_TOPIC_ID, topic, None).objects
+    names = list_topic(Dump(store), DEFAULT_TOPIC_ID, topic, None).objects
     return [Sized(name, store.stat(name.key)[0]) for name in names]
 
 

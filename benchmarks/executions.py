@@ -7,6 +7,7 @@ one pass from the dump to the answers, took is beside it.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,11 @@ from typing import NamedTuple
 
 from pinlake.emulate.emulator import emulate
 
-_CONFIG = """\
-spark.eventLog.enabled true
-spark.eventLog.dir {folder}
-spark.eventLog.rolling.enabled false
-spark.eventLog.compress false
-"""
+_EVENT_LOG = {
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.rolling.enabled": "false",
+    "spark.eventLog.compress": "false",
+}
 _STARTED = b'"Event":"org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart"'
 _POSTS, _NEW = 1_000, 300
 
@@ -48,10 +48,14 @@ def counts(folder: Path) -> Iterator[Count]:
 def _executions(folder: Path, dump: Path) -> int:
     """Of one run, the answers printed."""
     log = Path(tempfile.mkdtemp(dir=folder, prefix="log-"))
-    config = Path(tempfile.mkdtemp(dir=folder, prefix="conf-"))
-    (config / "spark-defaults.conf").write_text(_CONFIG.format(folder=log.resolve().as_uri()), encoding="utf-8")
+    config = {**_EVENT_LOG, "spark.eventLog.dir": log.resolve().as_uri()}
+    arguments = [word for name, value in config.items() for word in ("--conf", f"{name}={value}")]
     command = [sys.executable, "-m", "pinlake.cli", "run", "--source", str(dump), "--lake", str(folder / "lake")]
-    environment = {**os.environ, "SPARK_CONF_DIR": str(config), "PINLAKE_LOG_FOLDER": str(folder)}
+    environment = {
+        **os.environ,
+        "PYSPARK_SUBMIT_ARGS": shlex.join([*arguments, "pyspark-shell"]),
+        "PINLAKE_LOG_FOLDER": str(folder),
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")

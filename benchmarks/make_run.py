@@ -30,7 +30,7 @@ def run(bench: Bench) -> list[Row]:
     )
     counted = stages[-count:]
     return [
-        Row(f"`make run` with {posts:,} posts", whole, goal=within(60)),
+        Row(f"`make run` with {posts:,} posts", whole, goal=within(25)),
         *[
             Row(f"its part: {stage}", Timing(stage, tuple(each[stage] for each in counted), apart.peak))
             for stage in counted[0]

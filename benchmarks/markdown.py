@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from benchmarks.measure import Timing
 from benchmarks.results import Result, Row
@@ -14,12 +16,15 @@ _HEAD = (
     "ratio",
     "goal",
     "met",
+    "e242087",
     "objects/s",
     "MB/s",
     "peak memory: ours / yardstick",
     "repetitions",
     "note",
 )
+
+_BEFORE: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("e242087.json").read_text(encoding="utf-8"))
 
 _INTRODUCTION = """# Benchmarks
 
@@ -31,6 +36,8 @@ Made by `make bench` (`python -m benchmarks`), never by hand. `results.json` bes
 - All that runs in this process shares one local Spark session with {memory} of driver memory.
 - Peak memory is the resident size of the driver, the JVM and the Python workers added up; pages that they share count
   more than once. A JVM keeps what it once took, so what runs later in a session never shows less than what ran before.
+- e242087 is the version before the one pass from the dump to the answers, measured on 2026-11-25 on a machine of the
+  same kind: its time, and its ratio.
 - "Faster" is the yardstick's time divided by ours, every other ratio is ours divided by the yardstick's.
 """
 
@@ -47,7 +54,7 @@ def section(result: Result) -> str:
         "",
         result.about,
         "",
-        *_table(_HEAD, [_cells(row) for row in result.rows]),
+        *_table(_HEAD, [_cells(result.name, row) for row in result.rows]),
         "",
         f"{result.taken}, load {result.machine.load:g} before: {result.machine.line()}",
         "",
@@ -57,14 +64,15 @@ def section(result: Result) -> str:
 
 def _summary(results: Sequence[Result]) -> list[str]:
     rows = [(result.name, row) for result in results for row in result.rows if row.goal]
-    cells = [[name, row.what, *_comparison(row)] for name, row in rows]
-    return ["## Goals", "", *_table(("benchmark", *_HEAD[:6]), cells), ""]
+    cells = [[name, row.what, *_comparison(row), _before(name, row)] for name, row in rows]
+    return ["## Goals", "", *_table(("benchmark", *_HEAD[:7]), cells), ""]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(name: str, row: Row) -> list[str]:
     return [
         row.what,
         *_comparison(row),
+        _before(name, row),
         f"{row.objects / row.ours.median:,.0f}" if row.objects else "",
         f"{row.size / row.ours.median / 1e6:,.1f}" if row.size else "",
         " / ".join(_gigabytes(timing) for timing in (row.ours, row.yardstick) if timing),
@@ -76,6 +84,12 @@ def _cells(row: Row) -> list[str]:
 def _comparison(row: Row) -> list[str]:
     yardstick = f"{row.yardstick.name}: {_seconds(row.yardstick)}" if row.yardstick else ""
     return [_seconds(row.ours), yardstick, _ratio(row), _goal(row), _met(row)]
+
+
+def _before(name: str, row: Row) -> str:
+    """What `e242087.json` has for the row: by what it measures, and against which yardstick."""
+    yardstick = f" | {row.yardstick.name}" if row.yardstick else ""
+    return _BEFORE.get(name, {}).get(row.what + yardstick, "")
 
 
 def _ratio(row: Row) -> str:

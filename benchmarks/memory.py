@@ -39,8 +39,12 @@ class PeakMemory:
             self._sample()
 
     def _sample(self) -> None:
-        resident = sum(_resident(process) for process in process_tree(os.getpid()) - self._old)
-        self.peak = max(self.peak, resident)
+        self.peak = max(self.peak, resident(os.getpid(), self._old))
+
+
+def resident(root: int, old: frozenset[int] = frozenset()) -> int:
+    """Bytes of the process and all its descendants but the `old` ones."""
+    return sum(_resident(process) for process in process_tree(root) - old)
 
 
 def process_tree(root: int) -> frozenset[int]:

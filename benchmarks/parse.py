@@ -40,7 +40,7 @@ def run(bench: Bench) -> list[Row]:
     bench.fresh_folder("lakes/parse")
     what = f"{size / 1e6:,.0f} MB of pins"
     return [
-        Row(f"{what}, from bronze, parsed and cleaned", cleaned, spark, at_most(1.5), None, size),
+        Row(f"{what}, from bronze, parsed and cleaned", cleaned, spark, at_most(2.5), None, size),
         Row(f"{what}, from {len(objects)} objects, read, parsed and cleaned", read, spark, None, len(objects), size),
     ]
 

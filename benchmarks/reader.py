@@ -11,6 +11,7 @@ from benchmarks.measure import Case, Work, ready
 from benchmarks.results import Row, at_most, faster
 from pinlake import pipeline
 from pinlake.ingest.bronze import ingest
+from pinlake.ingest.listing import Dump
 from pinlake.lake.state import LakeState
 from pinlake.store.folder import FolderStore
 from pinlake.topics import PIN
@@ -69,13 +70,13 @@ def _grown_to_bronze(bench: Bench, objects: int) -> Callable[[], Work]:
 
 def _to_bronze(bench: Bench, objects: int) -> Work:
     dump, lake = bench.data.pins(objects), bench.fresh_lake("reader")
-    lake.empty("bronze")
+    lake.ensure("bronze")
     return lambda: list_and_append_pins(lake, dump)
 
 
 def _stage(bench: Bench, objects: int) -> Work:
     dump, lake = bench.data.pins(objects), bench.fresh_lake("reader_stage")
-    return lambda: ingest(lake, FolderStore(dump), None, pipeline.new_run(), LakeState())
+    return lambda: ingest(lake, Dump(FolderStore(dump)), None, pipeline.new_run(), LakeState())
 
 
 READER = Benchmark(

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, Message, Producer
 
 from benchmarks.bench import Bench, Benchmark, to_noop
 from benchmarks.measure import Case, Timing, Work
-from benchmarks.results import Row, at_most
+from benchmarks.results import Row, at_most, within
 from pinlake import pipeline
 from pinlake.emulate.emulator import emulate
 from pinlake.emulate.sinks.base import Deliveries, FailedFile
@@ -26,11 +26,12 @@ from pinlake.emulate.sinks.base import Message as Posted
 from pinlake.emulate.sinks.dump import DumpSink
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.ingest.bronze import append, ingest
+from pinlake.ingest.listing import Dump
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.kafka import Config, client_config, find_topics, quiet
 from pinlake.lake.state import LakeState
 from pinlake.local.broker import Broker, free_port, running_broker
-from pinlake.objects import TOPICS_FOLDER, ObjectName, object_name
+from pinlake.objects import TOPICS_FOLDER, USUAL, ObjectName
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.store.folder import FolderStore
 from pinlake.store.s3 import S3Store
@@ -65,7 +66,7 @@ def run(bench: Bench) -> list[Row]:
 
 def _to_kafka(bench: Bench, broker: Broker) -> list[Row]:
     posts = bench.size(SENT_POSTS)
-    sent = _emulated(broker, posts, _new_topics(broker))
+    sent = emulated(broker, posts, new_topics(broker))
     messages = [
         (topic, message.key() or b"", message.value() or b"")
         for topic in TOPICS
@@ -73,9 +74,9 @@ def _to_kafka(bench: Bench, broker: Broker) -> list[Row]:
     ]
     ready = [Posted(topic, key.decode(), value.decode()) for topic, key, value in messages]
     bare, sink, whole = bench.measure(
-        Case("bare loop", lambda: _bare_loop(broker, messages, _new_topics(broker))),
-        Case("sink", lambda: _sink_alone(broker, ready, _new_topics(broker))),
-        Case("emulator", lambda: _emulator(broker, posts, _new_topics(broker))),
+        Case("bare loop", lambda: _bare_loop(broker, messages, new_topics(broker))),
+        Case("sink", lambda: _sink_alone(broker, ready, new_topics(broker))),
+        Case("emulator", lambda: _emulator(broker, posts, new_topics(broker))),
     )
     return [
         Row(f"{len(messages):,} messages {what} to Kafka", ours, bare, at_most(1 / 0.5), len(messages))
@@ -84,10 +85,10 @@ def _to_kafka(bench: Bench, broker: Broker) -> list[Row]:
 
 
 def _emulator(broker: Broker, posts: int, topic_id: str) -> Work:
-    return lambda: _emulated(broker, posts, topic_id)
+    return lambda: emulated(broker, posts, topic_id)
 
 
-def _emulated(broker: Broker, posts: int, topic_id: str) -> str:
+def emulated(broker: Broker, posts: int, topic_id: str) -> str:
     """Posts to Kafka; their topic id."""
     emulate(None, posts=posts, topic_id=topic_id, sinks=[_kafka_sink(broker, topic_id)])
     return topic_id
@@ -127,10 +128,10 @@ def _bare_loop(broker: Broker, messages: Sequence[tuple[str, bytes, bytes]], top
 
 
 def _to_dump(bench: Bench, broker: Broker) -> list[Row]:
-    topic_id = _emulated(broker, bench.size(SUNK_POSTS), _new_topics(broker))
+    topic_id = emulated(broker, bench.size(SUNK_POSTS), new_topics(broker))
     # The bytes of every object, as the sink writes it.
     objects = [
-        (ObjectName(topic_id, topic, 0, message.offset() or 0).key, (message.value() or b"") + b"\n")
+        (ObjectName.new(topic_id, topic, 0, message.offset() or 0).key, (message.value() or b"") + b"\n")
         for topic in TOPICS
         for message in _messages(broker, topic_id, topic)
     ]
@@ -171,7 +172,7 @@ def _sink(bench: Bench, broker: Broker, topic_id: str, sync: bool) -> Work:
 
 
 def _to_bronze(bench: Bench, broker: Broker) -> Row:
-    topic_id = _emulated(broker, bench.size(STREAMED_POSTS), _new_topics(broker))
+    topic_id = emulated(broker, bench.size(STREAMED_POSTS), new_topics(broker))
     count = sum(len(_messages(broker, topic_id, topic)) for topic in TOPICS)
     plain, ours = bench.measure(
         Case("plain copy", lambda: _plain_copy(bench, broker, topic_id)),
@@ -225,7 +226,7 @@ def _new_objects(bench: Bench) -> Row:
 
 def _ingest(bench: Bench, dump: Path) -> Work:
     lake = bench.fresh_lake("ingested")
-    return lambda: ingest(lake, FolderStore(dump), None, pipeline.new_run(), LakeState())
+    return lambda: ingest(lake, Dump(FolderStore(dump)), None, pipeline.new_run(), LakeState())
 
 
 def _dump_stream(bench: Bench, dump: Path) -> Work:
@@ -235,7 +236,7 @@ def _dump_stream(bench: Bench, dump: Path) -> Work:
 
 def _latency(bench: Bench, broker: Broker) -> Row:
     """From the moment at which the oldest message of a batch was sent to the answers that know it."""
-    topic_id = _new_topics(broker)
+    topic_id = new_topics(broker)
     lake = bench.fresh_lake("latency")
     seconds = bench.size(RATE_SECONDS)
     program = Path(sys.executable).with_name("pinlake")
@@ -262,6 +263,7 @@ def _latency(bench: Bench, broker: Broker) -> Row:
     return Row(
         f"age of the answers while {RATE:,} posts a second come",
         Timing("stream", ages, 0),
+        goal=within(15),
         note=f"{records:,} records in {summary.batches} batches; up to {max(ages):.0f} s",
     )
 
@@ -282,10 +284,10 @@ def _from_bucket(bench: Bench) -> Row:
             for topic in TOPICS
             for entry in store.entries(f"{TOPICS_FOLDER}/bench.{topic}/partition=0")
         ]
-        groups = group(Sized(object_name(key), 500) for key in keys)
+        groups = group(Sized(USUAL.object_name(key), 500) for key in keys)
         bare, ours = bench.measure(
             Case("parallel boto3", lambda: _parallel_boto3(keys)),
-            Case("packing reader", lambda: lambda: to_noop(read_objects(bench.spark, store, groups))),
+            Case("packing reader", lambda: lambda: to_noop(read_objects(bench.spark, Dump(store), groups))),
         )
     return Row(f"{len(keys):,} objects from an S3 server", ours, bare, at_most(1.5), len(keys))
 
@@ -343,7 +345,7 @@ def _wait(work: Callable[[], object]) -> None:
             time.sleep(0.2)
 
 
-def _new_topics(broker: Broker) -> str:
+def new_topics(broker: Broker) -> str:
     topic_id = uuid4().hex[:12]
     find_topics(client_config(broker.servers), [f"{topic_id}.{topic}" for topic in TOPICS], 30, lambda _: None, 1)
     return topic_id

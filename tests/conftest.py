@@ -1,4 +1,4 @@
-"""One Spark session for the whole suite, and what the tests share."""
+"""One Spark session for each process of the suite, and what the tests share."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
+from xdist.scheduler import LoadFileScheduling
 
 import tests
-from pinlake.session import spark_session
+from pinlake.session import QUICK, spark_session
 from tests.connect.server import connect_server
 
 # The real records' folder, where there is one: those tests skip without it.
 REAL_SAMPLE = os.environ.get("PINLAKE_REAL_SAMPLE", "")
+
+# The folder of dumps in shapes that are found elsewhere, where there is one: those tests skip without it.
+CASES = os.environ.get("PINLAKE_CASES", "")
 
 # An example may take as long as it takes: the machine may be busy.
 settings.register_profile("any time", deadline=None)
@@ -33,6 +38,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Each of these begins with a whole run. The second one in a process costs a quarter of the first.
+_WHOLE_RUNS = ("tests/cli/", "tests/pipeline/test_faults.py", "tests/pipeline/test_real_sample.py")
+
+
+class _Scheduling(LoadFileScheduling):
+    """A file's tests in one process, as they share what they set up; those that begin with a whole run in the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "whole runs" if nodeid.startswith(_WHOLE_RUNS) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _Scheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     log = tmp_path_factory.mktemp("log") / "spark.log"
@@ -44,7 +64,7 @@ def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         # A test's own store goes to workers that don't have the tests, as pinlake goes to those that don't have it.
         cloudpickle.register_pickle_by_value(tests)
         # One session takes in hundreds of lakes; with less memory the last ones wait for the garbage collector.
-        session = spark_session("4g", log)
+        session = spark_session("4g", log, java_options=QUICK)
         yield session
         session.stop()
 
@@ -65,6 +85,13 @@ def real_sample() -> Path:
     if not REAL_SAMPLE:
         pytest.skip("PINLAKE_REAL_SAMPLE names no folder of real records")
     return Path(REAL_SAMPLE)
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    if not CASES:
+        pytest.skip("PINLAKE_CASES names no folder of dumps")
+    return Path(CASES)
 
 
 @pytest.fixture(params=["UTC", "America/Los_Angeles", "Pacific/Auckland"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pinlake import class_archive
-from pinlake.class_archive import archive_file, archive_options, make_archive
+from pinlake.class_archive import archive_files, archive_options, make_archive
 from pinlake.jars import class_path
 
 # Prints whether the JVM of a session has the archive mapped into its memory, and nothing else.
@@ -18,19 +18,24 @@ import sys
 from pathlib import Path
 from pinlake import class_archive
 from pinlake.session import local_session
-class_archive.jars_folder = lambda name: Path(sys.argv[1])
+class_archive.jars_folders = lambda name: [Path(sys.argv[1])]
 spark = local_session("1g", Path(sys.argv[2]))
 assert spark.range(3).count() == 3
 process = spark._jvm.java.lang.ProcessHandle.current().pid()
-print(str(class_archive.archive_file()) in Path(f"/proc/{process}/maps").read_text())
+print(str(class_archive.archive_files()[0]) in Path(f"/proc/{process}/maps").read_text())
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the archive goes in this test."""
-    monkeypatch.setattr(class_archive, "jars_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(class_archive, "jars_folders", lambda name: [tmp_path / name])
     return tmp_path / "classes"
+
+
+def archive_file() -> Path:
+    (file,) = archive_files()
+    return file
 
 
 def is_used(folder: Path, tmp_path: Path) -> str:
@@ -52,6 +57,15 @@ def test_there_are_no_options_without_a_whole_archive(folder: Path) -> None:
     assert archive_options()[0] == f"-XX:SharedArchiveFile={archive_file()}"
     put(b"cut", 5)
     assert archive_options() == []
+
+
+def test_the_second_place_counts_where_the_first_has_none(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    put(b"whole", 5)
+    monkeypatch.setattr(class_archive, "jars_folders", lambda name: [tmp_path / "nowhere", folder])
+    assert archive_options()[0] == f"-XX:SharedArchiveFile={folder / archive_files()[0].name}"
 
 
 def test_other_jars_want_another_archive(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

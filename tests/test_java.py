@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,8 @@ import pytest
 
 from pinlake.errors import MachineError
 from pinlake.jars import check_java
-from pinlake.java import JavaError, java_version, main
+from pinlake.java import JAVA_AT_LEAST, JAVA_AT_MOST, JavaError, java_version, main
+from pinlake.spark_environment import spark_home
 
 FakeJava = Callable[..., Path]
 
@@ -33,7 +37,7 @@ def fake_java(tmp_path: Path) -> FakeJava:
     [
         ('openjdk version "17.0.13" 2024-10-15', 17),
         ('java version "21" 2023-09-19 LTS', 21),
-        ('openjdk version "24-ea" 2025-03-18', 24),
+        ('openjdk version "22-ea" 2024-03-19', 22),
         ('Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version "17.0.1" 2021-10-19', 17),
     ],
 )
@@ -61,7 +65,7 @@ def test_java_home_counts_before_the_path(fake_java: FakeJava) -> None:
     ],
 )
 def test_no_java_is_told_with_the_place_and_the_remedy(environment: dict[str, str], where: str) -> None:
-    with pytest.raises(JavaError, match=rf"Java was not found {where}, .*install a JDK 17 or newer"):
+    with pytest.raises(JavaError, match=rf"Java was not found {where}, .*install a JDK 17 or 21"):
         java_version(environment)
 
 
@@ -70,11 +74,18 @@ def test_no_java_is_told_with_the_place_and_the_remedy(environment: dict[str, st
     [
         ('openjdk version "11.0.25" 2024-10-15', "found Java 11 at"),
         ('java version "1.8.0_292"', "found Java 8 at"),
+        ('openjdk version "16.0.2" 2021-07-20', "found Java 16 at"),
+        ('openjdk version "23" 2024-09-17', "found Java 23 at"),
+        ('openjdk version "25.0.1" 2025-10-21 LTS', "found Java 25 at"),
         ("Error: could not find libjava.so", "found a Java that doesn't say its version at"),
     ],
 )
-def test_an_old_java_is_told_with_its_version_and_the_remedy(fake_java: FakeJava, says: str, found: str) -> None:
-    with pytest.raises(JavaError, match=rf"{found} .*/bin/java, and Spark needs 17 or newer; install a JDK"):
+def test_a_java_that_spark_cant_use_is_told_with_its_version_and_the_remedy(
+    fake_java: FakeJava, says: str, found: str
+) -> None:
+    with pytest.raises(
+        JavaError, match=rf"{found} .*/bin/java, and Spark with its Hadoop runs on 17 to 22 alone; install"
+    ):
         java_version({"JAVA_HOME": str(fake_java(says))})
 
 
@@ -95,3 +106,26 @@ def test_a_session_needs_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", "/nowhere/jdk")
     with pytest.raises(MachineError, match="Java was not found"):
         check_java()
+
+
+def real_javas() -> dict[int, Path]:
+    """The Java installations of this machine by version."""
+    homes = sorted(java.parents[1] for java in Path("/usr/lib/jvm").glob("*/bin/java"))
+    return {version_of(home): home for home in homes}
+
+
+def version_of(home: Path) -> int:
+    said = subprocess.run([home / "bin" / "java", "-version"], capture_output=True, text=True, check=True).stderr
+    (version,) = re.findall(r'version "(\d+)', said)
+    return int(version)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", sorted(real_javas()))
+def test_the_limits_are_those_of_the_hadoop_that_spark_has(version: int) -> None:
+    jars = os.pathsep.join(str(jar) for jar in (spark_home() / "jars").glob("*.jar"))
+    command = [real_javas()[version] / "bin" / "java", "-cp", jars, "org.apache.hadoop.security.UserGroupInformation"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode == 0) == (JAVA_AT_LEAST <= version <= JAVA_AT_MOST), said.stderr
+    if version > JAVA_AT_MOST:
+        assert "getSubject is " in said.stderr

@@ -87,10 +87,17 @@ def test_a_log_file_that_is_there_is_kept(tmp_path: Path) -> None:
     assert path.read_text() == "before"
 
 
-def test_no_log_file_where_the_folder_cant_be_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["file", "file/logs"])
+def test_a_log_file_is_a_temporary_one_where_the_folder_cant_be_made(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
-    assert logs.log_file(tmp_path / "file") is None
-    assert logs.log_file(tmp_path / "file" / "logs") is None
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = logs.log_file(tmp_path / folder)
+    assert path is not None
+    assert (path.parent, path.name[:8], path.suffix) == (tmp_path, "pinlake-", ".log")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    assert logs.log_file(tmp_path / folder) is None
 
 
 def test_a_stream_that_was_closed_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

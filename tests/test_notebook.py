@@ -16,6 +16,8 @@ from pinlake.emulate.emulator import emulate
 from pinlake.errors import LakeError, MachineError, QualityError, SettingsError, SourceError, UsageError
 from pinlake.lake.model import GOLD
 from pinlake.local.dbutils import DbUtils
+from pinlake.report.explore import Exploration
+from pinlake.report.sentences import NOTHING
 from pinlake.report.watch import watch
 
 
@@ -53,8 +55,13 @@ def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], t
     assert (counted["silver"], counted["backlog"]) == ((30,) * 3, (0,) * 3)
     assert json.loads(values.read_text()) == {"posts": 30}
     assert [row["answer"] for row in work().query().collect()] == list(GOLD)
-    assert {row["question"] for row in work().report().collect()} == {table.comment for table in GOLD.values()}
+    reported = {row["about"]: row for row in work().report().collect()}
+    assert {table.comment for table in GOLD.values()} <= reported.keys()
+    assert (reported["posts"]["found"], reported["posts"]["change"]) == ("30", "")
+    _look_at(Exploration(work().lake))
     before = work().answer("top_category_by_year").collect()
+    work().quality()
+    assert {row["about"]: row["change"] for row in work().report().collect()}["posts"] == "+0"
     assert ("silver", 30, 30, 30) in work().rebuild().collect()
     assert work().answer("top_category_by_year").collect() == before
     with pytest.raises(UsageError, match=r"nothing was dropped: widget confirm holds other; .* type its name there"):
@@ -64,9 +71,31 @@ def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], t
         work().clean()
 
 
+def _look_at(explored: Exploration) -> None:
+    """Everything that notebook 01_explore shows, of 30 posts."""
+    look = explored.in_one_look()
+    assert [note.text for note in look.layout.annotations] == [
+        f"<b>{title}</b>"
+        for title in ("Posts by month", "Where posts come from", "Posts by category", "Posts by age group")
+    ]
+    assert sum(look.data[0].y) == sum(look.data[1].customdata) == sum(look.data[2].x) == sum(look.data[3].y) == 30
+    assert explored.in_one_sentence().startswith("30 posts from ")
+    assert max(map(len, explored.in_one_sentence().splitlines())) <= 100
+    assert sum(explored.months().data[0].y) == sum(explored.map().data[0].customdata) == 30
+    assert " posts; the month with most is " in explored.months_in_one_sentence()
+    assert " of 30 posts come from north of the equator; " in explored.map_in_one_sentence()
+    for name in GOLD:
+        figure, table = explored.figure(name), explored.table(name)
+        assert figure.layout.title.text.startswith(GOLD[name].comment)
+        assert table.count() > 0
+        assert explored.sentence(name) != NOTHING
+    with pytest.raises(UsageError, match="no answer is called 'top'"):
+        explored.table("top")
+
+
 def test_a_widget_is_filled_in_a_cell_where_none_are_shown(spark, tmp_path: Path) -> None:
     dbutils = DbUtils({"lake": str(tmp_path / "lake"), "database": f"t_{uuid4().hex[:12]}"})
-    notebook.widgets(dbutils, "confirm")
+    notebook.widgets(dbutils, "clean_up")
     with pytest.raises(UsageError, match=r"holds nothing; .*\. Where no widgets are shown, run dbutils") as refused:
         notebook.open(dbutils, spark).clean_up()
     (cell,) = re.findall(r"dbutils\.widgets\.text\(.+?\)", str(refused.value))
@@ -78,13 +107,12 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
     made: list[tuple[str, str, str]] = []
     dbutils = DbUtils()
     dbutils.widgets.text = lambda *given: made.append(given)  # type: ignore[method-assign]
-    notebook.widgets(dbutils, "source", "audit")
-    assert made == [
-        ("source", "", "source: folder of the dump, or s3://bucket/prefix: it holds topics/"),
-        ("audit", "", "audit: true: compare all names, sizes and times with bronze"),
-    ]
-    with pytest.raises(UsageError, match="no widget is called sauce; there are source, "):
-        notebook.widgets(dbutils, "sauce")
+    notebook.widgets(dbutils, "ingest")
+    assert made[0] == ("source", "", "source: folder of the dump, or s3://bucket/prefix: it holds topics/")
+    assert made[-1] == ("audit", "", "audit: true: compare all names, sizes and times with bronze")
+    assert tuple(name for name, *_ in made) == notebook.WIDGETS["ingest"]
+    with pytest.raises(UsageError, match="no step is called 'ingress'; the steps are check, connect, ingest, "):
+        notebook.widgets(dbutils, "ingress")
 
 
 @pytest.mark.parametrize(
@@ -103,12 +131,21 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
         ),
         ({"max_bad_share": "much"}, SettingsError, "setting 'max_bad_share' from widget max_bad_share can't be 'much'"),
         ({"storage": "mount"}, SettingsError, "storage mount needs bucket and secret_scope"),
-        ({"sauce": "x"}, SettingsError, "unknown setting 'sauce' in widget sauce"),
+        ({"soure": "x"}, UsageError, "no widget is called 'soure', did you mean source?"),
+        ({"frist_date": "2026-03-02"}, UsageError, "no widget is called 'frist_date', did you mean first_date?"),
     ],
 )
 def test_nonsense_in_a_widget_is_told(given: dict[str, str], error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         notebook.open(DbUtils(given))
+
+
+def test_what_is_passed_for_somebody_else_is_told_once_and_let_be(capsys: Any) -> None:
+    given = {"run_date": "2026-11-27", "cost_centre": "7", "team": "", "database": "shop"}
+    assert notebook.open(DbUtils(given)).settings.database == "shop"
+    assert capsys.readouterr().out == "no widgets of pinlake, and let be: run_date, cost_centre\n"
+    notebook.open(DbUtils({"database": "shop"}))
+    assert capsys.readouterr().out == ""
 
 
 def test_what_is_not_there_is_told(spark, passed: dict[str, str], tmp_path: Path) -> None:

@@ -123,9 +123,94 @@ def test_what_is_cut_in_another_encoding_keeps_its_bytes() -> None:
     assert texts(" \n".encode("utf-16-le")) == []
 
 
+def test_gzip_is_told_by_its_bytes_and_not_by_a_name() -> None:
+    assert unpack(gzip.compress(b'{"a":1}')) == unpack(b'{"a":1}') == b'{"a":1}'
+
+
+GEO = '{"ind": 1, "latitude": 1.50}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "content", "wrapping"),
+    [
+        pytest.param(f'{{"schema":{{"type":"struct"}},"payload":{GEO}}}', GEO, "payload", id="schema and payload"),
+        pytest.param(f'{{"payload": {GEO} , "schema":null}}', GEO, "payload", id="in another order"),
+        pytest.param(f'{{"key":"1","value":{GEO},"headers":[],"offset":1}}', GEO, "value", id="a record of Kafka"),
+        pytest.param(f'{{"value":{GEO}}}', GEO, "value", id="value alone"),
+        pytest.param(json.dumps(GEO), GEO, "text", id="JSON in a text"),
+        pytest.param(json.dumps(json.dumps(f" {GEO}\n")), GEO, "text of text", id="text in a text"),
+        pytest.param(f'{{"schema":{{}},"payload":{json.dumps(GEO)}}}', GEO, "text of payload", id="text in a payload"),
+        pytest.param(
+            f'{{"key":null,"value":{{"schema":1,"payload":{GEO}}}}}', GEO, "payload of value", id="payload in a value"
+        ),
+        pytest.param(
+            '{"value":{"a":9007199254740993.10}}', '{"a":9007199254740993.10}', "value", id="no digit is lost"
+        ),
+        pytest.param('{"value":{"a":1,"a":2}}', '{"a":1,"a":2}', "value", id="nor a key that comes twice"),
+    ],
+)
+def test_a_record_is_taken_out_of_its_wrapping_and_kept_as_it_was_sent(sent: str, content: str, wrapping: str) -> None:
+    assert Splitter().split(sent.encode()).records == [Record(0, sent, None, content, wrapping)]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        GEO,
+        '{"schema":{},"payload":null}',
+        '{"schema":{},"payload":[{"ind":1}]}',
+        '{"schema":{},"payload":{"ind":1},"ind":2}',
+        '{"value":{"ind":1},"latitude":2}',
+        '{"value":"words"}',
+        '{"key":1}',
+        '{"before":null,"after":{"ind":1},"op":"c"}',
+        '{"records":[]}',
+        '{"records":[{"ind":1}]}',
+        '{"records":[1],"x":2}',
+        '"words"',
+        '"12"',
+        json.dumps('{"a":"\\ud800"}').replace("\\\\", "\\"),
+        '{"value":',
+    ],
+)
+def test_what_may_be_a_record_itself_is_left_as_it_is(sent: str) -> None:
+    assert Splitter().split(sent.encode()).records == [Record(0, sent)]
+
+
+def test_the_records_of_a_request_to_a_rest_proxy_came_as_one_message() -> None:
+    sent = f'{{"records": [{{"value": {GEO}}}, {{"key":"k","value":{GEO}}}], "value_schema_id": 3}}\n{GEO}'
+    found = Splitter().split(sent.encode())
+    assert found.messages == 2
+    assert [(record.message, record.text, record.content) for record in found.records] == [
+        (0, f'{{"value": {GEO}}}', GEO),
+        (0, f'{{"key":"k","value":{GEO}}}', GEO),
+        (1, GEO, None),
+    ]
+
+
+@pytest.mark.parametrize("schema_id", [7, 10, 100_001, 0x22_00_0A])
+def test_the_prefix_of_a_schema_registry_is_taken_off(schema_id: int) -> None:
+    prefix = b"\0" + schema_id.to_bytes(4, "big")
+    sent = prefix + GEO.encode()
+    text, raw = (sent.decode(), None) if schema_id < 128 or schema_id > 2**17 else (None, sent)
+    assert Splitter().split(sent + b"\n" + sent + b"\n").records == [
+        Record(message, text, raw, GEO, "registry prefix") for message in (0, 1)
+    ]
+    assert Splitter().split(prefix + f'["a",{GEO}]'.encode()).records == [
+        Record(0, '"a"', None, '"a"', "registry prefix"),
+        Record(0, GEO, None, GEO, "registry prefix"),
+    ]
+    assert Splitter().split(prefix + json.dumps(GEO).encode()).records[0].wrapping == "text of registry prefix"
+
+
+def test_bytes_in_a_wrapping_that_are_no_text_stay_bytes() -> None:
+    sent = b'{"value":{"a":"\xff"}}'
+    assert Splitter().split(sent).records == [Record(0, None, sent)]
+
+
 def test_a_cut_gzip_file_is_an_error_that_says_so() -> None:
     with pytest.raises(OSError, match="not a whole gzip file"):
-        unpack("x.json.gz", gzip.compress(b'{"a":1}' * 100)[:-9])
+        unpack(gzip.compress(b'{"a":1}' * 100)[:-9])
 
 
 VALUES = st.recursive(

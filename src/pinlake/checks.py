@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 from pinlake import __version__, pipeline
-from pinlake.errors import MachineError, PinlakeError, first_line
-from pinlake.jars import jars_folder
+from pinlake.check_line import Check, asked
+from pinlake.errors import MachineError, first_line
+from pinlake.jars import jars_folders, kept_jars, spark_packages
 from pinlake.java import JAVA_REMEDY, JavaError, java_version
 from pinlake.lake.place import nearest_folder
 from pinlake.settings import Settings
+from pinlake.spark_environment import not_used, spark_home
 from pinlake.storage import folder_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-T = TypeVar("T")
-
 SPARK_AT_LEAST = (4, 0)
 DISK_AT_LEAST = 2**30  # bytes; a small lake and Spark's temporary files
-
-
-class Check(NamedTuple):
-    """One line. `remedy` is empty where the check passed."""
-
-    what: str
-    ok: bool
-    found: str
-    remedy: str = ""
 
 
 def check(settings: Settings, spark: SparkSession) -> list[Check]:
@@ -41,11 +34,12 @@ def check(settings: Settings, spark: SparkSession) -> list[Check]:
 
 
 def check_machine(settings: Settings) -> list[Check]:
-    """What runs on this machine need: Python, Java, jars, disk. Starts nothing but `java -version`."""
+    """What runs on this machine need: Python, Java, Spark, jars, disk. Starts nothing but `java -version`."""
     temporary = Path(tempfile.gettempdir())
     return [
         _versions(),
         _java(),
+        asked("local Spark", _local_spark, lambda found: found),
         _jars(),
         asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake)),
         *_disk_of(settings.lake),
@@ -71,11 +65,22 @@ def _java() -> Check:
         return Check("Java", False, str(error).removesuffix(f"; {JAVA_REMEDY}"), JAVA_REMEDY)
 
 
+def _local_spark() -> str:
+    """Whose Spark runs here, and which variables that mean another one are passed over. Raises MachineError."""
+    passed_over = not_used(os.environ)
+    return f"{spark_home()}" + (f"; set for another and not used: {', '.join(passed_over)}" if passed_over else "")
+
+
 def _jars() -> Check:
-    folder = jars_folder()
-    count = len(list((folder / "jars").glob("*.jar"))) if (folder / "complete").exists() else 0
-    found = f"{count} in {folder}" if count else f"none in {folder}"
-    return Check("Spark's jars", count > 0, found, "" if count else "run `make install`, which fetches them")
+    try:
+        kept = kept_jars(jars_folders(), spark_packages())
+    except PackageNotFoundError:  # databricks-connect has a pyspark of its own
+        kept = None
+    if kept is None:
+        where = " and ".join(map(str, jars_folders()))
+        return Check("Spark's jars", False, f"none in {where}", "run `make install`, which fetches them")
+    folder, jars = kept
+    return Check("Spark's jars", True, f"{len(jars)} in {folder}")
 
 
 def _disk_of(lake: Path | str) -> list[Check]:
@@ -115,12 +120,3 @@ def _tables(settings: Settings, spark: SparkSession) -> Check:
 def _dump(settings: Settings) -> Check:
     """Whether the place is named; whether it can be reached is for the step that connects it."""
     return asked("dump", lambda: folder_of(settings), lambda folder: f"{folder} (storage {settings.storage})")
-
-
-def asked(what: str, ask: Callable[[], T], found: Callable[[T], str]) -> Check:
-    """A check that an error of ours answers: its message ends in the remedy."""
-    try:
-        return Check(what, True, found(ask()))
-    except PinlakeError as error:
-        said, _, remedy = str(error).rpartition("; ")
-        return Check(what, False, said, remedy)

@@ -15,27 +15,29 @@ from hashlib import sha256
 from pathlib import Path
 
 from pinlake.errors import PinlakeError
-from pinlake.jars import jars_folder, local_jars, spark_jars
+from pinlake.jars import jars_folders, local_jars, spark_jars, writable
 from pinlake.java import java_program
 
 # What the JVM has to say about an archive it would print to stdout, where results belong.
 _QUIET = "-Xlog:cds=off,cds+dynamic=off,class+path=off:stdout"
 _TRAINING_POSTS, _TRAINING_SECONDS = 20, 600
 # With one of these Spark would start otherwise than it does for most, and the archive would fit nobody else.
-_LEFT_OUT = ("SPARK_CONF_DIR", "SPARK_REMOTE", "PYSPARK_SUBMIT_ARGS", "SPARK_DIST_CLASSPATH")
+_LEFT_OUT = ("SPARK_REMOTE", "PYSPARK_SUBMIT_ARGS", "SPARK_DIST_CLASSPATH")
 
 
 def archive_options() -> list[str]:
     """Options of the JVM that have it use the archive, where one was made for this Java and these jars."""
-    archive = archive_file()
-    return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", _QUIET] if _is_whole(archive) else []
+    archive = _whole_archive(archive_files())
+    return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", _QUIET] if archive else []
 
 
-def archive_file() -> Path:
-    """Where the archive is: its name changes with Java and with each jar, for it is good for just these."""
+def archive_files() -> list[Path]:
+    """Where the archive may be: its name changes with Java and with each jar, for it is good for just these."""
     files = [Path(java_program()).resolve(), *local_jars(), *spark_jars()]
-    told = "\n".join(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
-    return jars_folder("classes") / f"{sha256(told.encode()).hexdigest()[:16]}.jsa"
+    found = [(file, file.stat()) for file in files]
+    told = "\n".join(f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in found)
+    name = f"{sha256(told.encode()).hexdigest()[:16]}.jsa"
+    return [folder / name for folder in jars_folders("classes")]
 
 
 def make_archive() -> str:
@@ -43,15 +45,16 @@ def make_archive() -> str:
 
     It is of use to speed alone, so what goes wrong is told and is no error.
     """
-    archive = archive_file()
-    if _is_whole(archive):
+    places = archive_files()
+    if archive := _whole_archive(places):
         return f"the class archive is in {archive}"
     try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
+        parent = writable([place.parent for place in places])
+        archive = parent / places[0].name
         # On the same disk, and gone whatever happens: a set-up that is stopped leaves no half archive.
-        with tempfile.TemporaryDirectory(dir=archive.parent, ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
             made = _trained(Path(folder))
-            for old in archive.parent.glob("*.*"):
+            for old in parent.glob("*.*"):
                 old.unlink()
             made.rename(archive)
         _size_file(archive).write_text(str(archive.stat().st_size), encoding="utf-8")
@@ -76,12 +79,15 @@ def _trained(folder: Path) -> Path:
     return archive
 
 
-def _is_whole(archive: Path) -> bool:
-    """Whether it is there, and as large as it was made: of one that was cut, the JVM would die."""
-    try:
-        return archive.stat().st_size == int(_size_file(archive).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
+def _whole_archive(places: Sequence[Path]) -> Path | None:
+    """The first that is there, and as large as it was made: of one that was cut, the JVM would die."""
+    for archive in places:
+        try:
+            if archive.stat().st_size == int(_size_file(archive).read_text(encoding="utf-8")):
+                return archive
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def _size_file(archive: Path) -> Path:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import typer
 from rich.console import Console
 
 from pinlake import __version__, logs
-from pinlake.errors import LakeError, MachineError, PinlakeError, first_line
-from pinlake.report.formats import Format
+from pinlake.cli_flags import SETTINGS, FileFlag
+from pinlake.errors import LakeError, MachineError, PinlakeError, UsageError, first_line, printable
 from pinlake.settings import Resolved, Settings, resolve
+from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,30 +33,10 @@ if TYPE_CHECKING:
 
 # pyspark takes a second to import: what needs it is imported inside the commands, so that --help and errors are quick.
 
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
 out = Console(soft_wrap=False)
 err = Console(stderr=True, highlight=False)
-
-LakeFlag = Annotated[
-    str | None, typer.Option("--lake", help="Folder of the tables, or s3://bucket/prefix.", show_default="lake")
-]
-SourceFlag = Annotated[
-    str | None, typer.Option("--source", help="Folder of the dump, or s3://bucket/prefix: it holds topics/.")
-]
-TopicIdFlag = Annotated[str | None, typer.Option("--topic-id", help="Which pipeline id, where a dump holds several.")]
-BadShareFlag = Annotated[
-    float | None, typer.Option("--max-bad-share", help="Share of bad records that stops a run.", show_default="0.2")
-]
-FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
-LogFormatFlag = Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="console")]
-LogLevelFlag = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
-AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]
-FormatFlag = Annotated[Format, typer.Option("--format", help="table for people, csv or json for machines.")]
-GiveUpFlag = Annotated[
-    float | None, typer.Option("--give-up-after", help="Seconds to wait for a server.", show_default="60")
-]
-KafkaConfigFlag = Annotated[
-    Path | None, typer.Option("--kafka-config", help="File of the Kafka client's settings, lines name=value.")
-]
 
 
 @dataclass
@@ -62,8 +44,14 @@ class Command:
     """One call of the program: its settings, and what is opened when it is first needed."""
 
     resolved: Resolved
+    given: Mapping[str, Any]
+    """The settings that flags gave."""
+    file: Path | None = None
+    """The settings file that a flag named."""
     is_short: bool = True
     """Whether the command ends by itself when it has done its work; a stream doesn't."""
+    packages: tuple[str, ...] = ()
+    """Maven packages that local Spark needs beside the usual ones."""
 
     @property
     def settings(self) -> Settings:
@@ -77,7 +65,7 @@ class Command:
     def spark(self) -> SparkSession:
         from pinlake.session import session_for
 
-        return session_for(self.settings, self.log, self.is_short)
+        return session_for(self.settings, self.log, self.is_short, self.packages)
 
     @cached_property
     def lake(self) -> Lake:
@@ -110,14 +98,59 @@ class Command:
             yield lake
 
 
+def takes(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command that also takes the flags of these settings, of the log and of a settings file.
+
+    The function gets the call as its first argument. Where it is the callback of a group and takes the context, a
+    command of the group gets what was given before its name, and the function isn't called.
+    """
+    flags = {name: SETTINGS[name] for name in (*settings, "log_format", "log_level")} | {"file": FileFlag}
+
+    def decorate(body: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(body, eval_str=True).parameters.values()
+        shared = [inspect.Parameter(name, _KEYWORD, default=None, annotation=flag) for name, flag in flags.items()]
+
+        @wraps(body)
+        def run(**given: Any) -> None:
+            values = {name: given.pop(name) for name in flags}
+            with _call(values.pop("file"), **values) as call:
+                context = given.get("context")
+                if context is None or not context.invoked_subcommand:
+                    body(call, **given)
+                else:
+                    _hand_on(context)
+
+        mine = [parameter.replace(kind=_KEYWORD) for parameter in own]
+        parameters = [*shared[: len(settings)], *mine, *shared[len(settings) :]]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _hand_on(context: typer.Context) -> None:
+    """Options before the name of a group's command are that command's, where it isn't given its own."""
+    name = str(context.invoked_subcommand)
+    group: Any = context.command
+    taken = {parameter.name for parameter in group.get_command(context, name).params}
+    sources = {key: context.get_parameter_source(key) for key in context.params}
+    given = [key for key, source in sources.items() if source and source.name == "COMMANDLINE"]
+    options = {parameter.name: parameter.opts[0] for parameter in group.params}
+    if unknown := [options[key] for key in given if key not in taken]:
+        raise UsageError(f"{', '.join(unknown)} stands before {name}, which has no such option; leave it out")
+    context.default_map = {name: {key: context.params[key] for key in given}}
+
+
 @contextmanager
-def command(file: Path | None = None, **flags: Any) -> Iterator[Command]:
+def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
     """Settings for a command's body, and an end that a user can read whatever happens in it."""
     opened: Command | None = None
     try:
         if flags.get("log_format") == "json":
             logs.configure("json", "error")  # for what may be wrong with the settings themselves
-        opened = Command(resolve(flags, os.environ, file))
+        given = {name: value for name, value in flags.items() if value is not None}
+        opened = Command(resolve(given, os.environ, file), given, file)
         logs.configure(opened.settings.log_format, opened.settings.log_level)
         with structlog.contextvars.bound_contextvars(version=__version__):
             yield opened
@@ -154,7 +187,9 @@ def _fail(message: str, error: BaseException, opened: Command | None, log_format
         structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
         return
     unexpected = not isinstance(error, PinlakeError)
-    err.print(f"error: {message}" + (f" ({trace})" if unexpected and trace else ""), soft_wrap=True, markup=False)
+    err.print(
+        f"error: {printable(message)}" + (f" ({trace})" if unexpected and trace else ""), soft_wrap=True, markup=False
+    )
 
 
 def reporter(settings: Settings) -> Callable[[str, str], None]:
@@ -165,7 +200,9 @@ def reporter(settings: Settings) -> Callable[[str, str], None]:
         if settings.log_format == "json":
             structlog.get_logger().info("progress", **bound, stage=stage, message=message)
         elif settings.log_level in ("debug", "info"):
-            err.print(f"{time.monotonic() - started:6.1f} s  {stage:<7} {message}", markup=False, soft_wrap=True)
+            err.print(
+                f"{time.monotonic() - started:6.1f} s  {stage:<7} {printable(message)}", markup=False, soft_wrap=True
+            )
 
     return report
 
@@ -196,6 +233,12 @@ def stopping() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def check_topic(topic: str | None) -> None:
+    """Raise UsageError for a name that no topic has."""
+    if topic is not None and topic not in TOPICS:
+        raise UsageError(f"no topic is called {topic!r}; the topics are {', '.join(TOPICS)}")
 
 
 def need(extra: str, *modules: str) -> None:

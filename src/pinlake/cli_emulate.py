@@ -11,22 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pinlake.cli_base import (
-    Command,
-    FileFlag,
-    FormatFlag,
-    GiveUpFlag,
-    KafkaConfigFlag,
-    LogFormatFlag,
-    LogLevelFlag,
-    command,
-    err,
-    need,
-    out,
-    reporter,
-    stopping,
-    waiting,
-)
+from pinlake.cli_base import Command, err, need, out, reporter, stopping, takes, waiting
+from pinlake.cli_flags import FormatFlag
 from pinlake.errors import MachineError, SourceError, UsageError, refuse_credentials
 from pinlake.report.formats import Format
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
@@ -51,15 +37,8 @@ ToFlag = Annotated[
 RowsFlag = Annotated[
     Path | None, typer.Option("--rows", help="Take rows from raw_pin.jsonl, raw_geo.jsonl, raw_user.jsonl here.")
 ]
-SqlFlag = Annotated[
-    str | None,
-    typer.Option("--sql", help="Take rows from a database: mysql+pymysql://user@host/name, postgresql+pg8000://…"),
-]
 PostsFlag = Annotated[int | None, typer.Option("--posts", min=0, help="How many posts.", show_default="1000")]
 SeedFlag = Annotated[int, typer.Option("--seed", help="The same seed makes the same posts, in the same order.")]
-TopicIdFlag = Annotated[
-    str | None, typer.Option("--topic-id", help="Id of the pipeline.", show_default=DEFAULT_TOPIC_ID)
-]
 FailedFlag = Annotated[Path | None, typer.Option("--failed", help="File of messages that could not be delivered.")]
 FlushFlag = Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object of a dump.")]
 PartitionsFlag = Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each topic that is made.")]
@@ -67,12 +46,13 @@ CreateFlag = Annotated[bool, typer.Option("--create-topics", help="Make the topi
 
 
 @emulate_app.callback()
+@takes("sql_url", "topic_id", "give_up_after", "kafka_config")
 def emulate(
+    call: Command,
     context: typer.Context,
     to: ToFlag = None,
     posts: PostsFlag = None,
     rows: RowsFlag = None,
-    sql: SqlFlag = None,
     order: Annotated[
         str, typer.Option("--order", help="sequential, or random: any row any number of times.")
     ] = "sequential",
@@ -83,7 +63,6 @@ def emulate(
     duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent again.")] = 0.0,
     flush_size: FlushFlag = 1,
     partitions: PartitionsFlag = 1,
-    topic_id: TopicIdFlag = None,
     append: Annotated[bool, typer.Option("--append", help="Add to a dump that is there.")] = False,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the objects of a dump.")] = False,
     create_topics: CreateFlag = False,
@@ -91,133 +70,104 @@ def emulate(
         Path | None, typer.Option("--state", help="File that keeps how far it came; a run that finds it goes on there.")
     ] = None,
     failed: FailedFlag = None,
-    give_up_after: GiveUpFlag = None,
-    kafka_config: KafkaConfigFlag = None,
     form: FormatFlag = Format.TABLE,
-    file: FileFlag = None,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
 ) -> None:
     """Make posts, or take them from files or a database, and send them; print what was sent."""
-    if context.invoked_subcommand:
-        _refuse_options(context)
-        return
-    flags = {"topic_id": topic_id, "sql_url": sql, "give_up_after": give_up_after, "kafka_config": kafka_config}
-    with command(file, **flags, log_format=log_format, log_level=log_level) as call:
-        from pinlake.emulate.emulator import Pace
-        from pinlake.emulate.emulator import emulate as run_emulator
-        from pinlake.emulate.sinks.base import FailedFile
+    from pinlake.emulate.emulator import Pace
+    from pinlake.emulate.emulator import emulate as run_emulator
+    from pinlake.emulate.sinks.base import FailedFile
 
-        folders, others = _places(to)
-        if append and not folders:
-            raise UsageError("--append adds to the dump in a folder; name it with --to, or leave --append out")
-        source, name = _source(call, rows, sql is not None)
-        chosen_id = call.settings.topic_id or DEFAULT_TOPIC_ID
-        failures = FailedFile(failed or Path(FAILED_FILE), chosen_id)
-        again = state is not None and state.exists()
-        sinks = _open(call, others, chosen_id, failures, partitions, flush_size, gzip, create_topics, again)
-        with waiting(call.settings, "sending posts"), stopping() as stop:
-            truth = run_emulator(
-                folders[0] if folders else None,
-                posts=posts if posts is not None or source is not None or endless else 1000,
-                rows=source,
-                name=name,
-                seed=seed,
-                dirt=dirt,
-                duplicates=duplicates,
-                order=order,
-                endless=endless,
-                flush_size=flush_size,
-                partitions=partitions,
-                topic_id=call.settings.topic_id,
-                append=append,
-                gzip=gzip,
-                sinks=sinks,
-                failures=failures,
-                state=state,
-                pace=Pace(rate, stop, _progress(call, sinks)),
-            )
-        _show(truth, sinks, ", ".join(to or []), form)
-        _complain(sinks, failures)
+    folders, others = _places(to)
+    if append and not folders:
+        raise UsageError("--append adds to the dump in a folder; name it with --to, or leave --append out")
+    source, name = _source(call, rows)
+    chosen_id = call.settings.topic_id or DEFAULT_TOPIC_ID
+    failures = FailedFile(failed or Path(FAILED_FILE), chosen_id)
+    again = state is not None and state.exists()
+    sinks = _open(call, others, chosen_id, failures, partitions, flush_size, gzip, create_topics, again)
+    with waiting(call.settings, "sending posts"), stopping() as stop:
+        truth = run_emulator(
+            folders[0] if folders else None,
+            posts=posts if posts is not None or source is not None or endless else 1000,
+            rows=source,
+            name=name,
+            seed=seed,
+            dirt=dirt,
+            duplicates=duplicates,
+            order=order,
+            endless=endless,
+            flush_size=flush_size,
+            partitions=partitions,
+            topic_id=call.settings.topic_id,
+            append=append,
+            gzip=gzip,
+            sinks=sinks,
+            failures=failures,
+            state=state,
+            pace=Pace(rate, stop, _progress(call, sinks)),
+        )
+    _show(truth, sinks, ", ".join(to or []), form)
+    _complain(sinks, failures)
 
 
 @emulate_app.command("seed-database")
+@takes("sql_url", "give_up_after")
 def seed_database(
-    sql: SqlFlag = None,
+    call: Command,
     posts: PostsFlag = None,
     rows: RowsFlag = None,
     seed: SeedFlag = 0,
     replace: Annotated[bool, typer.Option("--replace", help="Put the rows in place of those that are there.")] = False,
-    give_up_after: GiveUpFlag = None,
-    file: FileFlag = None,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
 ) -> None:
     """Fill a database with the three source tables: made-up rows, or those of files."""
-    with command(file, sql_url=sql, give_up_after=give_up_after, log_format=log_format, log_level=log_level) as call:
-        need("transports", "sqlalchemy")
-        from pinlake.emulate.files import FileRows
-        from pinlake.emulate.rows import MadeRows
-        from pinlake.emulate.seed import seed_database as seed_posts
+    need("transports", "sqlalchemy")
+    from pinlake.emulate.files import FileRows
+    from pinlake.emulate.rows import MadeRows
+    from pinlake.emulate.seed import seed_database as seed_posts
 
-        source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
-        count = len(source) if posts is None else min(posts, len(source))
-        report = reporter(call.settings)
-        with waiting(call.settings, "filling the database"):
-            done = seed_posts(
-                _sql_url(call),
-                _password(call),
-                source.posts(range(count)),
-                call.settings.give_up_after,
-                replace=replace,
-                progress=lambda number: report("emulate", f"{number:,} posts"),
-            )
-        err.print(f"{done:,} posts in the database", markup=False)
+    source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
+    count = len(source) if posts is None else min(posts, len(source))
+    report = reporter(call.settings)
+    with waiting(call.settings, "filling the database"):
+        done = seed_posts(
+            _sql_url(call),
+            _password(call),
+            source.posts(range(count)),
+            call.settings.give_up_after,
+            replace=replace,
+            progress=lambda number: report("emulate", f"{number:,} posts"),
+        )
+    err.print(f"{done:,} posts in the database", markup=False)
 
 
 @emulate_app.command("resend")
+@takes("topic_id", "give_up_after", "kafka_config")
 def resend(
+    call: Command,
     messages: Annotated[Path, typer.Argument(help="File of failed messages, as a run with failures named it.")],
     to: ToFlag = None,
     failed: FailedFlag = None,
-    topic_id: TopicIdFlag = None,
-    give_up_after: GiveUpFlag = None,
-    kafka_config: KafkaConfigFlag = None,
     form: FormatFlag = Format.TABLE,
-    file: FileFlag = None,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
 ) -> None:
     """Send failed messages again, each where it was to go, or all to another place."""
-    flags = {"topic_id": topic_id, "give_up_after": give_up_after, "kafka_config": kafka_config}
-    with command(file, **flags, log_format=log_format, log_level=log_level) as call:
-        from pinlake.emulate.resend import check_topic_id, places_of
-        from pinlake.emulate.resend import resend as send_again
-        from pinlake.emulate.sinks.base import FailedFile, read_failed
+    from pinlake.emulate.resend import check_topic_id, places_of
+    from pinlake.emulate.resend import resend as send_again
+    from pinlake.emulate.sinks.base import FailedFile, read_failed
 
-        lines = read_failed(messages)
-        chosen_id = check_topic_id(messages, lines, topic_id, call.settings.topic_id or DEFAULT_TOPIC_ID)
-        again = failed or messages.with_name(f"{messages.stem}-again{messages.suffix}")
-        if again.resolve() == messages.resolve():
-            raise UsageError(f"--failed is {messages} itself; name another file for what fails again")
-        folders, others = _places(to or places_of(lines))
-        if folders:
-            raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another place")
-        failures = FailedFile(again, chosen_id)
-        sinks = _open(call, others, chosen_id, failures)
-        with waiting(call.settings, "sending again"), stopping() as stop:
-            send_again(messages, lines, sinks, bool(to), failures, stop, lambda told: err.print(told, markup=False))
-        _show_deliveries(sinks, form)
-        _complain(sinks, failures)
-
-
-def _refuse_options(context: typer.Context) -> None:
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
-    if given:
-        with command():
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise UsageError(f"{flags} stands before {context.invoked_subcommand}; give it after")
+    lines = read_failed(messages)
+    chosen_id = check_topic_id(messages, lines, call.given.get("topic_id"), call.settings.topic_id or DEFAULT_TOPIC_ID)
+    again = failed or messages.with_name(f"{messages.stem}-again{messages.suffix}")
+    if again.resolve() == messages.resolve():
+        raise UsageError(f"--failed is {messages} itself; name another file for what fails again")
+    folders, others = _places(to or places_of(lines))
+    if folders:
+        raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another place")
+    failures = FailedFile(again, chosen_id)
+    sinks = _open(call, others, chosen_id, failures)
+    with waiting(call.settings, "sending again"), stopping() as stop:
+        send_again(messages, lines, sinks, bool(to), failures, stop, lambda told: err.print(told, markup=False))
+    _show_deliveries(sinks, form)
+    _complain(sinks, failures)
 
 
 def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
@@ -236,7 +186,9 @@ def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
     return folders, [place for place in to if not is_folder(place)]
 
 
-def _source(call: Command, rows: Path | None, from_sql: bool) -> tuple[Path | Rows | None, str | None]:
+def _source(call: Command, rows: Path | None) -> tuple[Path | Rows | None, str | None]:
+    # A database that is a setting is not meant where made-up posts are asked for.
+    from_sql = "sql_url" in call.given
     if rows is not None and from_sql:
         raise UsageError("--rows and --sql both name rows; give one of them")
     if not from_sql:

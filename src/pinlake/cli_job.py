@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pinlake.cli_base import (
-    FileFlag,
-    FormatFlag,
-    LakeFlag,
-    LogFormatFlag,
-    LogLevelFlag,
-    SourceFlag,
-    command,
+    Command,
     err,
     need,
     out,
     reporter,
+    takes,
 )
+from pinlake.cli_flags import FormatFlag
 from pinlake.errors import UsageError
 from pinlake.report.formats import Format
 
@@ -30,6 +26,8 @@ if TYPE_CHECKING:
 
 # YAML, Jupyter and what is built on them belong to the extra `local`: what needs them is imported inside the commands.
 _JUPYTER = ("yaml", "nbclient", "ipykernel")
+# A job that runs here keeps its tables in a folder: whoever names no catalog needs none.
+_HERE = {"catalog": "local"}
 
 job_app = typer.Typer(no_args_is_help=True, help="The bundle's jobs, run here as a workspace would run them.")
 
@@ -41,14 +39,14 @@ BundleFlag = Annotated[
 
 
 @job_app.command("run")
+@takes("source", "lake")
 def run(
+    call: Command,
     name: Annotated[str | None, typer.Argument(help="Key of the job.", show_default="pipeline")] = None,
     target: TargetFlag = None,
     parameters: Annotated[
         list[str] | None, typer.Option("--param", help="A job parameter, NAME=VALUE; may be repeated.")
     ] = None,
-    source: SourceFlag = None,
-    lake: LakeFlag = None,
     to: Annotated[
         Path | None, typer.Option("--out", help="Folder for the executed notebooks.", show_default="work/jobs/RUN")
     ] = None,
@@ -58,78 +56,77 @@ def run(
     variables: VarFlag = None,
     folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
-    file: FileFlag = None,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
 ) -> None:
     """Run a job's tasks on this machine, notebooks in a real kernel; a timeline at the end."""
-    with command(file, source=source, lake=lake, log_format=log_format, log_level=log_level) as call:
-        need("local", *_JUPYTER)
-        from pinlake.job.check import parameters_taken
-        from pinlake.job.runner import run_job
-        from pinlake.report.output import to_json
+    need("local", *_JUPYTER)
+    from pinlake.job.check import parameters_taken
+    from pinlake.job.runner import run_job
+    from pinlake.report.output import to_json
 
-        if form is Format.CSV:
-            raise UsageError("a run has no CSV form; give --format table or json")
-        bundle = load_bundle(folder, target, variables)
-        key, _ = bundle.job(name)
-        _check_taken(key, parameters_taken(bundle, key), {"source": source, "lake": lake})
-        result = run_job(
-            bundle,
-            key,
-            _pairs("--param", parameters),
-            source=call.settings.source,
-            lake=call.settings.lake,
-            out=to,
-            report=reporter(call.settings),
-            secrets=_existing(secrets),
-            environment=_settings_file(file),
-        )
-        if form is Format.JSON:
-            out.file.write(to_json(result.document()) + "\n")
-        else:
-            out.print(result.timeline())
-        err.print(f"executed notebooks: {result.folder}", markup=False, soft_wrap=True)
-        if not result.succeeded:
-            raise typer.Exit(1)
+    if form is Format.CSV:
+        raise UsageError("a run has no CSV form; give --format table or json")
+    bundle = load_bundle(folder, target, variables, otherwise=_HERE)
+    key, _ = bundle.job(name)
+    _check_taken(key, parameters_taken(bundle, key), {name: call.given.get(name) for name in ("source", "lake")})
+    result = run_job(
+        bundle,
+        key,
+        _pairs("--param", parameters),
+        source=call.settings.source,
+        lake=call.settings.lake,
+        out=to,
+        report=reporter(call.settings),
+        secrets=_existing(secrets),
+        environment=_settings_file(call.file),
+    )
+    if form is Format.JSON:
+        out.file.write(to_json(result.document()) + "\n")
+    else:
+        out.print(result.timeline())
+    err.print(f"executed notebooks: {result.folder}", markup=False, soft_wrap=True)
+    if not result.succeeded:
+        raise typer.Exit(1)
 
 
 @job_app.command("list")
+@takes()
 def list_jobs(
+    call: Command,
     target: TargetFlag = None,
     variables: VarFlag = None,
     folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
 ) -> None:
     """The bundle's jobs with their tasks in order, and their parameters."""
-    with command(None, log_format=log_format, log_level=log_level):
-        need("local", *_JUPYTER)
-        from pinlake.job.graph import Graph
-        from pinlake.report.output import Result, write
+    need("local", *_JUPYTER)
+    from pinlake.job.graph import Graph
+    from pinlake.report.output import Result, write
 
-        bundle = load_bundle(folder, target, variables)
-        rows = [
-            [
-                key,
-                str(job.get("description") or job.get("name") or ""),
-                ", ".join(task.key for task in Graph.of(key, job)),
-                ", ".join(str(found.get("name")) for found in job.get("parameters") or []),
-            ]
-            for key, job in bundle.jobs.items()
+    bundle = load_bundle(folder, target, variables, otherwise=_HERE)
+    rows = [
+        [
+            key,
+            str(job.get("description") or job.get("name") or ""),
+            ", ".join(task.key for task in Graph.of(key, job)),
+            ", ".join(str(found.get("name")) for found in job.get("parameters") or []),
         ]
-        title = f"Jobs of bundle {bundle.name}, target {bundle.target}"
-        write(Result(["job", "description", "tasks", "parameters"], rows, title), form, out)
+        for key, job in bundle.jobs.items()
+    ]
+    title = f"Jobs of bundle {bundle.name}, target {bundle.target}"
+    write(Result(["job", "description", "tasks", "parameters"], rows, title), form, out)
 
 
 def load_bundle(
-    folder: Path | None, target: str | None, variables: Sequence[str] | None, user: Mapping[str, str] | None = None
+    folder: Path | None,
+    target: str | None,
+    variables: Sequence[str] | None,
+    user: Mapping[str, str] | None = None,
+    otherwise: Mapping[str, str] | None = None,
 ) -> Bundle:
     """The bundle that these flags name, see pinlake.job.bundle.load."""
     from pinlake.job.bundle import find_root, load
 
-    return load(folder or find_root(Path()), target, _pairs("--var", variables), os.environ, user)
+    return load(folder or find_root(Path()), target, _pairs("--var", variables), os.environ, user, otherwise)
 
 
 def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:

@@ -6,21 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pinlake.cli_base import (
-    FileFlag,
-    FormatFlag,
-    GiveUpFlag,
-    KafkaConfigFlag,
-    LogFormatFlag,
-    LogLevelFlag,
-    TopicIdFlag,
-    command,
-    need,
-    out,
-    reporter,
-    stopping,
-    waiting,
-)
+from pinlake.cli_base import Command, need, out, reporter, stopping, takes, waiting
+from pinlake.cli_flags import FormatFlag
 from pinlake.errors import UsageError, refuse_credentials
 from pinlake.report.formats import Format
 from pinlake.topics import DEFAULT_TOPIC_ID
@@ -28,7 +15,9 @@ from pinlake.topics import DEFAULT_TOPIC_ID
 KAFKA = "kafka://"
 
 
+@takes("topic_id", "give_up_after", "kafka_config")
 def sink(
+    call: Command,
     source: Annotated[str, typer.Option("--from", help="The broker, kafka://host:port, several with commas.")],
     to: Annotated[str, typer.Option("--to", help="The dump: a folder, or s3://bucket/prefix.")],
     flush_size: Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object.")] = 1,
@@ -42,38 +31,31 @@ def sink(
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Stop where the topics end now; else go on until Ctrl-C.")
     ] = False,
-    topic_id: TopicIdFlag = None,
-    give_up_after: GiveUpFlag = None,
-    kafka_config: KafkaConfigFlag = None,
     form: FormatFlag = Format.TABLE,
-    file: FileFlag = None,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
 ) -> None:
     """Write the three topics to a dump, as the Kafka Connect S3 sink does; every message once."""
-    flags = {"topic_id": topic_id, "give_up_after": give_up_after, "kafka_config": kafka_config}
-    with command(file, **flags, log_format=log_format, log_level=log_level) as call:
-        need("transports", "confluent_kafka")
-        from pinlake.kafka import client_config
-        from pinlake.report.hops import sink_result
-        from pinlake.report.output import write
-        from pinlake.sink.sink import SinkOptions, run_sink
-        from pinlake.store.open import open_for
+    need("transports", "confluent_kafka")
+    from pinlake.kafka import client_config
+    from pinlake.report.hops import sink_result
+    from pinlake.report.output import write
+    from pinlake.sink.sink import SinkOptions, run_sink
+    from pinlake.store.open import open_for
 
-        refuse_credentials(source)
-        if not source.startswith(KAFKA):
-            raise UsageError(f"can't read from {source!r}; give --from kafka://host:port")
-        report = reporter(call.settings)
-        config = client_config(source.removeprefix(KAFKA).rstrip("/"), call.settings.kafka_config)
-        options = SinkOptions(flush_size, rotate_seconds, gzip, group, until_end, call.settings.give_up_after)
-        with waiting(call.settings, "writing objects"), stopping() as stop:
-            summary = run_sink(
-                config,
-                call.settings.topic_id or DEFAULT_TOPIC_ID,
-                open_for(call.settings, to, sync=True),
-                options,
-                lambda message: report("sink", message),
-                lambda so_far: report("sink", so_far.line()),
-                stop,
-            )
-        write(sink_result(summary, to), form, out)
+    refuse_credentials(source)
+    if not source.startswith(KAFKA):
+        raise UsageError(f"can't read from {source!r}; give --from kafka://host:port")
+    report = reporter(call.settings)
+    config = client_config(source.removeprefix(KAFKA).rstrip("/"), call.settings.kafka_config)
+    options = SinkOptions(flush_size, rotate_seconds, gzip, group, until_end, call.settings.give_up_after)
+    with waiting(call.settings, "writing objects"), stopping() as stop:
+        summary = run_sink(
+            config,
+            call.settings.topic_id or DEFAULT_TOPIC_ID,
+            open_for(call.settings, to, sync=True),
+            options,
+            lambda message: report("sink", message),
+            lambda so_far: report("sink", so_far.line()),
+            stop,
+        )
+    write(sink_result(summary, to), form, out)
+    summary.check(to)

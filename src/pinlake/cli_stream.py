@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinlake.cli_base import (
-    BadShareFlag,
-    FileFlag,
-    FormatFlag,
-    GiveUpFlag,
-    KafkaConfigFlag,
-    LakeFlag,
-    LogFormatFlag,
-    LogLevelFlag,
-    SourceFlag,
-    TopicIdFlag,
-    command,
-    err,
-    need,
-    out,
-    reporter,
-    stopping,
-)
+from pinlake.cli_base import Command, err, need, out, reporter, stopping, takes
+from pinlake.cli_flags import FormatFlag
 from pinlake.errors import UsageError
 from pinlake.report.formats import Format
 
@@ -34,15 +18,12 @@ if TYPE_CHECKING:
     from pinlake.stream.stream import StreamSummary
 
 
+@takes(
+    *("stream_from", "source", "lake", "max_bad_share", "topic_id", "topics_dir", "file_delim"),
+    *("give_up_after", "kafka_config"),
+)
 def stream(
-    stream_from: Annotated[
-        str | None,
-        typer.Option(
-            "--from", help="kafka://host:port, kinesis://prefix, or dump: the folder of --source.", show_default="dump"
-        ),
-    ] = None,
-    source: SourceFlag = None,
-    lake: LakeFlag = None,
+    call: Command,
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Stop where the source ends now; else go on until Ctrl-C.")
     ] = False,
@@ -52,46 +33,37 @@ def stream(
     watch: Annotated[
         list[str] | None, typer.Option("--watch", help="Show this answer after every batch. May be repeated.")
     ] = None,
-    max_bad_share: BadShareFlag = None,
-    topic_id: TopicIdFlag = None,
-    give_up_after: GiveUpFlag = None,
-    kafka_config: KafkaConfigFlag = None,
     form: FormatFlag = Format.TABLE,
-    file: FileFlag = None,
-    log_format: LogFormatFlag = None,
-    log_level: LogLevelFlag = None,
 ) -> None:
     """Take messages in as they come, each batch as far as the answers; a stream goes on where bronze ends."""
-    flags: dict[str, Any] = {"stream_from": stream_from, "source": source, "lake": lake, "topic_id": topic_id}
-    flags |= {"give_up_after": give_up_after, "kafka_config": kafka_config, "max_bad_share": max_bad_share}
-    with command(file, **flags, log_format=log_format, log_level=log_level) as call:
-        need("transports", "confluent_kafka", "boto3")
-        from pinlake.lake.model import GOLD
-        from pinlake.report.hops import stream_result
-        from pinlake.report.output import write
-        from pinlake.stream.open import open_source
-        from pinlake.stream.source import StreamOptions
-        from pinlake.stream.stream import run_stream
+    need("transports", "confluent_kafka", "boto3")
+    from pinlake.lake.model import GOLD
+    from pinlake.report.hops import stream_result
+    from pinlake.report.output import write
+    from pinlake.stream.open import open_source
+    from pinlake.stream.source import StreamOptions
+    from pinlake.stream.stream import run_stream
 
-        if unknown := [name for name in watch or [] if name not in GOLD]:
-            raise UsageError(f"no answer is called {', '.join(unknown)}; there are {', '.join(GOLD)}")
-        report = reporter(call.settings)
-        found = open_source(call.settings)
-        found.check(call.settings, lambda message: report("stream", message))
-        with stopping() as asked:
-            report("stream", f"{found.place}: starting Spark")
-            call.is_short = False
-            opened = call.lake
-            summary = run_stream(
-                opened,
-                found,
-                call.settings,
-                StreamOptions(until_end, every, most),
-                report,
-                _until(asked, seconds),
-                lambda so_far: _show(opened, so_far, watch or []),
-            )
-        write(stream_result(summary, found.place), form, out)
+    if unknown := [name for name in watch or [] if name not in GOLD]:
+        raise UsageError(f"no answer is called {', '.join(unknown)}; there are {', '.join(GOLD)}")
+    report = reporter(call.settings)
+    found = open_source(call.settings)
+    found.check(call.settings, lambda message: report("stream", message))
+    with stopping() as asked:
+        report("stream", f"{found.place}: starting Spark")
+        call.is_short = False
+        call.packages = found.packages
+        opened = call.lake
+        summary = run_stream(
+            opened,
+            found,
+            call.settings,
+            StreamOptions(until_end, every, most),
+            report,
+            _until(asked, seconds),
+            lambda so_far: _show(opened, so_far, watch or []),
+        )
+    write(stream_result(summary, found.place), form, out)
 
 
 def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], bool]:

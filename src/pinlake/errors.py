@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
+
+# Control characters but tab and line feed, and those that turn the direction of writing.
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class PinlakeError(Exception):
@@ -15,6 +19,11 @@ def public(url: str) -> str:
     """The address without what may be secret: user and password, and whatever follows the path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def printable(text: str) -> str:
+    """Text with what steers a terminal written out, such as `\\x1b`: it may come from a record or an object's name."""
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def first_line(error: Exception) -> str:
@@ -55,6 +64,10 @@ class MachineError(PinlakeError):
 
 class SourceError(PinlakeError):
     """The dump is missing, empty, or not a dump."""
+
+
+class ClosedError(SourceError):
+    """Spark's workers can open none of the dump's objects."""
 
 
 class LakeError(PinlakeError):

@@ -10,15 +10,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-JAVA_AT_LEAST = 17
+# Spark 4.1 is made for 17 and newer. The Hadoop in it, 3.4.2, asks who runs it by `Subject.getSubject`, which Java has
+# refused since 23 unless a security manager is allowed, and since 24 always.
+JAVA_AT_LEAST, JAVA_AT_MOST = 17, 22
 JAVA_REMEDY = (
-    "install a JDK 17 or newer (Debian and Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install "
-    "openjdk@17; Windows: winget install EclipseAdoptium.Temurin.17.JRE) and put it on the PATH or in JAVA_HOME"
+    "install a JDK 17 or 21 (Debian and Ubuntu: apt-get install openjdk-17-jre-headless, or openjdk-21-jre-headless; "
+    "macOS: brew install openjdk@17; Windows: winget install EclipseAdoptium.Temurin.17.JRE) and name its folder in "
+    "JAVA_HOME, or put it first on the PATH"
 )
 
 
 class JavaError(Exception):
-    """No Java, or one that is too old; the message says which was found where, and how to get one."""
+    """No Java, or one that Spark can't use; the message says which was found where, and how to get another."""
 
 
 def java_program(environment: Mapping[str, str] | None = None) -> str:
@@ -33,7 +36,7 @@ def java_program(environment: Mapping[str, str] | None = None) -> str:
 
 
 def java_version(environment: Mapping[str, str] | None = None) -> int:
-    """The major version of the Java that Spark will start. Raises JavaError below 17 or where there is none."""
+    """The major version of the Java that Spark will start. Raises JavaError for none, and for one Spark can't use."""
     java = java_program(environment)
     try:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
@@ -42,9 +45,10 @@ def java_version(environment: Mapping[str, str] | None = None) -> int:
     # Up to Java 8 the number that counts came second: 1.8.0.
     match = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
     version = int(match[1]) if match else 0
-    if version < JAVA_AT_LEAST:
+    if not JAVA_AT_LEAST <= version <= JAVA_AT_MOST:
         found = f"Java {version}" if version else "a Java that doesn't say its version"
-        raise JavaError(f"found {found} at {java}, and Spark needs {JAVA_AT_LEAST} or newer; {JAVA_REMEDY}")
+        takes = f"{JAVA_AT_LEAST} to {JAVA_AT_MOST}"
+        raise JavaError(f"found {found} at {java}, and Spark with its Hadoop runs on {takes} alone; {JAVA_REMEDY}")
     return version
 
 

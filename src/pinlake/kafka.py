@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pinlake.errors import MachineError, SettingsError, UsageError, refuse_credentials
+from pinlake.msk import with_iam
 from pinlake.waits import SAY_EVERY, Patience, Say
 
 Config = dict[str, Any]
@@ -40,8 +41,9 @@ def quiet() -> logging.Logger:
 def client_config(servers: str, properties: Path | None = None, more_properties: str | None = None) -> Config:
     """Settings of a client: `servers` is host:port, several with commas; `properties` a file of name=value lines.
 
-    `more_properties` are such lines from elsewhere. Raises UsageError for servers that are none, SettingsError for a
-    file that can't be read, and for lines that are none.
+    `more_properties` are such lines from elsewhere. Lines of a Java client that ask for MSK's login with IAM are taken
+    too. Raises UsageError for servers that are none, SettingsError for a file that can't be read, and for lines that
+    are none, MachineError where a login with IAM lacks credentials.
     """
     refuse_credentials(servers)
     for server in servers.split(","):
@@ -49,7 +51,7 @@ def client_config(servers: str, properties: Path | None = None, more_properties:
         if not host or not port.isdigit():
             raise UsageError(f"Kafka broker {server!r} is no address; give host:port, several with commas")
     found = {**_read_properties(properties), **_properties(more_properties or "", "the secret with Kafka's settings")}
-    return {**found, "bootstrap.servers": servers}
+    return {**with_iam(found, servers), "bootstrap.servers": servers}
 
 
 def _read_properties(path: Path | None) -> Config:

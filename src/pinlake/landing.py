@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pinlake.errors import SourceError
-from pinlake.objects import ObjectName, offset_of
+from pinlake.objects import USUAL, ObjectName
 from pinlake.split import Splitter
 from pinlake.store.base import Content, Store, unpack
 
@@ -13,7 +13,7 @@ def end_of(store: Store, topic_id: str, topic: str, partition: int) -> int:
 
     Raises SourceError where that object can't be read, or holds nothing: how far it goes can't be told then.
     """
-    keys = _keys(store, ObjectName(topic_id, topic, partition, 0))
+    keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
     if not keys:
         return 0
     start = max(keys)
@@ -29,7 +29,7 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
 
     Whoever writes many objects at once may leave holes where it ends in the middle. Raises SourceError as `end_of`.
     """
-    keys = _keys(store, ObjectName(topic_id, topic, partition, 0))
+    keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
     starts = sorted(start for start in keys if start >= begin)
     # An object has one record where the next begins at the next offset; only others have to be read.
     unsure = [start for start in starts if start + 1 not in keys]
@@ -48,8 +48,10 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
 def _keys(store: Store, place: ObjectName) -> dict[int, str]:
     """The objects in the folder of a partition, by their first offset."""
     names = [entry.name for entry in store.entries(place.folder) if not entry.is_folder]
-    offsets = [(offset_of(name, place.full_topic, place.partition), name) for name in names]
-    return {offset: f"{place.folder}/{name}" for offset, name in offsets if offset is not None}
+    starts = [(USUAL.start(name, place.full_topic), name) for name in names]
+    return {
+        start.offset: f"{place.folder}/{name}" for start, name in starts if start and start.partition == place.partition
+    }
 
 
 def _messages(store: Store, key: str, content: Content | OSError) -> int:
@@ -57,7 +59,7 @@ def _messages(store: Store, key: str, content: Content | OSError) -> int:
     try:
         if isinstance(content, OSError):
             raise content
-        messages = Splitter().split(unpack(key, content.content)).messages
+        messages = Splitter().split(unpack(content.content)).messages
     except OSError as error:
         raise SourceError(
             f"{store.root}/{key}, after which its partition goes on, can't be read ({error.strerror or error}); allow "

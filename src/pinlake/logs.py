@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+
+from pinlake.errors import printable
 
 
 def configure(log_format: str, level: str) -> None:
@@ -39,17 +43,29 @@ class _ToStructlog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            structlog.get_logger().log(record.levelno, record.getMessage())
+            structlog.get_logger().log(record.levelno, printable(record.getMessage()))
         except Exception:  # a stream that was closed must not stop what is told of
             self.handleError(record)
 
 
 def log_file(folder: Path, now: datetime | None = None) -> Path | None:
-    """A new log file's path in `folder`, made if need be; None where the folder can't be written."""
+    """A new log file's path in `folder`, made if need be, or among the temporary files where that can't be written.
+
+    None where those can't be written either.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{(now or datetime.now(UTC)):%Y%m%d-%H%M%S-%f}.log"
         path.touch()
     except OSError:
-        return None
+        return _temporary_file()
     return path
+
+
+def _temporary_file() -> Path | None:
+    try:
+        opened, name = tempfile.mkstemp(prefix="pinlake-", suffix=".log")
+    except OSError:
+        return None
+    os.close(opened)
+    return Path(name)

@@ -23,9 +23,9 @@ from pinlake.lake.commit import recognised
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
-from pinlake.objects import TOPICS_FOLDER
-from pinlake.query.gold import ordered, read_answers
-from pinlake.report.output import shown
+from pinlake.names import meant
+from pinlake.query.gold import ordered
+from pinlake.report.summary import summary
 from pinlake.report.views import turned
 from pinlake.session import session_for
 from pinlake.settings import Settings, resolve
@@ -49,25 +49,66 @@ _TASK_WIDGETS = {
 }
 
 
-def widgets(dbutils: DbUtils, *names: str) -> None:
-    """Make text widgets that are empty unless a job or a person fills them. Raises UsageError for an unknown name."""
+_TABLES = ("lake", "catalog", "database")
+_DUMP = ("source", *_TABLES, "topics_dir", "storage", "bucket", "secret_scope")
+_RECORDS = (*_DUMP, "topic_id", "file_delim")
+# What each step of a job, and each thing that people do, takes.
+WIDGETS: dict[str, tuple[str, ...]] = {
+    "check": _RECORDS,
+    "connect": _DUMP,
+    "ingest": (*_RECORDS, "audit"),
+    "stream": ("stream_from", *_RECORDS, "kafka_secret", "max_bad_share", "seconds"),
+    "clean": (*_TABLES, "max_bad_share"),
+    "quality": _TABLES,
+    "query": _TABLES,
+    "report": _TABLES,
+    "rebuild": (*_TABLES, "first_date", "last_date"),
+    "maintain": _TABLES,
+    "clean_up": (*_TABLES, "storage", "bucket", "secret_scope", "confirm"),
+    "guide": (*_RECORDS, "max_bad_share"),
+    "look": _TABLES,
+    "sql": (*_TABLES, "statement"),
+    "watch": (*_TABLES, "seconds"),
+}
+
+
+def widgets(dbutils: DbUtils, step: str) -> None:
+    """Make the text widgets of a step, empty unless a job or a person fills them.
+
+    Raises UsageError for an unknown step.
+    """
+    if step not in WIDGETS:
+        raise UsageError(f"no step is called {step!r}; the steps are {', '.join(WIDGETS)}")
     meanings = {name: field.description or name for name, field in Settings.model_fields.items()} | _TASK_WIDGETS
-    if unknown := [name for name in names if name not in meanings]:
-        raise UsageError(f"no widget is called {', '.join(unknown)}; there are {', '.join(meanings)}")
-    for name in names:
+    for name in WIDGETS[step]:
         dbutils.widgets.text(name, "", f"{name}: {meanings[name]}")
 
 
 def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
-    """The work that the widgets describe. Raises SettingsError or UsageError for a widget with nonsense in it."""
+    """The work that the widgets describe; a line tells what else was passed, and is let be.
+
+    Raises SettingsError or UsageError for a widget with nonsense in it, and for a name that is a slip of a widget's.
+    """
     given = {name: value.strip() for name, value in dbutils.widgets.getAll().items() if value.strip()}
     task = {name: given.pop(name) for name in _TASK_WIDGETS if name in given}
+    # A job may be started with parameters that are for somebody else; a workspace passes them to each notebook.
+    if others := [name for name in given if name not in Settings.model_fields]:
+        for other in others:
+            if near := meant(other, (*Settings.model_fields, *_TASK_WIDGETS)):
+                raise UsageError(f"no widget is called {other!r}, did you mean {near}? Mend the job parameter's name")
+            del given[other]
+        print(f"no widgets of pinlake, and let be: {', '.join(others)}")
     if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
         raise UsageError(f"widget audit holds {audit!r}; give true or false")
     days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
     settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
     seconds = _seconds(task.get("seconds"))
     return Work(dbutils, settings, spark, audit == "true", days, task.get("confirm"), seconds)
+
+
+def _tell(stage: str, message: str) -> None:
+    # Stages report from threads, and print writes the end of a line by itself: another line could come between.
+    print(f"{stage}: {message}\n", end="", flush=True)
 
 
 def _seconds(text: str | None) -> float | None:
@@ -114,14 +155,14 @@ class Work:
         folder = connect(self.settings, self.spark, self.dbutils)
         self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
         store = open_for(self._with_keys(self.settings), folder)
-        topics = [entry.name for entry in store.entries(TOPICS_FOLDER)]
+        topics = [entry.name for entry in store.entries(self.settings.topics_dir)]
         return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
 
     def ingest(self) -> DataFrame:
         """New objects of the dump to bronze. Returns how many, and which other names were found."""
         with self._writing() as run:
             found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
-        rows = [(each.topic, len(each.objects), len(each.strangers)) for each in found]
+        rows = [(each.topic, len(each.objects), sum(stranger.files for stranger in each.strangers)) for each in found]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
     def stream(self) -> DataFrame:
@@ -134,14 +175,13 @@ class Work:
         key = self.settings.kafka_secret
         source = open_source(settings, secret(self.settings, self.dbutils, key) if key else None)
         deadline = time.monotonic() + (self.seconds or 0)
-        report = partial(print, sep=": ", flush=True)
-        source.check(self.settings, partial(report, "stream"))
+        source.check(self.settings, partial(_tell, "stream"))
         summary = run_stream(
             self.lake,
             source,
             self.settings,
             StreamOptions(until_end=self.seconds is None),
-            report,
+            _tell,
             lambda: self.seconds is not None and time.monotonic() >= deadline,
         )
         counts = summary.counts
@@ -177,12 +217,10 @@ class Work:
         return ordered(self.lake, name)
 
     def report(self) -> DataFrame:
-        """The first row of each answer, as text: what to read when there is time for one table."""
-        rows = [
-            (GOLD[name].comment, ", ".join(map(shown, answer[0])) if answer else "no rows")
-            for name, answer in read_answers(self.lake).items()
-        ]
-        return self._frame("question string, first_answer string", rows)
+        """What to read when there is time for one table: how much there is, what each answer says, what is odd, and
+        what changed since the run before.
+        """
+        return self._frame("about string, found string, change string", summary(self.lake))
 
     def rebuild(self) -> DataFrame:
         """Silver and gold anew from bronze, or what the days touch. Returns the row counts afterwards."""
@@ -233,7 +271,7 @@ class Work:
     @contextmanager
     def _writing(self) -> Iterator[Run]:
         """A run of its own for each step: Delta skips what it has seen of a run, and a cell may be run again."""
-        run = pipeline.new_run(lambda stage, message: print(f"{stage}: {message}"))
+        run = pipeline.new_run(_tell)
         with pipeline.writing(self.lake, self.settings, run):
             try:
                 yield run

@@ -1,32 +1,49 @@
-"""Names of dump objects, as the Kafka Connect S3 sink writes them.
+"""Names of dump objects, as sinks of Kafka Connect write them.
 
-    topics/<topic id>.<topic>/partition=<p>/<topic id>.<topic>+<p>+<start offset, 10 digits>.json[.gz]
+    topics/<topic id>.<topic>/partition=<p>/<topic id>.<topic>+<p>+<start offset, 10 digits>.json
 
-The start offset is the Kafka offset of the object's first record, so names alone tell order, progress and loss.
+Topic, partition and start offset are in the file's name, so the folders between it and the topic's may be anything:
+partitions, hours, values of a field, or none. The start offset is the Kafka offset of the object's first record, so
+names alone tell order, progress and loss. docs/dumps.md lists every form.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 TOPICS_FOLDER = "topics"
 # What the paths of messages begin with that came as a stream, and lie in no object.
 KAFKA_ROOT, KINESIS_ROOT = "kafka", "kinesis"
+# The path of such a message, in any dialect of regular expressions: an object's file name is never digits alone.
+MESSAGE_PATH = f"^({KAFKA_ROOT}|{KINESIS_ROOT})/[^/]+/[^/]+/[0-9]+(/[0-9]+)?$"
 # What bronze's columns hold; offsets leave room for those of the records after the first.
 _MOST_PARTITION, _MOST_OFFSET = 2**31 - 1, 2**62
 _PARTITION = re.compile(r"partition=(0|[1-9][0-9]*)")
-_NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>0|[1-9][0-9]*)\+(?P<offset>[0-9]{10}|[1-9][0-9]{10,})\.json(?:\.gz)?")
+# The endings of objects that are read; .gz may follow, and whether one is compressed its first two bytes tell.
+ENDINGS = (".json", ".jsonl", ".ndjson", ".bin")
+# Digits of an offset.
+USUAL_PADDING = 10
 
 
 class ObjectName(NamedTuple):
-    """One dump object. `topic` is the short name (`pin`), `offset` the Kafka offset of its first record."""
+    """One dump object. `topic` is the short name (`pin`), `offset` the Kafka offset of its first record, and `key` its
+    path relative to the dump.
+    """
 
     topic_id: str
     topic: str
     partition: int
     offset: int
-    gzip: bool = False
+    key: str
+
+    @classmethod
+    def new(cls, topic_id: str, topic: str, partition: int, offset: int, gzip: bool = False) -> ObjectName:
+        """The name of an object that is to be written."""
+        full_topic = f"{topic_id}.{topic}"
+        name = f"{full_topic}+{partition}+{offset:0{USUAL_PADDING}d}.json{'.gz' if gzip else ''}"
+        return cls(topic_id, topic, partition, offset, f"{TOPICS_FOLDER}/{full_topic}/partition={partition}/{name}")
 
     @property
     def full_topic(self) -> str:
@@ -35,17 +52,72 @@ class ObjectName(NamedTuple):
     @property
     def folder(self) -> str:
         """Key of the folder, relative to the dump, ending without a slash."""
-        return f"{TOPICS_FOLDER}/{self.full_topic}/partition={self.partition}"
+        return self.key.rpartition("/")[0]
 
     @property
     def file_name(self) -> str:
-        ending = ".json.gz" if self.gzip else ".json"
-        return f"{self.full_topic}+{self.partition}+{self.offset:010d}{ending}"
+        return self.key.rpartition("/")[2]
 
-    @property
-    def key(self) -> str:
-        """Path of the object relative to the dump."""
-        return f"{self.folder}/{self.file_name}"
+
+class Start(NamedTuple):
+    """Where an object begins: what its file name says."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a dump is laid out: the sink's settings `topics.dir`, which may be empty, and `file.delim`."""
+
+    folder: str = TOPICS_FOLDER
+    delimiter: str = "+"
+    _after_topic: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        between, endings = re.escape(self.delimiter), "|".join(map(re.escape, ENDINGS))
+        after = re.compile(f"{between}([0-9]+){between}([0-9]+)(?:{endings})?(?:\\.gz)?")
+        # Made once: it is asked for every name, and goes to workers, which a cached property can't.
+        object.__setattr__(self, "_after_topic", after)
+
+    def topic_folder(self, full_topic: str) -> str:
+        """Key of a topic's folder."""
+        return f"{self.folder}/{full_topic}" if self.folder else full_topic
+
+    def start(self, file_name: str, full_topic: str) -> Start | None:
+        """Partition and start offset by an object's file name; None unless it names an object of this topic."""
+        if not file_name.startswith(full_topic):
+            return None
+        match = self._after_topic.fullmatch(file_name, len(full_topic))
+        if not match:
+            return None
+        partition, offset = _up_to(_MOST_PARTITION, match[1]), _up_to(_MOST_OFFSET, match[2])
+        return Start(partition, offset) if partition is not None and offset is not None else None
+
+    def object_name(self, key: str) -> ObjectName:
+        """The name of the object with this key. Raises ValueError for any other path."""
+        if (name := self.name_of(key)) is None:
+            raise ValueError(f"{key} is not the path of a dump object")
+        return name
+
+    def name_of(self, key: str) -> ObjectName | None:
+        """The name of the object with this key; None for any other path, also one of another layout."""
+        inside = key.removeprefix(f"{self.folder}/") if self.folder else key
+        full_topic, _, below = inside.partition("/")
+        topic = split_topic(full_topic)
+        start = self.start(below.rpartition("/")[2], full_topic)
+        if topic is None or start is None or key != f"{self.topic_folder(full_topic)}/{below}":
+            return None
+        return ObjectName(*topic, *start, key)
+
+    def padding(self, file_name: str) -> int:
+        """How many digits an object's file name writes the offset with."""
+        last = file_name.rpartition(self.delimiter)[2]
+        return len(last) - len(last.lstrip("0123456789"))
+
+
+# As pinlake writes a dump, and most sinks do.
+USUAL = Layout()
 
 
 def split_topic(folder: str) -> tuple[str, str] | None:
@@ -60,24 +132,12 @@ def partition_of(folder: str) -> int | None:
     return _up_to(_MOST_PARTITION, match[1]) if match else None
 
 
-def offset_of(file_name: str, full_topic: str, partition: int) -> int | None:
-    """The start offset in an object's file name; None unless it names this very topic and partition, and an offset."""
-    match = _NAME.fullmatch(file_name)
-    if not match or match["topic"] != full_topic or match["partition"] != str(partition):
-        return None
-    return _up_to(_MOST_OFFSET, match["offset"])
+def is_message(path: str) -> bool:
+    """Whether this is the path of a message that came as a stream."""
+    return re.match(MESSAGE_PATH, path) is not None
 
 
 def _up_to(most: int, digits: str) -> int | None:
     # By their number first: Python refuses to read thousands of them.
-    return number if len(digits) < 20 and (number := int(digits)) <= most else None
-
-
-def object_name(key: str) -> ObjectName:
-    """The name whose `key` this is. Raises ValueError for any other path."""
-    root, folder, partition_folder, file_name = key.split("/")
-    topic, partition = split_topic(folder), partition_of(partition_folder)
-    offset = offset_of(file_name, folder, partition) if partition is not None else None
-    if root != TOPICS_FOLDER or topic is None or partition is None or offset is None:
-        raise ValueError(f"{key} is not the path of a dump object")
-    return ObjectName(*topic, partition, offset, file_name.endswith(".gz"))
+    significant = digits.lstrip("0")
+    return number if len(significant) < 20 and (number := int(significant or "0")) <= most else None

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from pinlake.clean.backfill import Days, backfill
 from pinlake.clean.posts import update_posts
 from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
-from pinlake.errors import QualityError, SourceError
+from pinlake.errors import QualityError, SourceError, UsageError
 from pinlake.ingest.bronze import TopicIngest, ingest
-from pinlake.ingest.listing import choose_topic_id
+from pinlake.ingest.listing import Dump, choose_topic_id
 from pinlake.lake.accounting import Accounting, account, check_sums
+from pinlake.lake.holes import accept, accepted_holes
 from pinlake.lake.lake import Lake
+from pinlake.lake.offsets import Hole, Progress, progress
 from pinlake.lake.place import FolderPlace, LakePlace
 from pinlake.lake.row_count import publish, versions
 from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState, read_state
+from pinlake.objects import Layout
 from pinlake.query.gold import Rows, Years, update_gold
 from pinlake.settings import Settings
-from pinlake.store.base import Store
 from pinlake.store.folder import FolderStore
 from pinlake.store.open import need_boto3, open_for
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def check_source(settings: Settings) -> Store:
+def check_source(settings: Settings) -> Dump:
     """The dump to read, looked at before anything is started. Raises SourceError or UsageError."""
     source = settings.source
     if source is None:
@@ -38,9 +40,9 @@ def check_source(settings: Settings) -> Store:
             "no source given; name the folder of a dump, or s3://bucket/prefix, with --source or PINLAKE_SOURCE"
         )
     if isinstance(source, str):
-        store = open_for(settings, source)
-        choose_topic_id(store, settings.topic_id, source)
-        return store
+        dump = Dump(open_for(settings, source), _layout(settings))
+        choose_topic_id(dump, settings.topic_id)
+        return dump
     if not source.exists():
         raise SourceError(
             f"source {source} is not there; give the folder of a dump, or make one with `pinlake emulate --posts 1000 "
@@ -48,9 +50,13 @@ def check_source(settings: Settings) -> Store:
         )
     if not source.is_dir():
         raise SourceError(f"source {source} is a file; give the folder of a dump, the one that holds topics/")
-    folder = FolderStore(source)
-    choose_topic_id(folder, settings.topic_id, str(source))
-    return folder
+    dump = Dump(FolderStore(source), _layout(settings))
+    choose_topic_id(dump, settings.topic_id)
+    return dump
+
+
+def _layout(settings: Settings) -> Layout:
+    return Layout(settings.topics_dir, settings.file_delim)
 
 
 def place_of(settings: Settings) -> LakePlace | None:
@@ -97,9 +103,9 @@ def run_ingest(
     lake: Lake, settings: Settings, run: Run, audit: bool = False, state: LakeState | None = None
 ) -> list[TopicIngest]:
     """From the dump to bronze. `state` is that of the lake, where the caller has it, and is brought up to date."""
-    store = check_source(settings)
+    dump = check_source(settings)
     # Of the other tables it has to know what their last batch is: a batch has a number of its own.
-    return ingest(lake, store, settings.topic_id, run, state or read_state(lake), audit)
+    return ingest(lake, dump, settings.topic_id, run, state or read_state(lake), audit)
 
 
 def run_clean(
@@ -173,6 +179,37 @@ def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> i
     run_account(lake, run)
     run_query(lake, settings, run)
     return moved
+
+
+class Offsets(NamedTuple):
+    """Which offsets of a topic: all of them, of all partitions, where nothing else is said; both ends included."""
+
+    topic: str
+    partition: int | None = None
+    first: int | None = None
+    last: int | None = None
+
+    def of(self, hole: Hole) -> Hole | None:
+        """What of a hole is among them."""
+        if hole.topic != self.topic or self.partition not in (None, hole.partition):
+            return None
+        first = hole.first if self.first is None else max(hole.first, self.first)
+        last = hole.last if self.last is None else min(hole.last, self.last)
+        return hole._replace(first=first, last=last) if first <= last else None
+
+
+def run_accept(lake: Lake, run: Run, offsets: Offsets, reason: str, by: str) -> list[Hole]:
+    """Note that missing offsets never come, and count again. Returns the holes.
+
+    Raises UsageError where none of the offsets is missing.
+    """
+    known = progress(lake.read("bronze"), accepted_holes(lake)).get(offsets.topic, Progress())
+    holes = [found for hole in known.missing if (found := offsets.of(hole))]
+    if not holes:
+        raise UsageError(f"topic {offsets.topic} has no missing offsets there; see `pinlake holes`")
+    accept(lake, run, holes, reason, by)
+    run_account(lake, run)
+    return holes
 
 
 def new_run(report: object = None) -> Run:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pinlake.class_archive import archive_options
 from pinlake.errors import MachineError, first_line
-from pinlake.jars import check_java, class_path, fetch_jars, jars_folder, local_jars, s3a_packages
+from pinlake.jars import check_java, class_path, fetch_jars, jars_folders, local_jars, s3a_packages
+from pinlake.spark_environment import is_nameless, machine_options, not_used, spark_environment
 
 if TYPE_CHECKING:
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
     from pinlake.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 # Small tables on few cores: every default below is sized for a cluster and costs seconds here.
 LOCAL_CONFIG = {
@@ -35,6 +42,8 @@ LOCAL_CONFIG = {
     "spark.databricks.delta.delta.log.cacheSize": "60",
     # Off, building a frame takes half as long: no call to the JVM for the call site of each column.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
+    # A run compiles 350 pieces of code. Of 100, the default, each is out of the cache when the next batch asks for it.
+    "spark.sql.codegen.cache.maxEntries": "1000",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
@@ -48,8 +57,9 @@ _GIVEN_KEYS = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 _ROLES_KEYS = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
 
 # The JVM's first compiler alone: the second makes code that runs faster, and takes longer to make it than a small run
-# takes at all. Below this much in dump and lake together.
-QUICK = ("-XX:TieredStopAtLevel=1",)
+# takes at all. Below this much in dump and lake together. By itself the JVM would then keep a fifth of its usual room
+# for compiled code; a run fills that, and the JVM ends.
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 _SMALL_FILES, _SMALL_BYTES = 10_000, 32 * 1024 * 1024
 
 # Spark's client itself would try for over ten minutes, and say nothing.
@@ -64,13 +74,17 @@ class S3a(NamedTuple):
 
 
 def spark_session(
-    driver_memory: str = "2g", log: Path | None = None, s3a: S3a | None = None, java_options: Sequence[str] = ()
+    driver_memory: str = "2g",
+    log: Path | None = None,
+    s3a: S3a | None = None,
+    java_options: Sequence[str] = (),
+    packages: Sequence[str] = (),
 ) -> SparkSession:
     """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
 
-    `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket; the jars for it are
-    fetched the first time. `java_options` are for the JVM of local Spark. Raises MachineError where Java, the jars or,
-    for a Connect session, the packages of its client are missing, and where no server answers.
+    `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket. The jars for that, and those
+    of `packages`, are fetched the first time. `java_options` are for the JVM of local Spark. Raises MachineError where
+    Java, the jars or, for a Connect session, the packages of its client are missing, and where no server answers.
     """
     from pyspark.sql import SparkSession
 
@@ -86,7 +100,7 @@ def spark_session(
 
         session: SparkSession = DatabricksSession.builder.getOrCreate()
         return session
-    return local_session(driver_memory, log, s3a, java_options)
+    return local_session(driver_memory, log, s3a, java_options, packages=packages)
 
 
 def is_remote(spark: SparkSession) -> bool:
@@ -145,38 +159,43 @@ def _has_databricks_connect() -> bool:
         return False
 
 
-def session_for(settings: Settings, log: Path | None = None, for_one_command: bool = False) -> SparkSession:
+def session_for(
+    settings: Settings, log: Path | None = None, for_one_command: bool = False, packages: Sequence[str] = ()
+) -> SparkSession:
     """The session that the settings ask for. Raises what `spark_session` does.
 
-    `for_one_command` says that the process ends with what it does on the dump and the lake of the settings.
+    `for_one_command` says that the process ends with what it does on the dump and the lake of the settings. `packages`
+    are Maven packages that local Spark needs beside the usual ones.
     """
     s3a = S3a(settings.s3_role, settings.s3_keys) if settings.needs_s3a else None
-    return spark_session(settings.driver_memory, log, s3a, QUICK if for_one_command and is_small(settings) else ())
+    quick = QUICK if for_one_command and is_small(settings) else ()
+    return spark_session(settings.driver_memory, log, s3a, quick, packages)
 
 
 def is_small(settings: Settings) -> bool:
     """Whether dump and lake, folders of this machine, hold so little that starting takes longer than the work."""
-    left = [_SMALL_FILES, _SMALL_BYTES]
     folders = [folder for folder in (settings.source, settings.lake) if folder is not None]
-    return settings.catalog is None and all(isinstance(folder, Path) and _fits(folder, left) for folder in folders)
+    if settings.catalog is not None or any(isinstance(folder, str) for folder in folders):
+        return False
+    total = 0
+    for files, size in enumerate(chain.from_iterable(map(_sizes, folders)), start=1):
+        total += size
+        if files > _SMALL_FILES or total > _SMALL_BYTES:
+            return False
+    return True
 
 
-def _fits(folder: Path | str, left: list[int]) -> bool:
-    """Take the folder's files and bytes from what is left; False as soon as nothing is."""
+def _sizes(folder: Path | str) -> Iterator[int]:
+    """The size of each file, one at a time: there may be millions."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    if not _fits(entry.path, left):
-                        return False
-                    continue
-                left[0] -= 1
-                left[1] -= entry.stat().st_size
-                if min(left) < 0:
-                    return False
+                    yield from _sizes(entry.path)
+                else:
+                    yield entry.stat().st_size
     except OSError:  # what can't be looked at isn't there yet, or is told of later
-        return True
-    return True
+        return
 
 
 def _s3a_config(s3a: S3a) -> dict[str, str]:
@@ -211,19 +230,23 @@ def local_session(
     s3a: S3a | None = None,
     java_options: Sequence[str] = (),
     use_archive: bool = True,
+    packages: Sequence[str] = (),
+    python: str | None = None,
 ) -> SparkSession:
-    """A session on this machine; see `spark_session`."""
+    """A session on this machine; see `spark_session`. Its workers run `python`, this one unless given."""
+    check_java()
+    _use_own_spark(python)
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
-    java = check_java()
     cores = min(os.cpu_count() or 2, 8)
     options = ["-XX:+UseParallelGC", "-XX:-UsePerfData", *java_options, *(archive_options() if use_archive else [])]
     jars = local_jars()
     if s3a:
-        jars = [*jars, *fetch_jars(jars_folder("s3a"), s3a_packages())]
-    if java >= 24:
-        options.append("--sun-misc-unsafe-memory-access=allow")
-    builder = SparkSession.builder.appName("pinlake").master(f"local[{cores}]")
+        jars = [*jars, *fetch_jars(jars_folders("s3a"), s3a_packages())]
+    for package in packages:
+        jars = [*jars, *fetch_jars(jars_folders(package.split(":")[1]), (package,))]
+    conf = SparkConf(loadDefaults=False).setAppName("pinlake").setMaster(f"local[{cores}]")
     for name, value in {
         **LOCAL_CONFIG,
         # Spark would copy jars that it is given as such, and load them by itself, so that no archive has their classes.
@@ -231,14 +254,15 @@ def local_session(
         "spark.driver.memory": driver_memory,
         # Spark makes this folder though no table is ever in it.
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "pinlake-warehouse"),
-        "spark.driver.extraJavaOptions": " ".join(options),
+        "spark.driver.extraJavaOptions": shlex.join([*options, *machine_options()]),
         "spark.sql.shuffle.partitions": str(cores),
         "spark.default.parallelism": str(cores),
     }.items():
-        builder = builder.config(name, value)
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        conf.set(name, value)
     with _stderr_to(log):
-        session = builder.getOrCreate()
+        if is_nameless():
+            _name_user(conf, os.environ.get("USER") or str(os.getuid()))
+        session = SparkSession.builder.config(conf=conf).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     if s3a:
         # Not before: what is given at the start is seen on the command line of the JVM.
@@ -246,6 +270,26 @@ def local_session(
         for name, value in _s3a_config(s3a).items():
             hadoop.set(name, value)
     return session
+
+
+def _use_own_spark(python: str | None) -> None:
+    """Have this process, and with it the JVM and its workers, use the Spark and the Python that pinlake came with."""
+    own = spark_environment(os.environ, python)
+    if passed_over := not_used(os.environ):
+        _log.warning("set for another Spark and not used here: %s", ", ".join(passed_over))
+    for name in os.environ.keys() - own.keys():
+        del os.environ[name]
+    os.environ.update(own)
+
+
+def _name_user(conf: SparkConf, name: str) -> None:
+    """Tell Hadoop who runs it: it asks the system, and fails where the user has no name, as in many a container."""
+    from pyspark import SparkContext
+
+    SparkContext._ensure_initialized(conf=conf)
+    assert SparkContext._jvm is not None
+    users = SparkContext._jvm.org.apache.hadoop.security.UserGroupInformation
+    users.setLoginUser(users.createRemoteUser(name))
 
 
 @contextmanager

@@ -32,7 +32,9 @@ from pinlake.store.open import place as place_of
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
 # Names under the prefix that are not settings: where the file is, where tests find real records, what a job passes on.
-NOT_SETTINGS = frozenset({"PINLAKE_SETTINGS", "PINLAKE_SECRETS", "PINLAKE_REAL_SAMPLE", "PINLAKE_TASK"})
+NOT_SETTINGS = frozenset(
+    {"PINLAKE_SETTINGS", "PINLAKE_SECRETS", "PINLAKE_REAL_SAMPLE", "PINLAKE_CASES", "PINLAKE_TASK"}
+)
 
 
 # A place in a bucket; as a path it would lose one of its slashes.
@@ -57,6 +59,16 @@ class Settings(BaseModel):
     )
     catalog: str | None = Field(None, pattern=r"^[\w-]+$", description="catalog of the tables, in a workspace only")
     database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema that holds the tables")
+    topics_dir: str = Field(
+        "topics",
+        pattern=r"^([^/]+(/[^/]+)*)?$",
+        description="folder of the topics in the dump, the sink's topics.dir; . where they lie in the source itself",
+    )
+    file_delim: str = Field(
+        "+",
+        pattern=r"^[^0-9/]+$",
+        description="what parts topic, partition and offset in an object's name, the sink's file.delim",
+    )
     topic_id: str | None = Field(None, description="pipeline id to read, where a dump holds several, or to write")
     storage: Literal["local", "volume", "mount", "s3"] = Field("local", description="where the dump lies")
     bucket: str | None = Field(
@@ -72,7 +84,9 @@ class Settings(BaseModel):
     s3_secret_key: SecretStr | None = Field(None, description="its secret; without them the machine's own are used")
     api_key: SecretStr | None = Field(None, description="key of an API gateway, sent to it as x-api-key")
     stream_from: str = Field(
-        "dump", description="what a stream reads: kafka://host:port, kinesis://prefix of the streams, or dump"
+        "dump",
+        description="what a stream reads: kafka://host:port, kinesis://prefix of the streams, kinesis-stream://name of "
+        "one for all topics, or dump",
     )
     kafka_config: Path | None = Field(None, description="file of a Kafka client's settings, lines name=value")
     kafka_secret: str | None = Field(None, description="key in secret_scope that holds these lines, in a workspace")
@@ -116,6 +130,12 @@ class Settings(BaseModel):
             return place_of(value) if isinstance(value, str) else value
         except UsageError as error:
             raise ValueError(str(error)) from None
+
+    @field_validator("topics_dir")
+    @classmethod
+    def has_an_empty_spelling(cls, folder: str) -> str:
+        """An empty variable counts as none."""
+        return "" if folder == "." else folder
 
     @field_validator("sql_url")
     @classmethod

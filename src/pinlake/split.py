@@ -1,33 +1,33 @@
 """Split the bytes of one dump object into records, whatever their shape, and lose nothing.
 
 The rules: JSON values one after another, separated by blanks or line ends; an array's elements each a
-record; a line that can't be parsed is one bad record and reading goes on with the next line; an object in which
-nothing parses is one bad record. This module runs on Spark's workers, so it needs nothing but the standard library.
+record, and so are the records of a request to a REST proxy; a line that can't be parsed is one bad record and reading
+goes on with the next line; an object in which nothing parses is one bad record. This module runs on Spark's workers, so
+it needs nothing but the standard library.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
-_BLANKS = " \t\r\n"
-_BLANK = re.compile(f"[{_BLANKS}]*")
-_COMMA = re.compile(f"[{_BLANKS}]*,[{_BLANKS}]*")
-
-Decode = Callable[[str, int], tuple[Any, int]]
+from pinlake.scan import BLANKS, decoder, elements, skip_blanks, value_end
+from pinlake.unwrap import PREFIX_SIZE, prefixed_parts, records_in, unwrap
 
 
 class Record(NamedTuple):
     """One record: its text, or its bytes where they are not text in any Unicode encoding.
 
-    `message` counts the Kafka messages of the object, from 0: an array came as one, so its elements share it.
+    `message` counts the Kafka messages of the object, from 0: an array came as one, so its elements share it. Where it
+    came in a wrapping, `content` is what was in it, and `wrapping` says which.
     """
 
     message: int
     text: str | None
     raw: bytes | None = None
+    content: str | None = None
+    wrapping: str | None = None
 
 
 class Split(NamedTuple):
@@ -41,13 +41,24 @@ class Splitter:
     """Splits objects into records. One for each worker: it holds decoders that can't be sent to it."""
 
     def __init__(self) -> None:
-        # Numbers are only checked, never used: kept as text, no length limit and no rounding can get in the way.
-        self._strict = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+        self._strict = decoder()
         # A raw tab or another control character inside a string is read where the record keeps to one line.
-        self._lenient = json.JSONDecoder(parse_int=str, parse_float=str, strict=False).raw_decode
+        self._lenient = decoder(strict=False)
 
     def split(self, content: bytes) -> Split:
         """The records of an object; none for an object that is empty or blank."""
+        parts = prefixed_parts(content)
+        if not parts:
+            return self._split(content)
+        records: list[Record] = []
+        messages = 0
+        for part in parts:
+            found = self._split(part[PREFIX_SIZE:])
+            records += [_with_prefix(record, messages, part, len(found.records) == 1) for record in found.records]
+            messages += found.messages
+        return Split(records, messages)
+
+    def _split(self, content: bytes) -> Split:
         # json.detect_encoding knows UTF-8, 16 and 32, with a byte order mark or without.
         encoding = json.detect_encoding(content)
         if not encoding.startswith("utf-8"):
@@ -71,35 +82,46 @@ class Splitter:
         records: list[Record] = []
         messages, parsed = 0, False
         for parts, good in self._values(text):
-            records += [Record(messages, part) for part in parts]
+            records += [self._record(messages, part, good) for part in parts]
             messages += 1
             parsed = parsed or good
         if messages and not parsed:
-            return Split([Record(0, text.strip(_BLANKS))], 1), False
+            return Split([Record(0, text.strip(BLANKS))], 1), False
         return Split(records, messages), parsed
+
+    def _record(self, message: int, text: str, is_json: bool) -> Record:
+        wrapped = unwrap(self._lenient, text) if is_json else None
+        return Record(message, text, None, *wrapped) if wrapped else Record(message, text)
 
     def _values(self, text: str) -> Iterator[tuple[list[str], bool]]:
         """The texts that each value gives, and whether it was parsed: one text, but for an array those in it."""
-        at = _skip_blanks(text, 0)
+        at = skip_blanks(text, 0)
         while at < len(text):
-            end = _value_end(self._strict, text, at)
+            end = value_end(self._strict, text, at)
             if end is None:
                 end = _line_end(text, at)
                 yield from self._line_values(text[at:end])
             else:
-                yield _elements(self._strict, text, at, end), True
-            at = _skip_blanks(text, end)
+                yield self._parts(text[at:end]), True
+            at = skip_blanks(text, end)
 
     def _line_values(self, line: str) -> Iterator[tuple[list[str], bool]]:
         """The same for a line at whose start no strict JSON value stands: lenient values, or one bad record."""
         at = 0
         while at < len(line):
-            end = _value_end(self._lenient, line, at)
+            end = value_end(self._lenient, line, at)
             if end is None:
-                yield [line[at:].rstrip(_BLANKS)], False
+                yield [line[at:].rstrip(BLANKS)], False
                 return
-            yield _elements(self._lenient, line, at, end), True
-            at = _skip_blanks(line, end)
+            yield self._parts(line[at:end]), True
+            at = skip_blanks(line, end)
+
+    def _parts(self, value: str) -> list[str]:
+        """The value, or what is in it where it is an array or a request with records."""
+        if value[0] == "[":
+            return elements(self._lenient, value)
+        records = records_in(self._lenient, value) if value[0] == "{" else None
+        return [value] if records is None else records
 
 
 def _with_bytes(record: Record) -> Record:
@@ -112,38 +134,19 @@ def _with_bytes(record: Record) -> Record:
     return record
 
 
-def _elements(decode: Decode, text: str, at: int, end: int) -> list[str]:
-    """The value at `at`, or the elements of it where it is an array."""
-    if text[at] != "[":
-        return [text[at:end]]
-    elements = []
-    at = _skip_blanks(text, at + 1)
-    while text[at] != "]":
-        element_end = decode(text, at)[1]
-        elements.append(text[at:element_end])
-        comma = _COMMA.match(text, element_end)
-        at = comma.end() if comma else _skip_blanks(text, element_end)
-    return elements
-
-
-def _value_end(decode: Decode, text: str, at: int) -> int | None:
-    """Where the JSON value at `at` ends; None where there is none, or where something else touches its end.
-
-    Objects and arrays may follow each other without a blank: their own brackets part them.
-    """
+def _with_prefix(record: Record, messages: int, part: bytes, is_alone: bool) -> Record:
+    """The record of a message with the Schema Registry's prefix: as it was sent where it is alone in its message."""
+    message, content = messages + record.message, record.content or record.text
+    if content is None:
+        return record._replace(message=message)
+    name = f"{record.wrapping} of registry prefix" if record.wrapping else "registry prefix"
+    if not is_alone:
+        return Record(message, record.text, None, content, name)
+    sent = part.rstrip(BLANKS.encode())
     try:
-        end = decode(text, at)[1]
-    except (ValueError, RecursionError):
-        return None
-    if end == len(text) or text[end] in _BLANKS:
-        return end
-    return end if text[at] in "{[" and text[end] in "{[" else None
-
-
-def _skip_blanks(text: str, at: int) -> int:
-    match = _BLANK.match(text, at)
-    assert match is not None  # the pattern matches the empty text
-    return match.end()
+        return Record(message, sent.decode(), None, content, name)
+    except UnicodeDecodeError:
+        return Record(message, None, sent, content, name)
 
 
 def _line_end(text: str, at: int) -> int:

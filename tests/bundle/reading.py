@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pinlake.job.bundle import Bundle, load
@@ -13,23 +15,54 @@ from pinlake.job.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[2]
 ROOT_FILE = ROOT / "databricks.yml"
+# Those that nobody gets who doesn't ask for them, and the others.
+OPTIONAL_FILES = sorted((ROOT / "resources" / "optional").glob("*.yml"))
 RESOURCE_FILES = sorted((ROOT / "resources").glob("*.yml"))
 TARGETS = ("dev", "free", "staging", "prod")
 SHARED_TARGETS = ("staging", "prod")
-# What staging and prod want to be told, as the CLI is told with --var.
-GIVEN = {
-    "bucket": "pinlake-dumps",
-    "storage_credential": "pinlake-reader",
-    "notification_email": "nobody",
-    "service_principal": "00000000-0000-0000-0000-000000000000",
-    "team": "analysts",
+# What each target wants to be told, as the CLI is told with --var.
+NEEDED = {
+    "dev": {"catalog": "lakes"},
+    "free": {},
+    "staging": {
+        "catalog": "lakes",
+        "landing_location": "s3://pinlake-dumps/dump",
+        "notification_email": "nobody",
+        "service_principal": "00000000-0000-0000-0000-000000000000",
+        "team": "analysts",
+    },
 }
+NEEDED["prod"] = NEEDED["staging"]
+GIVEN = NEEDED["prod"]
+# What the optional files want besides.
+FOR_OPTIONS = {"storage_credential": "pinlake-reader"}
 
 
 @cache
 def bundle(target: str) -> Bundle:
     """The bundle as a target sees it, with only what the target can't do without."""
-    return load(ROOT, target, GIVEN if target in SHARED_TARGETS else {})
+    return load(ROOT, target, NEEDED[target])
+
+
+def bundle_as_deployed(target: str) -> Bundle:
+    """With the names that a deployment gives, those with the target's prefix."""
+    user = {"userName": "jane.doe@corp", "short_name": "jane_doe", "domain_friendly_name": "jane-doe", "id": "1"}
+    return load(ROOT, target, NEEDED[target], user=user)
+
+
+@cache
+def bundle_with_options(target: str) -> Bundle:
+    """The same, where somebody asked for all that is optional."""
+    with TemporaryDirectory() as folder:
+        copy_bundle(Path(folder), optional=True)
+        return load(Path(folder), target, {**NEEDED[target], **FOR_OPTIONS})
+
+
+def copy_bundle(to: Path, optional: bool = False) -> None:
+    """The bundle's YAML files, with the optional ones included as databricks.yml says that it is done."""
+    shutil.copytree(ROOT / "resources", to / "resources")
+    text = ROOT_FILE.read_text(encoding="utf-8")
+    (to / ROOT_FILE.name).write_text(text.replace("  # - resources", "  - resources") if optional else text, "utf-8")
 
 
 @cache
@@ -39,7 +72,7 @@ def written(path: Path) -> dict[str, Any]:
 
 def all_written() -> dict[str, dict[str, Any]]:
     """Each file's content by its name."""
-    return {path.name: written(path) for path in (ROOT_FILE, *RESOURCE_FILES)}
+    return {path.name: written(path) for path in (ROOT_FILE, *RESOURCE_FILES, *OPTIONAL_FILES)}
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -9,24 +9,24 @@ from typing import Any
 import nbformat
 import pytest
 
+from pinlake.notebook import WIDGETS
 from pinlake.settings import Settings
-from tests.bundle.reading import ROOT, bundle, notebook_tasks
+from tests.bundle.reading import ROOT, bundle_with_options, notebook_tasks
 
-JOBS = sorted(bundle("dev").jobs)
+JOBS = sorted(bundle_with_options("dev").jobs)
 # Widgets of one task of a job, which are no settings.
 OF_A_TASK = {"audit", "first_date", "last_date", "confirm", "seconds"}
 
 
 def widgets_of(path: Path) -> set[str]:
-    """Names in the notebook's call `notebook.widgets(dbutils, "a", "b", …)`."""
+    """What the step takes that the notebook names in its call `notebook.widgets(dbutils, "step")`."""
     return {
-        argument.value
+        name
         for cell in nbformat.read(path, 4).cells
         if cell.cell_type == "code"
         for call in ast.walk(ast.parse(cell.source))
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "notebook.widgets"
-        for argument in call.args[1:]
-        if isinstance(argument, ast.Constant)
+        for name in WIDGETS[ast.literal_eval(call.args[1])]
     }
 
 
@@ -36,7 +36,7 @@ def job_parameters(job: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_parameter_of_a_task_is_a_widget_and_the_reverse(job: str) -> None:
-    found = bundle("dev").jobs[job]
+    found = bundle_with_options("dev").jobs[job]
     for task in notebook_tasks(found):
         notebook = task["notebook_task"]
         passed, taken = set(notebook.get("base_parameters", {})), widgets_of(ROOT / notebook["notebook_path"])
@@ -48,7 +48,7 @@ def test_every_parameter_of_a_task_is_a_widget_and_the_reverse(job: str) -> None
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_job_parameter_is_a_widget_somewhere_in_the_job(job: str) -> None:
-    found = bundle("dev").jobs[job]
+    found = bundle_with_options("dev").jobs[job]
     taken = [widgets_of(ROOT / task["notebook_task"]["notebook_path"]) for task in notebook_tasks(found)]
     assert job_parameters(found) <= set().union(*taken)
 
@@ -56,21 +56,23 @@ def test_every_job_parameter_is_a_widget_somewhere_in_the_job(job: str) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_no_job_parameter_hides_a_parameter_of_a_task(job: str) -> None:
     """Of two with the same name a workspace takes that of the job, and the task's value would be lost."""
-    found = bundle("dev").jobs[job]
+    found = bundle_with_options("dev").jobs[job]
     for task in notebook_tasks(found):
         assert not job_parameters(found) & set(task["notebook_task"].get("base_parameters", {})), task["task_key"]
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_parameter_is_a_setting_or_of_a_task(job: str) -> None:
-    found = bundle("dev").jobs[job]
+    found = bundle_with_options("dev").jobs[job]
     passed = [set(task["notebook_task"].get("base_parameters", {})) for task in notebook_tasks(found)]
     assert job_parameters(found).union(*passed) <= set(Settings.model_fields) | OF_A_TASK
 
 
 def test_defaults_of_the_parameters_are_settings_that_hold() -> None:
     for target in ("dev", "free", "staging", "prod"):
-        for name, job in bundle(target).jobs.items():
+        for name, job in bundle_with_options(target).jobs.items():
             given = {found["name"]: found["default"] for found in job.get("parameters", []) if found["default"]}
             settings = Settings(**{key: value for key, value in given.items() if key not in OF_A_TASK})
-            assert settings.database == bundle(target).resources["schemas"]["lake"]["name"] or not given, name
+            assert settings.database == bundle_with_options(target).resources["schemas"]["lake"]["name"] or not given, (
+                name
+            )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 
 import nbformat
 import pytest
 
 from tests.bundle.reading import (
+    OPTIONAL_FILES,
     RESOURCE_FILES,
     ROOT,
     ROOT_FILE,
     TARGETS,
     all_written,
-    bundle,
+    bundle_with_options,
     notebook_tasks,
     references,
     written,
@@ -25,7 +27,7 @@ WORKSPACE = {"root_path", "file_path", "current_user.userName", "current_user.sh
 COMPUTED = {("jobs", "id"), ("volumes", "volume_path")}
 # A warehouse is for people and their tools, classic compute for those who choose it.
 NOT_USED = {"warehouse_id", "classic"}
-JOBS = sorted(bundle("dev").jobs)
+JOBS = sorted(bundle_with_options("dev").jobs)
 
 
 def variables() -> dict[str, dict[str, object]]:
@@ -40,7 +42,7 @@ def test_every_variable_is_defined_once_described_and_used() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    resources = {kind: found for target in TARGETS for kind, found in bundle(target).resources.items()}
+    resources = {kind: found for target in TARGETS for kind, found in bundle_with_options(target).resources.items()}
     for reference in references(all_written()):
         match reference.split("."):
             case ["var", *_]:
@@ -57,7 +59,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_notebook_is_there(job: str) -> None:
-    for task in notebook_tasks(bundle("dev").jobs[job]):
+    for task in notebook_tasks(bundle_with_options("dev").jobs[job]):
         path = ROOT / task["notebook_task"]["notebook_path"]
         assert path.suffix == ".ipynb"
         assert path.is_file(), path
@@ -65,18 +67,19 @@ def test_every_notebook_is_there(job: str) -> None:
 
 def test_every_numbered_notebook_is_run_by_a_job() -> None:
     run = {
-        task["notebook_task"]["notebook_path"] for job in bundle("dev").jobs.values() for task in notebook_tasks(job)
+        task["notebook_task"]["notebook_path"]
+        for job in bundle_with_options("dev").jobs.values()
+        for task in notebook_tasks(job)
     }
     assert {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("[1-9][0-9]_*.ipynb")} == run
 
 
 def test_the_wheel_is_where_it_is_built() -> None:
     artifact = written(ROOT_FILE)["artifacts"]["wheel"]
-    assert "uv build" in artifact["build"]
     assert (artifact["type"], artifact["path"]) == ("whl", ".")
     compute = written(ROOT / "resources" / "compute.yml")["variables"]
     wheels = [
-        *compute["serverless"]["default"]["environments"][0]["spec"]["dependencies"],
+        *compute["packages"]["default"],
         *[library["whl"] for library in compute["classic"]["default"]["libraries"]],
     ]
     assert {(ROOT / "resources" / wheel).resolve() for wheel in wheels} == {ROOT / "dist" / "*.whl"}
@@ -87,11 +90,14 @@ def test_every_folder_that_is_synced_and_every_include_is_there() -> None:
     root = written(ROOT_FILE)
     assert [path for path in root["sync"]["paths"] if not (ROOT / path).is_dir()] == []
     assert sorted(path for pattern in root["include"] for path in ROOT.glob(pattern)) == RESOURCE_FILES
+    # Each optional one is a line that only has to be uncommented.
+    commented = re.findall(r"^  # - (resources/optional/.*)$", ROOT_FILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [ROOT / path for path in commented] == OPTIONAL_FILES
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_task_value_is_set_by_a_task_before(job: str) -> None:
-    tasks = {task["task_key"]: task for task in bundle("dev").jobs[job]["tasks"]}
+    tasks = {task["task_key"]: task for task in bundle_with_options("dev").jobs[job]["tasks"]}
     for key, task in tasks.items():
         for reference in _dynamic_references(task):
             match reference.split("."):

@@ -31,6 +31,9 @@ NO_SECRETS = {
     "p@ss:w/rd%41",
     "wrong",
     "0e7f89a006e1",  # the default topic id
+    # What another library packed.
+    "84mawgoQMGU3Zjg5YTAwNmUxLnBpbgoFZ2VvLTcSFDEyMzQ1Njc4OTAxMjM0NTY3ODkwGiIIABoeeyJpbmRleCI6IDcsICJ0",
+    "aXRsZSI6ICLDqXTDqSJ9GhAIARAAGgp7ImluZCI6IDd9GgQIABoA1qj87RGLqrAj12WimPbWQA==",
     "60b7d6478134be71a91a7a21ec1607a3adb8f628cde4e7379ba9fbff27285b8a",  # a digest of made-up rows
 }
 PATTERNS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,19 @@ import pytest
 
 from pinlake.job.bundle import Bundle, load
 from pinlake.job.errors import BundleError
-from pinlake.workspace.doctor import ON_LOCATION
 from tests.bundle.reading import (
+    FOR_OPTIONS,
     GIVEN,
-    RESOURCE_FILES,
+    NEEDED,
+    OPTIONAL_FILES,
     ROOT,
     ROOT_FILE,
     SHARED_TARGETS,
     TARGETS,
     all_written,
     bundle,
+    bundle_with_options,
+    copy_bundle,
     notebook_tasks,
     texts,
     written,
@@ -41,7 +43,7 @@ def target(name: str) -> dict[str, Any]:
 
 def test_the_targets_are_these_and_dev_is_the_default() -> None:
     assert set(written(ROOT_FILE)["targets"]) == set(TARGETS)
-    assert load(ROOT).target == "dev"
+    assert load(ROOT, None, NEEDED["dev"]).target == "dev"
     assert written(ROOT_FILE)["bundle"]["engine"] == "direct"
 
 
@@ -51,11 +53,11 @@ def test_no_reference_is_left(name: str) -> None:
     assert [text for text in texts(bundle(name).variables) if "${" in text] == []
 
 
-@pytest.mark.parametrize("name", SHARED_TARGETS)
-@pytest.mark.parametrize("missing", GIVEN)
-def test_what_a_shared_target_needs_must_be_given(name: str, missing: str) -> None:
+@pytest.mark.parametrize(("name", "missing"), [(name, key) for name in TARGETS for key in NEEDED[name]])
+def test_what_a_target_needs_must_be_given(name: str, missing: str) -> None:
+    """No catalog is called the same in every workspace: there is no default but that of the free edition."""
     with pytest.raises(BundleError, match=f"variable '{missing}' has no value; give one with --var {missing}="):
-        load(ROOT, name, {key: value for key, value in GIVEN.items() if key != missing})
+        load(ROOT, name, {key: value for key, value in NEEDED[name].items() if key != missing})
 
 
 @pytest.mark.parametrize("name", SHARED_TARGETS)
@@ -64,18 +66,29 @@ def test_a_shared_target_is_locked_and_runs_as_the_service_principal(name: str) 
     assert target(name)["mode"] == "production"
     assert config["run_as"] == {"service_principal_name": principal}
     assert config["workspace"]["root_path"] == f"/Workspace/Users/{principal}/.bundle/pinlake/{name}"
-    assert config["permissions"] == [
-        {"service_principal_name": principal, "level": "CAN_MANAGE"},
-        {"group_name": "analysts", "level": "CAN_RUN"},
-    ]
+    assert config["permissions"] == [{"service_principal_name": principal, "level": "CAN_MANAGE"}]
 
 
 @pytest.mark.parametrize("name", SHARED_TARGETS)
 def test_who_may_only_read_starts_nothing_that_drops_or_remakes_tables(name: str) -> None:
-    """The CLI adds no permission of the bundle where a resource names the group itself."""
-    own = {key: job["permissions"] for key, job in bundle(name).jobs.items() if "permissions" in job}
-    for_the_team = [{"group_name": GIVEN["team"], "level": "CAN_VIEW"}]
-    assert own == {"backfill": for_the_team, "clean_up": for_the_team}
+    found = {key: job["permissions"] for key, job in bundle_with_options(name).jobs.items()}
+    levels = {key: "CAN_VIEW" if key in ("backfill", "clean_up") else "CAN_MANAGE_RUN" for key in found}
+    assert found == {key: [{"group_name": GIVEN["team"], "level": level}] for key, level in levels.items()}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nobody_is_named_by_a_resource_and_by_the_whole_bundle(name: str) -> None:
+    """The CLI warns of it with every command, so `validate --strict` fails."""
+    found = bundle_with_options(name)
+    who = {next(iter(entry.values())) for entry in found.config.get("permissions", [])}
+    named = [
+        (key, entry)
+        for resources in found.resources.values()
+        for key, resource in resources.items()
+        for entry in resource.get("permissions", [])
+        if who & set(entry.values())
+    ]
+    assert named == []
 
 
 @pytest.mark.parametrize("name", SHARED_TARGETS)
@@ -94,60 +107,98 @@ def test_a_target_of_one_person_needs_nothing_given(name: str) -> None:
     assert [job["email_notifications"] for job in found.jobs.values() if job["email_notifications"]] == []
 
 
-def test_only_the_shared_targets_read_a_bucket() -> None:
-    for name in TARGETS:
-        found = bundle(name)
-        shared = name in SHARED_TARGETS
-        assert ("external_locations" in found.resources) == shared
-        assert found.variables["storage"] == ("s3" if shared else "volume")
-        url = found.jobs["arrival"]["trigger"]["file_arrival"]["url"]
-        assert url == (
-            f"s3://{GIVEN['bucket']}/" if shared else f"/Volumes/{found.variables['catalog']}/pinlake/landing/"
-        )
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_dump_lies_in_the_landing_volume(name: str) -> None:
+    """In staging and prod on a location of somebody's; no notebook makes the volume."""
+    found = bundle(name)
+    volume, shared = found.resources["volumes"]["landing"], name in SHARED_TARGETS
+    place = GIVEN["landing_location"] if shared else ""
+    assert (volume["volume_type"], volume["storage_location"]) == ("EXTERNAL" if shared else "MANAGED", place)
+    assert found.variables["storage"] == "volume"
+    url = found.jobs["arrival"]["trigger"]["file_arrival"]["url"]
+    assert url == f"/Volumes/{found.variables['catalog']}/pinlake/landing/"
+
+
+def test_a_volume_that_is_there_takes_its_place() -> None:
+    place = "/Volumes/lakes/dumps/kafka/"
+    given = {**GIVEN, "landing_location": "", "landing_type": "MANAGED", "landing": place, "watched": place}
+    found = load(ROOT, "prod", given)
+    assert found.jobs["arrival"]["trigger"]["file_arrival"]["url"] == place
+    tasks = {task["task_key"]: task for task in found.jobs["pipeline"]["tasks"]}
+    assert [tasks[key]["notebook_task"]["base_parameters"]["source"] for key in ("check", "connect")] == [place] * 2
 
 
 @pytest.mark.parametrize("name", SHARED_TARGETS)
-def test_a_volume_can_be_made_on_the_location_by_whom_the_jobs_run_as(name: str) -> None:
-    location = bundle(name).resources["external_locations"]["landing"]
+def test_a_location_is_made_where_it_is_asked_for_and_before_the_volume(name: str) -> None:
+    assert "external_locations" not in bundle(name).resources
+    found = bundle_with_options(name).resources
+    location = found["external_locations"]["landing"]
+    assert location["url"] == found["volumes"]["landing"]["storage_location"] == GIVEN["landing_location"]
     assert not location.get("read_only")
     # A role that may only read doesn't pass.
     assert location["skip_validation"] is True
-    (given,) = location["grants"]
-    assert given["principal"] == GIVEN["service_principal"]
-    assert set(ON_LOCATION) <= set(given["privileges"])
-    assert "WRITE_FILES" not in given["privileges"]
+    (file,) = [path for path in OPTIONAL_FILES if path.name == "location.yml"]
+    assert "storage_location: ${resources.external_locations.landing.url}" in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SHARED_TARGETS)
-def test_the_arrival_of_files_is_told_by_events(name: str) -> None:
-    """Without them a trigger lists its folder, and a dump has more objects than it can list."""
-    location = bundle(name).resources["external_locations"]["landing"]
-    assert location["enable_file_events"] is True
-    # The API wants to be told of one kind of queue.
-    assert location["file_event_queue"] == {"managed_sqs": {}}
-    assert bundle(name).jobs["arrival"]["trigger"]["file_arrival"]["url"].startswith(location["url"])
+def test_a_location_says_nothing_that_the_workspace_fills_in(name: str) -> None:
+    """The CLI's direct engine makes a location anew, by force, where its queue differs from what is written.
+
+    The workspace fills in what it made, so it always differs.
+    """
+    location = bundle_with_options(name).resources["external_locations"]["landing"]
+    assert not [field for field in location if "file_event" in field]
 
 
 def test_triggers_are_paused_but_in_prod() -> None:
-    """Files say nothing about it, so that the target's mode and presets decide."""
-    assert [path.name for path in RESOURCE_FILES if "pause_status" in path.read_text(encoding="utf-8")] == [
-        # What it reads is nobody's to guess, and it costs as long as it runs.
-        "stream.job.yml"
-    ]
-    assert target("dev")["mode"] == "development"
-    presets = {name: target(name)["presets"].get("trigger_pause_status") for name in TARGETS}
-    # Mode development pauses by itself.
-    assert presets == {"dev": None, "free": "PAUSED", "staging": "PAUSED", "prod": "UNPAUSED"}
+    """Each by a variable of its own: what is clicked on a job's page the next deployment takes back."""
+    assert not any("trigger_pause_status" in target(name).get("presets", {}) for name in TARGETS)
+    for name in TARGETS:
+        found = {
+            key: job[kind]["pause_status"]
+            for key, job in bundle_with_options(name).jobs.items()
+            for kind in ("schedule", "trigger", "continuous")
+            if kind in job
+        }
+        on = "UNPAUSED" if name == "prod" else "PAUSED"
+        # What a stream reads is nobody's to guess, and it costs as long as it runs.
+        assert found == {"pipeline": on, "arrival": on, "maintenance": on, "stream": "PAUSED"}
 
 
-def test_a_deployment_again_installs_what_was_changed() -> None:
-    dynamic = {name: target(name)["presets"].get("artifacts_dynamic_version", False) for name in TARGETS}
-    # In prod the version says what runs.
-    assert dynamic == {"dev": True, "free": True, "staging": True, "prod": False}
+@pytest.mark.parametrize("job", ["pipeline", "arrival", "maintenance"])
+def test_one_trigger_is_paused_by_a_variable(job: str) -> None:
+    paused = load(ROOT, "prod", {**GIVEN, f"{job}_pause_status": "PAUSED"}).jobs
+    kinds = {"pipeline": "schedule", "arrival": "trigger", "maintenance": "schedule"}
+    assert [key for key, kind in kinds.items() if paused[key][kind]["pause_status"] == "PAUSED"] == [job]
+
+
+def test_what_is_empty_has_no_effect_and_what_is_given_reaches_every_job(tmp_path: Path) -> None:
+    fields = ("budget_policy_id", "performance_target", "webhook_notifications")
+    for job in bundle("prod").jobs.values():
+        assert [job.get(field) or None for field in fields] == [None] * 3
+    found = chosen(
+        tmp_path,
+        budget_policy_id="b1",
+        performance_target="STANDARD",
+        webhooks="{on_failure: [{id: w1}]}",
+        environment_version='"5"',
+        policy_id="p1",
+    )
+    for name, job in batch_jobs(found).items():
+        assert job["webhook_notifications"] == {"on_failure": [{"id": "w1"}]}
+        if name != "arrival":
+            assert (job["budget_policy_id"], job["performance_target"]) == ("b1", "STANDARD")
+            assert [found["spec"]["environment_version"] for found in job["environments"]] == ["5"]
+    assert found.jobs["stream"]["job_clusters"][0]["new_cluster"]["policy_id"] == "p1"
+
+
+def test_prod_is_deployed_from_main() -> None:
+    assert target("prod")["git"] == {"branch": "main"}
 
 
 def test_a_developers_prefix_comes_from_the_mode_alone() -> None:
-    assert "name_prefix" not in target("dev")["presets"]
+    assert "presets" not in target("dev")
     named = [
         value
         for kind in ("jobs", "schemas", "volumes")
@@ -167,15 +218,25 @@ def test_what_gets_no_prefix_has_a_name_of_its_own_in_each_target() -> None:
     scopes = [bundle(name).resources["secret_scopes"]["keys"]["name"] for name in TARGETS]
     assert len(set(scopes)) == len(TARGETS)
     assert "${workspace.current_user.short_name}" in target("dev")["variables"]["secret_scope"]
-    locations = [bundle(name).resources["external_locations"]["landing"]["name"] for name in SHARED_TARGETS]
+    locations = [
+        bundle_with_options(name).resources["external_locations"]["landing"]["name"] for name in SHARED_TARGETS
+    ]
     assert len(set(locations)) == len(SHARED_TARGETS)
 
 
-def test_data_in_prod_is_not_destroyed_with_the_bundle() -> None:
-    kept = [("schemas", "lake"), ("volumes", "landing")]
-    for kind, name in kept:
-        assert bundle("prod").resources[kind][name]["lifecycle"] == {"prevent_destroy": True}
-        assert "lifecycle" not in bundle("dev").resources[kind][name]
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_holds_data_or_keys_is_not_removed_where_people_share_it(name: str) -> None:
+    held = {"lake", "landing", "keys"}
+    found = {
+        (kind, key): resource["lifecycle"]["prevent_destroy"]
+        for kind, resources in bundle_with_options(name).resources.items()
+        for key, resource in resources.items()
+        if "lifecycle" in resource
+    }
+    assert {key for _, key in found} == held
+    assert ("external_locations", "landing") in found or name not in SHARED_TARGETS
+    # One word removes them all the same: docs/workspace.md.
+    assert set(found.values()) == {name in SHARED_TARGETS}
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -184,15 +245,43 @@ def test_jobs_are_serverless(name: str) -> None:
         assert not job.get("job_clusters")
         for task in notebook_tasks(job):
             assert [task[field] for field in COMPUTE] == ["pinlake", "", []]
-            assert [environment["environment_key"] for environment in job["environments"]] == ["pinlake"]
+            (environment,) = job["environments"]
+            assert environment == {
+                "environment_key": "pinlake",
+                "spec": {"environment_version": "4", "dependencies": ["../dist/*.whl"]},
+            }
+
+
+def chosen(folder: Path, **variables: str) -> Bundle:
+    """Target dev of a copy of the bundle, where it sets these variables."""
+    copy_bundle(folder, optional=True)
+    lines = [f"      {name}: {value}\n" for name, value in variables.items()]
+    choice = "".join(["targets:\n", "  dev:\n", "    variables:\n", *lines])
+    (folder / "resources" / "choice.yml").write_text(choice, encoding="utf-8")
+    return load(folder, "dev", {**NEEDED["dev"], **FOR_OPTIONS})
+
+
+def test_serverless_compute_can_be_told_where_packages_are(tmp_path: Path) -> None:
+    lines = ["--index-url https://packages.example/simple", "../dist/*.whl"]
+    found = chosen(tmp_path, packages=str(lines))
+    with_notebooks = {name: job for name, job in batch_jobs(found).items() if list(notebook_tasks(job))}
+    assert len(with_notebooks) == 4
+    for job in with_notebooks.values():
+        assert [environment["spec"]["dependencies"] for environment in job["environments"]] == [lines]
+
+
+def test_clusters_can_be_told_where_packages_are(tmp_path: Path) -> None:
+    found = chosen(tmp_path, compute="${var.classic}", pip="{PIP_INDEX_URL: https://packages.example/simple}")
+    with_notebooks = {name: job for name, job in found.jobs.items() if list(notebook_tasks(job))}
+    assert len(with_notebooks) == 5
+    for job in with_notebooks.values():
+        (cluster,) = job["job_clusters"]
+        assert cluster["new_cluster"]["spark_env_vars"] == {"PIP_INDEX_URL": "https://packages.example/simple"}
+    assert bundle_with_options("dev").jobs["stream"]["job_clusters"][0]["new_cluster"]["spark_env_vars"] == {}
 
 
 def test_one_variable_makes_them_classic(tmp_path: Path) -> None:
-    shutil.copy(ROOT_FILE, tmp_path)
-    shutil.copytree(ROOT / "resources", tmp_path / "resources")
-    choice = "targets:\n  dev:\n    variables:\n      compute: ${var.classic}\n"
-    (tmp_path / "resources" / "choice.yml").write_text(choice, encoding="utf-8")
-    for job in batch_jobs(load(tmp_path, "dev")).values():
+    for job in batch_jobs(chosen(tmp_path, compute="${var.classic}")).values():
         assert not job.get("environments")
         for task in notebook_tasks(job):
             (cluster,) = job["job_clusters"]
@@ -204,9 +293,9 @@ def test_one_variable_makes_them_classic(tmp_path: Path) -> None:
 
 def test_the_stream_is_a_continuous_job_on_a_cluster_that_somebody_starts() -> None:
     for name in TARGETS:
-        assert ("stream" in bundle(name).jobs) == (name != "free")
-    for name in ("dev", *SHARED_TARGETS):
-        job = bundle(name).jobs["stream"]
+        # Its cluster is more than many may make, and without it no other job needs one.
+        assert "stream" not in bundle(name).jobs
+        job = bundle_with_options(name).jobs["stream"]
         assert job["continuous"] == {"pause_status": "PAUSED"}
         assert job["max_concurrent_runs"] == 1
         assert not {"schedule", "trigger", "environments", "timeout_seconds"} & set(job)
@@ -214,7 +303,7 @@ def test_the_stream_is_a_continuous_job_on_a_cluster_that_somebody_starts() -> N
         (task,) = job["tasks"]
         assert task["job_cluster_key"] == cluster["job_cluster_key"]
         wheel, client = task["libraries"]
-        assert wheel == {"whl": "../dist/*.whl"}
+        assert wheel == {"whl": "../../dist/*.whl"}
         project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
         assert f'"{client["pypi"]["package"]}",' in project
 
@@ -301,7 +390,7 @@ def test_only_the_pipeline_takes_records_in_and_only_one_job_else_cleans() -> No
     """In a workspace nothing else keeps two writers apart."""
     writers = {
         key
-        for key, job in bundle("dev").jobs.items()
+        for key, job in bundle_with_options("dev").jobs.items()
         for task in notebook_tasks(job)
         if Path(task["notebook_task"]["notebook_path"]).name in ("30_ingest.ipynb", "35_stream.ipynb")
     }

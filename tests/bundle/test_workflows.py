@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pinlake.job.yaml_file import read_yaml
-from tests.bundle.reading import GIVEN, ROOT, ROOT_FILE, written
+from tests.bundle.reading import GIVEN, ROOT, ROOT_FILE, bundle_as_deployed, written
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
@@ -110,11 +110,45 @@ def test_deployments_are_given_what_the_shared_targets_need() -> None:
             if "environment" in job:
                 assert job["env"]["DATABRICKS_AUTH_TYPE"] == "github-oidc"
                 given = {key.removeprefix("BUNDLE_VAR_") for key in job["env"] if key.startswith("BUNDLE_VAR_")}
-                assert given == {*GIVEN, "catalog"}, name
+                assert given == set(GIVEN), name
 
 
-def test_prod_comes_after_staging_and_waits_for_approval() -> None:
+def test_prod_comes_after_staging_and_waits_for_approval_of_its_plan() -> None:
     jobs = read_yaml(ROOT / ".github" / "workflows" / "deploy.yml")["jobs"]
-    assert (jobs["staging"]["needs"], jobs["prod"]["needs"]) == ("check", "staging")
-    assert (jobs["staging"]["environment"], jobs["prod"]["environment"]) == ("staging", "prod")
-    assert "databricks bundle run --target staging pipeline" in [step.get("run") for step in jobs["staging"]["steps"]]
+    environments = {"staging": "staging", "plan-prod": "prod-plan", "prod": "prod"}
+    assert {name: jobs[name]["environment"] for name in environments} == environments
+    assert [jobs[name]["needs"] for name in environments] == ["check", "staging", "plan-prod"]
+    runs = {name: [step["run"] for step in jobs[name]["steps"] if "run" in step] for name in environments}
+    assert runs["staging"][-1] == "databricks bundle run --target staging pipeline"
+    assert "databricks bundle plan --target prod" in runs["plan-prod"][-1]
+    # Where whoever approves sees it.
+    assert "GITHUB_STEP_SUMMARY" in runs["plan-prod"][-1]
+
+
+@pytest.mark.parametrize("path", [path for path in WORKFLOWS if path.name != "check.yml"], ids=lambda path: path.name)
+def test_a_warning_stops_what_goes_to_a_workspace(path: Path) -> None:
+    validated = [step["run"] for step in steps(path) if "bundle validate" in step.get("run", "")]
+    assert validated
+    assert all("--strict" in line for line in validated)
+
+
+@pytest.mark.parametrize(("there", "put"), [("topics\ndead-letter\n", False), ("", True)])
+def test_a_staging_without_a_dump_is_given_one(tmp_path: Path, there: str, put: bool) -> None:
+    """The step as it is written, with programs that say how they were called."""
+    workflow = read_yaml(ROOT / ".github" / "workflows" / "deploy.yml")
+    (script,) = [step["run"] for step in workflow["jobs"]["staging"]["steps"] if "emulate" in step.get("run", "")]
+    for name in ("databricks", "pinlake", "python"):
+        says = f'#!/bin/sh\necho "{name} $*" >> called.txt\n[ "$2" != ls ] || cat listed.txt\n'
+        (tmp_path / name).write_text(says, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "listed.txt").write_text(there, encoding="utf-8")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "BUNDLE_VAR_catalog": "lakes"}
+    subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=True)
+    called = (tmp_path / "called.txt").read_text(encoding="utf-8").splitlines()
+    landing = f"dbfs:/Volumes/lakes/{bundle_as_deployed('staging').resources['schemas']['lake']['name']}/landing"
+    made = [
+        "python -m pip install --quiet .",
+        "pinlake emulate --posts 200 --to dump",
+        f"databricks fs cp --recursive dump {landing}",
+    ]
+    assert called == [f"databricks fs ls {landing}", *(made if put else [])]

@@ -12,11 +12,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pinlake.clean.silver import clean_records
+from pinlake.split import Record
 from pinlake.topics import TOPICS
 
 BRONZE = (
-    "text string, bytes binary, partition int, offset bigint, position int, path string, batch bigint,"
-    " run_id string, ingested_at timestamp"
+    "text string, bytes binary, content string, wrapping string, partition int, offset bigint, position int,"
+    " path string, batch bigint, run_id string, ingested_at timestamp"
 )
 INGESTED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -68,9 +69,9 @@ def record() -> Callable[..., str]:
 def clean_frame(spark: SparkSession) -> Callable[..., DataFrame]:
     """Records as they lie in bronze, parsed and cleaned; `_path` is the name of the case, `_offset` its number."""
 
-    def clean(topic: str, records: dict[str, str | bytes]) -> DataFrame:
+    def clean(topic: str, records: dict[str, str | bytes | Record]) -> DataFrame:
         rows = [
-            (*((None, value) if isinstance(value, bytes) else (value, None)), 0, number, 0, case, 1, "run", INGESTED_AT)
+            (*_in_bronze(value), 0, number, 0, case, 1, "run", INGESTED_AT)
             for number, (case, value) in enumerate(records.items())
         ]
         return clean_records(spark.createDataFrame(rows, BRONZE), TOPICS[topic])
@@ -78,11 +79,18 @@ def clean_frame(spark: SparkSession) -> Callable[..., DataFrame]:
     return clean
 
 
+def _in_bronze(value: str | bytes | Record) -> tuple[object, ...]:
+    """Text, bytes, content and wrapping; a record that was split may have all four."""
+    if isinstance(value, Record):
+        return value[1:]
+    return (None, value, None, None) if isinstance(value, bytes) else (value, None, None, None)
+
+
 @pytest.fixture(scope="session")
 def cleaned(clean_frame: Callable[..., DataFrame]) -> Callable[..., dict[str, dict[str, Any]]]:
     """The cleaned row of each case: time stamps as text in UTC, issues as in `brief`."""
 
-    def collect(topic: str, records: dict[str, str | bytes]) -> dict[str, dict[str, Any]]:
+    def collect(topic: str, records: dict[str, str | bytes | Record]) -> dict[str, dict[str, Any]]:
         found = {}
         for row in in_utc(clean_frame(topic, records)).collect():
             values = row.asDict(recursive=True)
@@ -111,7 +119,7 @@ def in_utc(frame: DataFrame) -> DataFrame:
     times = [field.name for field in frame.schema if field.dataType.typeName() == "timestamp"]
     epoch = F.lit("1970-01-01 00:00:00").cast("timestamp_ntz")
     for name in times:
-        frame = frame.withColumn(name, F.timestamp_add("SECOND", F.unix_seconds(name), epoch).cast("string"))
+        frame = frame.withColumn(name, F.timestamp_add("MICROSECOND", F.unix_micros(name), epoch).cast("string"))
     return frame
 
 

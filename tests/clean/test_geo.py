@@ -57,7 +57,9 @@ def test_time_stamps_are_utc_and_what_is_none_is_quarantined(cleaned, record, an
         "2020-02-30 03:52:47": ["not_time(timestamp)"],
         "0000-01-01 00:00:00": ["not_time(timestamp)"],
         "": ["not_time(timestamp)"],
-        1598586767: ["not_time(timestamp)"],
+        1598586767: None,
+        "2020-08-28T05:52:47+02:00": None,
+        15985867: ["not_time(timestamp)"],
         None: ["missing(timestamp)"],
     }
     texts = {str(stamp): record("geo", {"timestamp": stamp}) for stamp in cases}

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from pinlake.split import Splitter
+
 PIN_FIELDS = [
     "unique_id",
     "title",
@@ -36,7 +38,7 @@ def test_only_whole_json_objects_are_read(cleaned, record):
         "two objects and a comma": (usual + "," + usual, ["malformed"]),
         "the parser's own mark after the object": (usual + ',{"end of the record":true}', ["malformed"]),
         "brackets cut off an object": (usual.strip("{}"), ["malformed"]),
-        "single quotes": (usual.replace('"', "'"), ["malformed"]),
+        "single quotes": (usual.replace('"', "'"), ["not_json"]),
         "names without quotes": ('{ind: 7, age: 36, date_joined: "2016-02-29 23:59:59"}', ["malformed"]),
         "Python's None": (usual.replace("36", "None"), ["malformed"]),
         "word": ("hello", ["malformed"]),
@@ -129,6 +131,114 @@ def test_fields_are_found_whatever_the_order_case_and_padding_of_their_names(cle
     } == {case: expected for case, (_, expected) in cases.items()}
 
 
+def test_the_post_id_may_have_the_other_topics_name(cleaned, record):
+    cases = {
+        "other name": (record("geo", {"index": 7}, without=("ind",)), None, ["renamed:index"]),
+        "other name in capitals": (record("geo", {"INDEX": 7}, without=("ind",)), None, ["renamed:INDEX"]),
+        "both, the same number": (record("geo", {"index": "7.0"}), None, ["renamed:index"]),
+        "both, different": (record("geo", {"index": 8}), ["two_ids(ind)"], ["renamed:index"]),
+        "both, one no number": (record("geo", {"index": "x"}), ["two_ids(ind)"], ["renamed:index"]),
+    }
+    found = cleaned("geo", {case: text for case, (text, _, _) in cases.items()})
+    assert {case: (row["ind"], row["_errors"], row["_drift"]) for case, row in found.items()} == {
+        case: (7, errors, drift) for case, (_, errors, drift) in cases.items()
+    }
+    assert cleaned("pin", {"ind": record("pin", {"ind": 7}, without=("index",))})["ind"]["ind"] == 7
+
+
+def test_a_record_is_read_out_of_its_wrapping_and_drift_says_so(cleaned, record):
+    sent = {
+        "payload": f'{{"schema":{{}},"payload":{record("geo")}}}',
+        "text": json.dumps(record("geo", {"timestamp": "2020-08-28T03:52:47.5Z"})),
+        "registry prefix": "\0\0\0\0\7" + record("geo"),
+    }
+    found = cleaned("geo", {case: Splitter().split(text.encode()).records[0] for case, text in sent.items()})
+    assert {case: (row["ind"], row["_errors"], row["_text"]) for case, row in found.items()} == {
+        case: (7, None, text) for case, text in sent.items()
+    }
+    assert {case: row["_drift"] for case, row in found.items()} == {
+        "payload": ["wrapped:payload"],
+        "text": ["wrapped:text", "with_zone:timestamp", "with_fraction:timestamp"],
+        "registry prefix": ["wrapped:registry prefix"],
+    }
+
+
+def test_what_looks_like_something_else_is_told_with_the_way_out(clean_frame, record):
+    cases = {
+        "python": ("{'ind': 7, 'country': None}", "not_json", "json.dumps"),
+        "connect": ("Struct{ind=7,country=Peru}", "not_json", "StringConverter"),
+        "avro in text": ("\0\0\0\0\7\x0ePeru", "not_json", "Schema Registry"),
+        "avro": (b"\0\0\0\1\x86\x0e\xff", "not_json", "Schema Registry"),
+        "change event": ('{"before":null,"after":{"ind":7},"op":"c"}', "wrapped", "ExtractNewRecordState"),
+        "payload of nothing": ('{"schema":{},"payload":null}', "wrapped", "schemas.enable"),
+        "other bytes": (b"\xff\0", "undecodable", "Unicode"),
+        "cut": ('{"ind": 7', "malformed", "not valid JSON"),
+    }
+    rows = clean_frame("geo", {case: text for case, (text, _, _) in cases.items()}).collect()
+    found = {row["_path"]: row["_errors"] for row in rows}
+    assert {case: [error["name"] for error in errors] for case, errors in found.items()} == {
+        case: [name] for case, (_, name, _) in cases.items()
+    }
+    assert [case for case, (_, _, word) in cases.items() if word not in found[case][0]["message"]] == []
+
+
+def test_a_bare_nan_is_nothing_in_a_text_and_an_error_in_a_number(cleaned, record):
+    def bare(**fields):
+        return json.dumps({**json.loads(record("geo")), **fields})
+
+    found = cleaned(
+        "geo",
+        {
+            "text": bare(country=float("nan")),
+            "number": bare(latitude=float("inf")),
+            "text that says so": bare(country="NaN"),
+        },
+    )
+    assert {case: (row["country"], row["_warnings"], row["_errors"]) for case, row in found.items()} == {
+        "text": (None, ["not_a_number(country)"], None),
+        "number": ("Austria", None, ["not_number(latitude)"]),
+        "text that says so": ("NaN", None, None),
+    }
+
+
+def test_digits_and_blanks_of_other_scripts_are_read_in_numbers_and_kept_in_texts(cleaned, record):
+    pin = record("pin", {"index": "\uff11\uff14", "follower_count": "9\u00a0k", "title": "\uff11\uff14"})
+    geo = {
+        "latitude": "\u221248\uff0e2",
+        "longitude": "\u00a016.4\u3000",
+        "timestamp": "\uff12\uff10\uff12\uff10-08-28\u00a003:52:47",
+    }
+    found = cleaned("pin", {"pin": pin})["pin"]
+    assert (found["ind"], found["follower_count"], found["title"]) == (14, 9000, "\uff11\uff14")
+    found = cleaned("geo", {"geo": record("geo", geo)})["geo"]
+    assert (found["coordinates"], found["timestamp"], found["_errors"]) == ([-48.2, 16.4], "2020-08-28 03:52:47", None)
+
+
+def test_values_in_another_spelling_are_drift(cleaned, record):
+    cases = {
+        "pin": {
+            "boolean": ({"downloaded": False, "image_src": "Image src error."}, ["boolean:downloaded"]),
+            "list": ({"tag_list": ["a"]}, ["list:tag_list"]),
+            "separators": ({"follower_count": "1,234"}, ["separators:follower_count"]),
+            "a comma in what is no count": ({"follower_count": "a,b"}, None),
+        },
+        "user": {
+            "seconds": ({"date_joined": 1598586767}, ["epoch_seconds:date_joined"]),
+            "milliseconds": ({"date_joined": "1598586767000"}, ["epoch_milliseconds:date_joined"]),
+            "finer": (
+                {"date_joined": "2020-08-28 03:52:47.1234567"},
+                ["with_fraction:date_joined", "beyond_microseconds:date_joined"],
+            ),
+            "no time": ({"date_joined": "soon"}, []),
+        },
+    }
+    for topic, changed in cases.items():
+        found = cleaned(topic, {case: record(topic, changes) for case, (changes, _) in changed.items()})
+        assert {case: row["_drift"] for case, row in found.items()} == {
+            case: drift for case, (_, drift) in changed.items()
+        }
+
+
 def test_of_two_other_spellings_of_a_name_none_is_lost_without_a_word(cleaned):
     text = '{"ind":7,"First_Name":"Eva","FIRST_NAME":"Ada","last_name":"B","date_joined":"2016-02-29 23:59:59"}'
     row = cleaned("user", {"two": text})["two"]
@@ -187,7 +297,7 @@ def test_the_misrouted_error_names_the_topic_whose_keys_they_are(clean_frame, re
 def test_a_record_without_content_is_quarantined(cleaned, record):
     nothing = {
         "only the id": ('{"index": 7}', ["no_content"]),
-        "id of the other topics": ('{"ind": 7}', ["no_content", "missing(index)"]),
+        "id of the other topics": ('{"ind": 7}', ["no_content"]),
         "null beside the id": (json.dumps({"index": 7, **dict.fromkeys(PIN_FIELDS)}), ["no_content"]),
         "all null": (json.dumps({"index": None, **dict.fromkeys(PIN_FIELDS)}), ["no_content", "missing(index)"]),
         "unknown fields alone": ('{"index": 7, "a": 1, "b": 2}', ["no_content"]),

@@ -102,10 +102,37 @@ def test_the_three_spellings_of_a_time_stamp_are_the_same_instant_in_every_time_
     unread += ["2020-00-10 00:00:00", "2020-01-00 00:00:00", "2020-01-01 24:00:00", "2020-01-01 00:60:00"]
     unread += ["2020-01-01 00:00:60", "0000-01-01 00:00:00", "0000:01:01 00:00:00", "2020:08:28T03:52:47"]
     unread += ["2020/08/28 03:52:47", "2020-08:28 03:52:47", "2020-08-28 03-52-47", "2020-08-28  03:52:47"]
-    unread += ["2020-08-28t03:52:47", "28.08.2020 03:52:47", "2020-08-28 03:52:47Z", "2020-08-28 03:52:47+02:00"]
-    unread += ["2020-08-28 03:52:47.5", "2020-08-28 03:52", "2020-08-28", "2020-8-28 03:52:47", "20-08-28 03:52:47"]
-    unread += ["12020-08-28 03:52:47", "1598586767", "now", "today", "epoch"]
+    unread += ["28.08.2020 03:52:47", "2020-08-28 03:52", "2020-08-28", "2020-8-28 03:52:47", "20-08-28 03:52:47"]
+    unread += ["12020-08-28 03:52:47", "now", "today", "epoch"]
     expect(applied, utc, expected | {value: value for value in read} | dict.fromkeys(unread))
+
+
+def test_times_with_a_zone_a_fraction_or_since_1970_are_instants_in_every_time_zone(applied, any_time_zone):
+    same = ["2020-08-28T03:52:47Z", "2020-08-28t03:52:47z", "2020-08-28 03:52:47+00:00", "2020-08-28 03:52:47+00"]
+    same += ["2020-08-28T05:52:47+02:00", "2020-08-28T05:52:47+0200", "2020-08-27 20:22:47-07:30", "1598586767"]
+    same += ["2020-08-28 03:52:47 UTC", "2020-08-28 03:52:47 GMT", "2020:08:28 03:52:47Z", "1598586767000"]
+    same += ["2020-08-28T03:52:47.000Z", "2020-08-28 03:52:47.000000000", "1.598586767E9", "1.598586767E12"]
+    fractions = {
+        "2020-08-28 03:52:47.123456": ".123456",
+        "2020-08-28T03:52:47.5Z": ".5",
+        "2020-08-28T03:52:47.123456789+00:00": ".123456",
+        "1598586767123": ".123",
+        "1.598586767123E12": ".123",
+        "1.5985867675E9": ".5",
+        "1598586767.25": ".25",
+    }
+    unread = [
+        "2020-08-28 03:52:47+2:00",
+        "2020-08-28 03:52:47+25:00",
+        "2020-08-28 03:52:47.",
+        "2020-08-28 03:52:47 CET",
+    ]
+    unread += ["2020-02-30T03:52:47Z", "2020-08-28T03:52Z", "2020-08-28 03:52:47.1234567890", "2020-08-28 03:52:47,5"]
+    # No plausible time of a post, or none that is one number alone.
+    unread += ["0", "159858676", "15985867670", "1598586767000000", "-1598586767", "4102444800", "20200828", "1e9"]
+    base = "2020-08-28 03:52:47"
+    expected = dict.fromkeys(same, base) | {value: base + fraction for value, fraction in fractions.items()}
+    expect(applied, utc, expected | dict.fromkeys(unread))
 
 
 def instant(text):
@@ -168,10 +195,14 @@ def test_follower_counts_are_multiplied_out(applied):
         "0.5k": 500,
         "9.0": 9,
         " 9k ": 9_000,
+        "9k\t": 9_000,
         "9000000000": 9_000_000_000,
+        "1,234": 1_234,
+        "1,234,567": 1_234_567,
+        "1,234k": 1_234_000,
     }
     unread = [None, "", " ", "User Info Error", "k", "12kk", "k12", "-9", "-9k", "+9k", "1.5", "1.2345k", "1,5k"]
-    unread += ["1.5.5k"]
+    unread += ["1.5.5k", "12,34", "1,2345", ",234", "1,234.5", "1234,567"]
     unread += [".5k", "5.k", "9T", "9 followers", "9k+", "~9k", "1e3", "NaN", "Infinity", "٩k", "9" * 20, "9" * 40]
     unread += ["9" * 19, "99999999999b", "9223372036854775808", "0x9", "null", "[9]"]
     expect(applied, follower_count, read | dict.fromkeys(unread))
@@ -233,6 +264,8 @@ def test_full_name_has_one_blank_between_and_none_around(spark):
     cases = [("Ada", "Byron", "Ada Byron"), (" Ada ", "  Byron ", "Ada Byron")]
     cases += [("Mary Ann", "van der Berg", "Mary Ann van der Berg"), ("Ada", None, "Ada"), (None, "Byron", "Byron")]
     cases += [("", "Byron", "Byron"), ("Ada", "  ", "Ada"), ("", "", None), (" ", None, None), (None, None, None)]
-    frame = spark.createDataFrame(cases, "first string, last string, expected string")
+    cases += [("\u00a0Ada\u3000", "\tByron", "Ada Byron")]
+    columns = "first string, last string, expected string"
+    frame = spark.createDataFrame(cases, columns)
     rows = frame.select("first", "last", full_name("first", "last")).collect()
     assert sorted(map(tuple, rows), key=str) == sorted(cases, key=str)

@@ -50,28 +50,29 @@ def test_a_source_that_is_a_file(tmp_path: Path) -> None:
 def test_a_source_that_is_empty(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir(parents=True)
     line = refused(1, "run", "--source", "empty")
-    assert "no dump in empty: there is no topics/ folder with anything in it; give the folder that" in line
+    assert "empty/topics: found nothing, and no folder <id>.pin, <id>.geo or <id>.user; give the folder that" in line
 
 
 @pytest.mark.parametrize("name", ["pin", "a.likes", "_a.pin"])
 def test_a_source_that_is_no_dump(tmp_path: Path, name: str) -> None:
     (tmp_path / "other" / "topics" / name).mkdir(parents=True)
     line = refused(1, "run", "--source", "other")
-    assert f"other/topics is not a dump of posts: found {name}, and no folder <id>.pin" in line
-    assert "give the folder of a dump" in line
+    assert f"other/topics: found {name}, and no folder <id>.pin" in line
+    assert "give the folder that holds topics/, or name the sink's topics.dir with --topics-dir" in line
 
 
 def test_a_topic_that_is_missing(dump: Path) -> None:
     (dump / "topics" / "t0.geo").rmdir()
     line = refused(1, "run", "--source", "dump")
-    assert "topic t0.geo is missing in dump/topics; pin, geo and user are all needed: check" in line
+    assert f"topic t0.geo is missing in {dump}/topics; pin, geo and user are all needed: check" in line
 
 
 def test_several_topic_ids(dump: Path, write_dump: DumpWriter) -> None:
     write_dump(dump, {}, topic_id="t1")
-    assert "several topic ids in dump: t0, t1; choose one with --topic-id" in refused(2, "run", "--source", "dump")
+    line = refused(2, "run", "--source", "dump")
+    assert f"several topic ids in {dump}: t0, t1; choose one with --topic-id" in line
     line = refused(2, "run", "--source", "dump", "--topic-id", "t2")
-    assert "no topic id 't2' in dump; found t0, t1: choose one of these" in line
+    assert f"no topic id 't2' in {dump}; found t0, t1: choose one of these" in line
 
 
 def test_a_lake_that_is_a_file(dump: Path, tmp_path: Path) -> None:
@@ -202,6 +203,18 @@ def test_an_unknown_topic(made: Made) -> None:
     assert told in refused(2, "quarantine", "--topic", "likes", "replay", "--lake", made.lake)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("quarantine", "--format", "json", "replay"), "--format stands before replay, which has no such option"),
+        (("emulate", "--dirt", 0.1, "--gzip", "resend", "failed.jsonl"), "--dirt, --gzip stands before resend"),
+        (("holes", "--format", "csv", "accept", "--topic", "pin", "--reason", "r"), "--format stands before accept"),
+    ],
+)
+def test_an_option_that_a_groups_command_lacks(words: tuple[object, ...], told: str) -> None:
+    assert told in refused(2, *words)
+
+
 def test_only_silver_and_gold_are_rebuilt() -> None:
     assert "can't rebuild 'bronze'; give silver (from bronze) or gold (from silver)" in refused(2, "rebuild", "bronze")
 
@@ -250,13 +263,21 @@ def test_a_wrong_command_line_ends_with_2_and_how_to_get_help(words: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("home", "found"), [("gone", "Java was not found in JAVA_HOME (gone)"), ("old", "found Java 11 at old/bin/java")]
+    ("home", "says", "found"),
+    [
+        ("gone", None, "Java was not found in JAVA_HOME (gone)"),
+        ("old", 'openjdk version "11.0.25" 2024-10-15', "found Java 11 at old/bin/java"),
+        ("new", 'openjdk version "25.0.1" 2025-10-21 LTS', "found Java 25 at new/bin/java"),
+    ],
 )
-def test_a_run_without_a_java_that_spark_can_use(dump: Path, tmp_path: Path, home: str, found: str) -> None:
-    java = tmp_path / "old" / "bin" / "java"
-    java.parent.mkdir(parents=True)
-    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.25\" 2024-10-15' >&2\n")
-    java.chmod(0o755)
+def test_a_run_without_a_java_that_spark_can_use(
+    dump: Path, tmp_path: Path, home: str, says: str | None, found: str
+) -> None:
+    if says:
+        java = tmp_path / home / "bin" / "java"
+        java.parent.mkdir(parents=True)
+        java.write_text(f"#!/bin/sh\necho '{says}' >&2\n")
+        java.chmod(0o755)
     before = listing(tmp_path)
     command = [sys.executable, "-m", "pinlake.cli", "run", "--source", "dump", "--lake", "lake"]
     environment = {**os.environ, "JAVA_HOME": home}
@@ -264,7 +285,7 @@ def test_a_run_without_a_java_that_spark_can_use(dump: Path, tmp_path: Path, hom
     assert (told.returncode, told.stdout) == (1, "")
     (line,) = told.stderr.splitlines()
     assert line.startswith(f"error: {found}")
-    assert "install a JDK 17 or newer" in line
+    assert "install a JDK 17 or 21" in line
     assert listing(tmp_path) == before
 
 

@@ -230,6 +230,25 @@ def test_a_sink_and_a_stream_print_what_came(spark: SparkSession, broker: Broker
 
 
 @pytest.mark.slow
+def test_a_sink_that_gets_nothing_but_dead_letters_says_so(broker: Broker) -> None:
+    topic_id = new_topic_id(broker)
+    produce(broker, f"{topic_id}.geo", [b"\xff\xfe\x00", None])
+    words = ("sink", "--from", f"kafka://{broker.servers}", "--topic-id", topic_id, "--until-end", "--to", "dump")
+    done = pinlake(*words)
+    assert done.exit_code == 1
+    line = done.stderr.splitlines()[-1]
+    assert "error: none of the 2 messages that came can be in a dump" in line
+    first = f"dead-letter/{topic_id}.geo/partition=0/{topic_id}.geo+0+0000000000.json"
+    assert f"dead letters in dump/dead-letter, the first in {first} (not UTF-8: invalid start byte at byte 0)" in line
+    assert (Path("dump") / first).is_file()
+    # Where some are right the table tells of the others, and a run that gets nothing is done.
+    produce(broker, f"{topic_id}.pin", [b'{"index": 1}'])
+    produce(broker, f"{topic_id}.geo", [None])
+    assert pinlake(*words).exit_code == 0
+    assert pinlake(*words).exit_code == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_sink_in_good_order(broker: Broker, tmp_path: Path, number: signal.Signals) -> None:
     topic_id = new_topic_id(broker)

@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from pinlake import logs
 from pinlake.lake.model import GOLD
 from tests.cli.conftest import Made, pinlake
+from tests.conftest import write_dump_files
 
 ANSWERS = "SELECT count(*) AS n, sum(number_users_joined) AS users FROM users_joined_by_year"
 
@@ -130,3 +132,23 @@ def test_an_error_in_json_logs_is_one_object_that_names_the_stack_trace(lake: Pa
     assert (told["event"], told["level"]) == ("failed", "error")
     assert "boom" in told["reason"]
     assert "Traceback" in Path(told["trace"]).read_text()
+
+
+@pytest.mark.slow
+def test_holes_are_listed_and_accepted_and_no_longer_missing(spark: SparkSession, tmp_path: Path) -> None:
+    dump, lake = tmp_path / "dump", ("--lake", tmp_path / "lake")
+    write_dump_files(dump, {"pin": {"0/0": '{"index":0,"title":"a"}', "0/2": '{"index":2,"title":"b"}'}})
+    assert pinlake("ingest", "--source", dump, *lake).exit_code == 0
+    hole = {"topic": "pin", "partition": 0, "first": 1, "last": 1, "offsets": 1}
+    listed = json.loads(pinlake("holes", *lake, "--format", "json").stdout)
+    assert listed == [{**hole, "accepted_by": None, "accepted_at": None, "reason": None}]
+    accept = ("holes", "accept", "--topic", "pin", "--reason", "topic is compacted", *lake)
+    assert pinlake(*accept, "--by", "somebody").stdout == "pin, partition 0: offsets 1 to 1 accepted\n"
+    (accepted,) = json.loads(pinlake("holes", *lake, "--format", "json").stdout)
+    assert accepted.items() >= {**hole, "accepted_by": "somebody", "reason": "topic is compacted"}.items()
+    assert json.loads(pinlake("status", *lake, "--format", "json").stdout)["missing_offsets"] == []
+    again = pinlake(*accept)
+    assert (again.exit_code, again.stderr) == (
+        2,
+        "error: topic pin has no missing offsets there; see `pinlake holes`\n",
+    )

@@ -2,7 +2,7 @@
 
 Run as a script it is the server: it prints its port, and ends when its stdin does, so also when the tests were killed.
 It needs the environment that has pyspark. The client is in another one, and pickles Python functions as byte code,
-which only the same minor version of Python reads: so the workers run the client's Python (PYSPARK_PYTHON). Spark puts
+which only the same minor version of Python reads: so the workers run the client's Python. Spark puts
 its own pyspark before the client's on their path.
 """
 
@@ -33,11 +33,11 @@ def connect_server(python: Path, log: Path) -> Iterator[str]:
     with (
         log.open("ab") as said,
         subprocess.Popen(
-            [str(python), __file__],
+            [str(python), __file__, sys.executable],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
-            env={**environment, "PYSPARK_PYTHON": sys.executable},
+            env=environment,
             # Not that of the tests: what names a file by a relative path must fail.
             cwd=log.parent,
             text=True,
@@ -60,9 +60,9 @@ def connect_server(python: Path, log: Path) -> Iterator[str]:
                 server.kill()
 
 
-def serve() -> None:
-    """Print the port, and serve until stdin ends."""
-    from pinlake.session import spark_session
+def serve(python: str) -> None:
+    """Print the port, and serve until stdin ends, with workers that run `python`."""
+    from pinlake.session import local_session
 
     settings = [f"--conf {name}={value}" for name, value in CONFIG.items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*settings, "pyspark-shell"])
@@ -70,7 +70,7 @@ def serve() -> None:
         # The workers' Python has pinlake installed, those of a workspace have not.
         (Path(folder) / "pinlake.py").write_text(NO_PINLAKE)
         os.environ["PYTHONPATH"] = folder
-        spark = spark_session()
+        spark = local_session("2g", None, python=python)
         service = getattr(spark._jvm, "org.apache.spark.sql.connect.service.SparkConnectService$")
         print(service.__getattr__("MODULE$").bindingAddress().getPort(), flush=True)
         sys.stdin.read()
@@ -78,4 +78,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 BAD = object()
+# Texts that stand for nothing, and a bare NaN.
+NOTHING = ("User Info Error", "N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e", "nan")
 OBJECT = re.compile(
     r"topics/(?P<id>[^/]+)\.(?P<topic>\w+)/partition=(?P<p>\d+)/(?P=id)\.(?P=topic)\+(?P=p)\+(\d{10})\.json(\.gz)?"
 )
@@ -64,7 +66,10 @@ def clean(topic: str, record: Any) -> tuple[str, ...] | None:
         "geo": "ind timestamp latitude longitude country",
         "user": "ind date_joined age first_name last_name",
     }[topic].split()
-    values = [str(None if named.get(name) == "User Info Error" else named.get(name)) for name in names]
+    # What is null in silver, whatever was sent.
+    if not re.fullmatch(r"\d+[kM]?", str(named.get("follower_count"))):
+        named["follower_count"] = None
+    values = ["None" if str(named.get(name)) in NOTHING else str(named.get(name)) for name in names]
     if not values[0].isdigit():
         return None
     if topic != "pin":

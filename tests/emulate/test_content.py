@@ -42,6 +42,12 @@ ROWS = {"pin": PIN_ROW, "geo": GEO_ROW, "user": USER_ROW}
         (PIN, {"description": ""}),
         (PIN, {"save_location": "/data/art"}),
         (PIN, {"extra": 5}),
+        (PIN, {"ind": 1}),
+        (PIN, {"downloaded": True}),
+        (GEO, {"country": "\u3000Peru "}),
+        (GEO, {"timestamp": "2020-08-28T05:52:47.000+02:00"}),
+        (GEO, {"timestamp": 1598586767}),
+        (GEO, {"timestamp": 1598586767000.0}),
         (GEO, {"timestamp": "2020:08:28 03:52:47"}),
         (GEO, {"timestamp": "2020-08-28 03:52:47"}),
         (GEO, {"latitude": "1.5", "longitude": -2}),
@@ -87,6 +93,7 @@ def test_different_after_cleaning(topic: Topic, change: dict[str, Any]) -> None:
         (PIN, {"index": "n/a"}),
         (PIN, {"index": 14.5}),
         (PIN, {"index": True}),
+        (PIN, {"ind": 2}),
         (PIN, {"title": ["a"]}),
         (GEO, {"timestamp": "2020-13-28 03:52:47"}),
         (GEO, {"timestamp": ""}),
@@ -181,6 +188,32 @@ ODD: tuple[Any, ...] = (
         "Local save in/data/art",
     ),
     *(
+        "2020-08-28T03:52:47Z",
+        "2020-08-28T05:52:47.50+02:00",
+        "2020-08-28 03:52:47.123456789 UTC",
+        "2020-08-28T03:52:47+1900",
+        "2020-08-28T03:52:47-07",
+        1598586767,
+        "1598586767000",
+        1598586767.25,
+        1598586767123.5,
+        598586767,
+        4102444800,
+        "1,234",
+        "12,34",
+        "1,234k",
+        "\uff17",
+        "\u00a07\u3000",
+        "\u22127",
+        ["a", "b"],
+        ["a", None],
+        [None],
+        ["a", 1],
+        float("nan"),
+        float("-inf"),
+    ),
+    *(
+        "\u00a0Ada\u3000",
         "Ada",
         "Ada ",
         " Ada",
@@ -217,6 +250,12 @@ def odd_records(topic: Topic) -> list[dict[str, Any]]:
         {topic.key.upper(): 8, **usual},
         {**usual, topic.key.upper(): 8},
         {**{name.upper(): value for name, value in usual.items()}, f" {topic.key}": 8},
+        {**usual, topic.field(topic.key).also[0]: 8},
+        {**usual, topic.field(topic.key).also[0]: "7.0"},
+        {
+            topic.other_names.get(name, topic.field(topic.key).also[0] if name == topic.key else name): value
+            for name, value in usual.items()
+        },
         {**usual, "score": 0.1 + 0.2},
         {**usual, "scores": [0.1 + 0.2]},
     ]
@@ -225,7 +264,7 @@ def odd_records(topic: Topic) -> list[dict[str, Any]]:
 def cleaned(spark: SparkSession, topic: Topic, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...] | None]:
     """What the real cleaning makes of each record: its content, None where it has errors."""
     texts = [json.dumps(record, ensure_ascii=False) for record in records]
-    rows = [(text, None, 0, number, 0, "", 1, "run", INGESTED_AT) for number, text in enumerate(texts)]
+    rows = [(text, None, None, None, 0, number, 0, "", 1, "run", INGESTED_AT) for number, text in enumerate(texts)]
     found = in_utc(clean_records(spark.createDataFrame(rows, BRONZE), topic)).orderBy("_offset").collect()
     # As text: 0.0 and -0.0 differ.
     return [None if row["_errors"] else tuple(str(row[name]) for name in content_columns(topic)) for row in found]

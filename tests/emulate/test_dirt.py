@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pinlake.emulate.dirt import KINDS, respelled
-from pinlake.topics import GEO, PIN, USER, Topic
+from pinlake.topics import GEO, PIN, STORY_TYPE, USER, Topic
 
 PIN_ROW = {"index": 14, "title": "a", "poster_name": "b", "follower_count": "320"}
 GEO_ROW = {"ind": 14, "timestamp": "2020-08-28T03:52:47", "latitude": -42.0773, "country": "Peru"}
@@ -38,6 +38,14 @@ def texts(kind_name: str, topic: Topic, row: dict[str, Any]) -> list[str]:
         ("bad_time", GEO, {}, ['{"timestamp": "yesterday"}', '{"timestamp": "2020-13-41 03:52:47"}']),
         ("no_object", USER, USER_ROW, ["null", "12"]),
         ("cut", USER, {"ind": 1}, ["{", '{"ind": 1']),
+        ("follower_count_unreadable", PIN, {}, ['{"follower_count": "many"}', '{"follower_count": "12 thousand"}']),
+        ("story_mismatch", PIN, {"is_image_or_video": "video"}, [f'{{"is_image_or_video": "{STORY_TYPE}"}}'] * 2),
+        ("download_mismatch", PIN, {"downloaded": 1}, ['{"downloaded": 0}'] * 2),
+        ("placeholder_mismatch", PIN, {"title": "a"}, ['{"title": "No Title Data Available"}'] * 2),
+        ("location_mismatch", PIN, {}, ['{"save_location": "Local save in /data/elsewhere"}'] * 2),
+        ("in_the_future", USER, {}, ['{"date_joined": "2099-01-01T00:00:00"}'] * 2),
+        ("not_a_number", GEO, {"country": "Peru"}, ['{"country": NaN}'] * 2),
+        ("duplicate_key", USER, {"ind": 1, "age": 2}, ['{"ind": 1, "age": 2, "ind": 1}'] * 2),
         ("misrouted", GEO, {"ind": 1}, ['{"ind": 1}'] * 2),
     ],
 )  # fmt: skip

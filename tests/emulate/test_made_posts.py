@@ -7,12 +7,14 @@ import json
 import re
 from collections import Counter, defaultdict
 from itertools import islice
+from statistics import median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinlake.emulate.countries import COUNTRIES
+from pinlake import start
+from pinlake.emulate.countries import COUNTRIES, PLACES
 from pinlake.emulate.rows import Post, made_posts
 from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, STORY_TYPE, TOPICS
 
@@ -48,7 +50,7 @@ def digits(time: str) -> str:
 def test_same_seed_same_posts_on_every_machine() -> None:
     text = json.dumps(list(made_posts(1_000, seed=42)))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    assert digest == "60b7d6478134be71a91a7a21ec1607a3adb8f628cde4e7379ba9fbff27285b8a"
+    assert digest == "4d0bd10bfc5d8e40153aff55810d9cdfcd3e09c5e8f599d8f5b4d8a5c31599fb"
 
 
 def test_another_seed_gives_other_posts() -> None:
@@ -82,12 +84,15 @@ def test_each_category_is_one_range_of_ids(posts: list[Post]) -> None:
     seen = [post.pin["category"] for post in posts]
     changes = [category for category, before in zip(seen, [None, *seen], strict=False) if category != before]
     assert tuple(changes) == CATEGORIES
-    assert all(abs(seen.count(category) - POSTS / 13) <= 1 for category in CATEGORIES)
+    # As many of each as were published, of 316: most tattoos, fewest quotes.
+    published = {"tattoos": 31, "christmas": 29, "home-decor": 28, "beauty": 21, "education": 17, "quotes": 16}
+    for category, number in published.items():
+        assert seen.count(category) / POSTS == pytest.approx(number / 316, abs=0.0002)
 
 
 @pytest.mark.parametrize(
     ("pattern", "expected", "tolerance"),
-    [(r"\d+k", 0.728, 0.04), (r"\d+", 0.177, 0.04), (r"\d+M", 0.082, 0.03), (NO_USER, 0.013, 0.005)],
+    [(r"[1-9]\d*k", 0.728, 0.04), (r"\d{1,3}", 0.177, 0.04), (r"[1-9]\d*M", 0.082, 0.03), (NO_USER, 0.013, 0.005)],
 )
 def test_follower_counts(posts: list[Post], pattern: str, expected: float, tolerance: float) -> None:
     found = share([bool(re.fullmatch(pattern, post.pin["follower_count"])) for post in posts])
@@ -190,6 +195,75 @@ def test_all_spellings_of_time_stamps(posts: list[Post]) -> None:
         spellings = [spelling(time) for time in times]
         assert share([found == "T" for found in spellings]) == pytest.approx(0.6, abs=0.04)
         assert share([found == "blank" for found in spellings]) == pytest.approx(0.2, abs=0.04)
+
+
+def test_posts_grow_over_the_years_and_are_most_in_december(posts: list[Post]) -> None:
+    years = Counter(digits(post.geo["timestamp"])[:4] for post in posts)
+    whole = [years[year] for year in ("2018", "2019", "2020", "2021")]
+    assert whole == sorted(whole)
+    assert 1.3 < whole[-1] / whole[0] < 2
+    months = Counter(digits(post.geo["timestamp"])[4:6] for post in posts)
+    assert months.most_common(1)[0][0] == "12"
+    assert 2 < months["12"] / months["02"] < 3.5
+
+
+def test_categories_have_their_seasons_and_years(posts: list[Post]) -> None:
+    months, years = defaultdict(Counter), defaultdict(Counter)
+    for post in posts:
+        time = digits(post.geo["timestamp"])
+        months[post.pin["category"]][time[4:6]] += 1
+        years[time[:4]][post.pin["category"]] += 1
+    ends = [months["christmas"][month] for month in ("10", "11", "12")]
+    assert sum(ends) / months["christmas"].total() > 0.6
+    assert sum(months["travel"][month] for month in ("05", "06", "07", "08")) / months["travel"].total() > 0.4
+    tops = {year: found.most_common(1)[0][0] for year, found in years.items()}
+    assert tops == {
+        **{"2017": "christmas", "2018": "tattoos", "2019": "tattoos"},
+        **{"2020": "home-decor", "2021": "finance", "2022": "finance"},
+    }
+
+
+def test_the_most_posted_category_of_a_country_is_no_matter_of_two_posts() -> None:
+    """With as many posts as the notebooks have."""
+    counts = Counter((post.geo["country"], post.pin["category"]) for post in made_posts(start.POSTS, seed=0))
+    tops: dict[str, int] = {}
+    for (country, _), number in counts.items():
+        tops[country] = max(number, tops.get(country, 0))
+    highest = sorted(tops.values(), reverse=True)
+    assert highest[0] > 20
+    assert highest[9] >= 5
+
+
+def test_age_groups_differ_in_what_they_post(posts: list[Post]) -> None:
+    young, old = (
+        Counter(post.pin["category"] for post in posts if low <= post.user["age"] <= high)
+        for low, high in ((18, 24), (51, 60))
+    )
+    assert young.most_common(1)[0][0] == "tattoos"
+    assert old.most_common(1)[0][0] in ("finance", "event-planning", "vehicles")
+
+
+def test_the_young_and_those_who_joined_early_have_more_followers(posts: list[Post]) -> None:
+    """As in the published medians: 59,500 and 9,000 by age, 69,000 and 5,500 by year."""
+    scales = {"k": 1_000, "M": 1_000_000}
+    by_age, by_year = defaultdict(list), defaultdict(list)
+    for pin, _, user in posts:
+        if (text := pin["follower_count"]) != NO_USER:
+            number = int(text.rstrip("kM")) * scales.get(text[-1], 1)
+            by_age[user["age"] < 25, user["age"] > 50].append(number)
+            by_year[user["date_joined"][:4]].append(number)
+    assert 45_000 < median(by_age[True, False]) < 75_000
+    assert 7_000 < median(by_age[False, True]) < 18_000
+    medians = [median(by_year[year]) for year in ("2015", "2016", "2017")]
+    assert medians == sorted(medians, reverse=True)
+    assert medians[0] / medians[2] > 2
+
+
+def test_users_are_in_or_about_their_country(posts: list[Post]) -> None:
+    for _, geo, _ in posts:
+        latitude, longitude, reach = PLACES[geo["country"]]
+        assert abs(geo["latitude"] - latitude) <= reach + 0.25
+        assert (geo["longitude"] - longitude + 180) % 360 - 180 == pytest.approx(0, abs=2 * reach + 0.501)
 
 
 def test_ages_positions_and_countries(posts: list[Post]) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from pinlake import pipeline
-from pinlake.errors import SourceError
+from pinlake.errors import SourceError, UsageError
+from pinlake.ingest import listing
 from pinlake.ingest.bronze import ingest
 from pinlake.ingest.reader import Sized, group
 from pinlake.lake.accounting import account
 from pinlake.lake.lake import Lake
 from pinlake.lake.state import LakeState, read_state
-from pinlake.objects import ObjectName
+from pinlake.objects import USUAL, Layout, ObjectName
 from pinlake.store.base import Content
 from pinlake.store.folder import FolderStore
 from tests.conftest import write_dump_files
@@ -40,10 +44,18 @@ class Dump:
     def path(self, offset: int) -> Path:
         return self.folder / f"topics/t0.pin/partition=0/t0.pin+0+{offset:010}.json"
 
-    def read(self, audit: bool = False) -> int:
+    def read(self, audit: bool = False, layout: Layout = USUAL) -> int:
         """How many objects were read."""
-        found = ingest(self.lake, FolderStore(self.folder), None, pipeline.new_run(), read_state(self.lake), audit)
+        store = listing.Dump(FolderStore(self.folder), layout)
+        found = ingest(self.lake, store, None, pipeline.new_run(), read_state(self.lake), audit)
         return sum(len(topic.objects) for topic in found)
+
+    def add(self, path: str, content: str = '{"index":1}') -> Path:
+        """A file in the folder of the topic."""
+        file = self.folder / "topics/t0.pin" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+        return file
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         return sorted(tuple(row) for row in self.lake.read(table).select(*columns).collect())
@@ -146,13 +158,11 @@ class Locked(FolderStore):
 def test_where_nothing_may_be_read_nothing_is_taken_in(dump: Dump) -> None:
     """Else it would all count as read, and be left out when the right is granted."""
     dump.write(**{f"p0_{number}": f'{{"index":{number}}}' for number in range(9)})
-    with pytest.raises(
-        SourceError, match=r"no object of .* 5 that were tried: .*\+0000000008.json is forbidden; .*s3:Get"
-    ):
-        ingest(dump.lake, Locked(dump.folder, first_open=9), None, pipeline.new_run(), LakeState())
+    with pytest.raises(SourceError, match=r"can open no object of .* 9 that were tried: .*is forbidden; .*s3:Get"):
+        ingest(dump.lake, listing.Dump(Locked(dump.folder, first_open=9)), None, pipeline.new_run(), LakeState())
     assert dump.rows("bronze", "offset") == []
     # Some that may not are recorded, and stop nothing.
-    ingest(dump.lake, Locked(dump.folder, first_open=3), None, pipeline.new_run(), LakeState())
+    ingest(dump.lake, listing.Dump(Locked(dump.folder, first_open=3)), None, pipeline.new_run(), LakeState())
     assert dump.lake.read("bronze").where("problem IS NOT NULL").count() == 3
     assert len(dump.rows("bronze", "offset")) == 9
 
@@ -160,10 +170,66 @@ def test_where_nothing_may_be_read_nothing_is_taken_in(dump: Dump) -> None:
 def test_a_partition_that_may_be_read_is_taken_in_beside_those_that_may_not(dump: Dump) -> None:
     """The few objects that are tried first may all be of the others."""
     dump.write(**{f"p{partition}_{n}": '{"index":1}' for partition in (0, 2) for n in range(7)}, p1_0='{"index":2}')
-    ingest(
-        dump.lake, Locked(dump.folder, first_open=9, open_to_all="partition=1"), None, pipeline.new_run(), LakeState()
-    )
+    store = listing.Dump(Locked(dump.folder, first_open=9, open_to_all="partition=1"))
+    ingest(dump.lake, store, None, pipeline.new_run(), LakeState())
     assert dump.lake.read("bronze").where("problem IS NULL").select("partition").collect() == [(1,)]
+
+
+class ClosedToWorkers(FolderStore):
+    """A folder that this process can read and Spark's workers can't, as a mount that they haven't got."""
+
+    def __init__(self, folder: Path, but: str = "") -> None:
+        super().__init__(folder)
+        self.driver, self.but = os.getpid(), but
+
+    def read(self, key: str) -> Content:
+        if os.getpid() != self.driver and not (self.but and self.but in key):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        return super().read(key)
+
+
+def test_one_object_that_nobody_can_open_is_no_success_either(dump: Dump) -> None:
+    dump.write(p0_0='{"index":0}')
+    with pytest.raises(SourceError, match=r"workers can open no object of .* 1 that .*is forbidden"):
+        ingest(dump.lake, listing.Dump(Locked(dump.folder, first_open=9)), None, pipeline.new_run(), LakeState())
+    assert dump.rows("bronze", "offset") == []
+    # It doesn't count as read: what is mended is taken in.
+    ingest(dump.lake, listing.Dump(FolderStore(dump.folder)), None, pipeline.new_run(), LakeState())
+    assert dump.rows("bronze", "offset") == [(0,)]
+
+
+READ = ("topic", "partition", "offset", "position", "path", "object_records", "size", "modified", "text", "problem")
+
+
+@pytest.mark.slow
+def test_what_only_workers_cant_open_is_read_by_sparks_own_source(
+    dump: Dump, spark: SparkSession, tmp_path: Path
+) -> None:
+    """The rows are those of the packing reader, sizes and times among them."""
+    dump.write(p0_0='{"index":0}', p0_1='[{"index":1},{"index":2}]', p1_0="", p2_0="{")
+    dump.add("year=2026/a [b] 100%{c}/t0.pin+3+0000000000.json")
+    told: list[str] = []
+    run = pipeline.new_run(lambda stage, message: told.append(message))
+    ingest(dump.lake, listing.Dump(ClosedToWorkers(dump.folder)), None, run, LakeState())
+    assert [line for line in told if "its own file source reads them" in line] != []
+    other = Dump(dump.folder, Lake(spark, f"t_{uuid4().hex[:12]}", root=tmp_path / "other"))
+    assert other.read() == 5
+    key = F.struct(*[F.coalesce(F.col(column).cast("string"), F.lit("-")) for column in READ])
+    found, wanted = (sorted(row[0] for row in each.lake.read("bronze").select(key).collect()) for each in (dump, other))
+    assert found == wanted
+    # An audit finds nothing changed, though Spark's own times are shorter.
+    assert dump.read(audit=True) == 0
+
+
+def test_a_group_that_workers_cant_open_stops_nothing_where_they_open_another(
+    dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinlake.ingest.bronze.group", partial(group, group_objects=2))
+    dump.write(**{f"p0_{number}": f'{{"index":{number}}}' for number in range(6)})
+    store = listing.Dump(ClosedToWorkers(dump.folder, but="0000000003"))
+    ingest(dump.lake, store, None, pipeline.new_run(), LakeState())
+    assert dump.lake.read("bronze").where("problem IS NULL").select("offset").collect() == [(3,)]
+    assert dump.lake.read("bronze").count() == 6
 
 
 def test_objects_are_grouped_by_bytes_and_by_number() -> None:
@@ -171,8 +237,101 @@ def test_objects_are_grouped_by_bytes_and_by_number() -> None:
         return [[name.offset for name in names] for names in groups]
 
     def sized(*sizes: int) -> list[Sized]:
-        return [Sized(ObjectName("t", "pin", 0, offset), size) for offset, size in enumerate(sizes)]
+        return [Sized(ObjectName.new("t", "pin", 0, offset), size) for offset, size in enumerate(sizes)]
 
     assert offsets(group(sized(4, 6, 1, 20, 1), group_bytes=10)) == [[0, 1], [2], [3], [4]]
     assert offsets(group(sized(0, 0, 0, 0, 0), group_objects=2)) == [[0, 1], [2, 3], [4]]
     assert group([]) == []
+
+
+def test_the_folders_below_a_topic_may_be_anything(dump: Dump) -> None:
+    write_dump_files(dump.folder, {})
+    for hour, offset in (("hour=14", 0), ("hour=15", 1)):
+        dump.add(f"year=2026/month=03/{hour}/t0.pin+0+{offset:010d}.json")
+    dump.add("country=Peru/t0.pin+1+0000000000.json")
+    dump.add("t0.pin+2+0.bin")
+    dump.add("partition=3/deep/t0.pin+3+00000000000000000000.ndjson")
+    assert dump.read() == 5
+    assert dump.rows("bronze", "partition", "offset") == [(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)]
+    assert dump.read() == 0
+    # Late by its folder, and new by its name.
+    dump.add("year=2026/month=03/hour=14/t0.pin+0+0000000002.json")
+    assert dump.read() == 1
+    assert account(dump.lake).missing == []
+
+
+def test_names_of_a_kind_that_is_no_object_are_reported_once(dump: Dump) -> None:
+    dump.write(p0_0='{"index":1}', p0_1='{"index":2}')
+    for offset in range(2):
+        dump.add(f"partition=0/t0.pin+0+{offset:010d}.keys.json")
+        dump.add(f"partition=0/t0.pin+0+{offset:010d}.avro")
+        dump.add(f"_temporary/{offset}.json")
+    assert dump.read() == 2
+    pin = "topics/t0.pin"
+    first = f"{pin}/partition=0/t0.pin+0+0000000000"
+    reported = dump.rows("object_report", "topic", "path", "kind")
+    assert reported == [
+        ("pin", f"{pin}/_temporary", "hidden file"),
+        ("pin", f"{first}.avro", "foreign format"),
+        ("pin", f"{first}.keys.json", "foreign file"),
+    ]
+    dump.add("partition=0/another.keys.json")
+    dump.read()
+    assert dump.rows("object_report", "topic", "path", "kind") == reported
+    assert any("JsonFormat" in message for (message,) in dump.rows("object_report", "message"))
+
+
+def test_files_of_which_none_is_an_object_are_no_empty_success(dump: Dump) -> None:
+    write_dump_files(dump.folder, {})
+    dump.add("partition=0/t0.pin-0-0000000000.json")
+    dump.add("partition=0/t0.pin-0-0000000001.json")
+    told = r"holds 2 files.*the first is topics/t0\.pin/partition=0/t0\.pin-0-0000000000\.json.*\.ndjson.*--file-delim"
+    with pytest.raises(SourceError, match=told):
+        dump.read()
+    dump.add("partition=0/t0.pin+0+0000000000.json")
+    assert dump.read() == 1
+
+
+def test_an_object_that_came_again_longer_fills_the_hole_after_it(dump: Dump) -> None:
+    dump.write(p0_0='{"index":0}\n{"index":1}', p0_2='{"index":2}')
+    assert dump.read() == 2
+    dump.path(2).write_text('{"index":2}\n{"index":3}\n{"index":4}')
+    # Without a hole nothing is looked at again.
+    assert dump.read() == 0
+    dump.write(p0_5='{"index":5}')
+    assert dump.read() == 2
+    assert account(dump.lake).missing == []
+    assert dump.rows("object_report", "path", "kind") == [
+        ("topics/t0.pin/partition=0/t0.pin+0+0000000002.json", "changed")
+    ]
+    assert dump.read() == 0
+
+
+@pytest.mark.slow
+def test_an_object_before_a_known_hole_is_looked_at_again(dump: Dump) -> None:
+    dump.write(p0_0='{"index":0}', p0_2='{"index":2}')
+    assert (dump.read(), dump.read()) == (2, 0)
+    dump.path(0).write_text('{"index":0}\n{"index":1}')
+    assert dump.read() == 1
+    assert account(dump.lake).missing == []
+    # By another delimiter its name is none: what is known of it stays, and what is new is read.
+    dump.path(2).write_text('{"index":2}\n{"index":3}')
+    dump.add("t0.pin-0-5.json")
+    assert dump.read(layout=Layout(delimiter="-")) == 1
+
+
+@pytest.mark.slow
+def test_an_accepted_hole_neither_counts_nor_slows_a_listing(dump: Dump) -> None:
+    dump.write(p0_1='{"index":1}', p0_5='{"index":5}')
+    dump.read()
+    run = pipeline.new_run()
+    accepted = pipeline.run_accept(dump.lake, run, pipeline.Offsets("pin", first=0, last=3), "compacted", "somebody")
+    assert accepted == [("pin", 0, 0, 0), ("pin", 0, 2, 3)]
+    progress = read_state(dump.lake).progress["pin"]
+    assert (progress.missing, progress.accepted, progress.first_new(0)) == ([("pin", 0, 4, 4)], accepted, 4)
+    assert account(dump.lake).missing == [("pin", 0, 4, 4)]
+    with pytest.raises(UsageError, match="no missing offsets there"):
+        pipeline.run_accept(dump.lake, run, pipeline.Offsets("geo"), "compacted", "somebody")
+    # What comes in spite of it is read.
+    dump.write(p0_3='{"index":3}')
+    assert dump.read() == 1

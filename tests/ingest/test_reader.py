@@ -9,8 +9,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.errors import SourceError
+from pinlake.ingest.listing import Dump
 from pinlake.ingest.reader import read_objects, told_by_worker
-from pinlake.objects import object_name
+from pinlake.objects import USUAL
 from pinlake.store.base import Content
 from pinlake.store.folder import FolderStore
 from tests.conftest import DumpWriter
@@ -21,8 +22,8 @@ def test_a_dump_is_found_from_where_it_was_named_wherever_the_workers_are(
 ) -> None:
     write_dump(tmp_path / "dump", {"pin": {"0/0": '{"index":1}'}})
     monkeypatch.chdir(tmp_path)
-    name = object_name("topics/t0.pin/partition=0/t0.pin+0+0000000000.json")
-    rows = read_objects(spark, FolderStore("dump"), [[name]]).collect()
+    name = USUAL.object_name("topics/t0.pin/partition=0/t0.pin+0+0000000000.json")
+    rows = read_objects(spark, Dump(FolderStore("dump")), [[name]]).collect()
     assert [(row["text"], row["problem"]) for row in rows] == [('{"index":1}', None)]
 
 
@@ -31,9 +32,9 @@ def test_what_no_worker_can_read_is_told_in_the_workers_words(spark: SparkSessio
         def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
             raise SourceError(f"bucket s3://landing can't give {keys[0]} (AccessDenied): get access")
 
-    name = object_name("topics/t0.pin/partition=0/t0.pin+0+0000000000.json")
+    name = USUAL.object_name("topics/t0.pin/partition=0/t0.pin+0+0000000000.json")
     with pytest.raises(Exception, match="SourceError") as raised:
-        read_objects(spark, Closed("dump"), [[name]]).collect()
+        read_objects(spark, Dump(Closed("dump")), [[name]]).collect()
     told = told_by_worker(raised.value)
     assert isinstance(told, SourceError)
     assert str(told) == f"bucket s3://landing can't give {name.key} (AccessDenied): get access"

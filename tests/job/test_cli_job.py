@@ -49,6 +49,15 @@ def test_a_failing_run_for_machines(tmp_path: Path) -> None:
     assert "AssertionError: as asked" in ran.stderr
 
 
+def test_parameters_of_somebody_elses_are_told_once_and_let_be(tmp_path: Path) -> None:
+    ran = job("run", "--param", "run_date=2026-11-27", "--param", "cost_centre=7", "--format", "json")
+    assert ran.exit_code == 0
+    (line,) = [line for line in ran.stderr.splitlines() if "run_date" in line]
+    assert "no parameter of small, and let be: cost_centre, run_date; its parameters are fail, lake" in line
+    given = {"cost_centre": "7", "fail": "", "lake": str(tmp_path / "lake"), "run_date": "2026-11-27"}
+    assert json.loads(ran.stdout)["parameters"] == given
+
+
 def test_the_list_of_jobs() -> None:
     listed = job("list", "--format", "json")
     (found,) = json.loads(listed.stdout)
@@ -60,7 +69,7 @@ def test_the_list_of_jobs() -> None:
     ("words", "told"),
     [
         (("run", "smal"), "no job is called 'smal', did you mean small?"),
-        (("run", "--param", "fial=1"), "job 'small' has no parameter 'fial'; its parameters are fail, lake"),
+        (("run", "--param", "fial=1"), "job 'small' has no parameter 'fial', did you mean fail? The job's "),
         (("run", "--param", "fail"), "--param fail: can't be read; give --param NAME=VALUE"),
         (("run", "--source", "x"), "job 'small' has no use for --source; its parameters are fail, lake"),
         (("run", "--target", "prod"), "no target is called 'prod'; the bundle's targets are none"),

@@ -113,6 +113,7 @@ def test_an_input_without_the_key() -> None:
 def test_job_parameters_are_defaults_under_what_is_given() -> None:
     job = {"parameters": [{"name": "a", "default": "{{job.start_time.iso_date}}"}, {"name": "b", "default": "2"}]}
     assert job_parameters(job, {"b": "given"}, CONTEXT) == {"a": "2024-03-09", "b": "given"}
+    assert job_parameters(job, {"run_date": "x"}, CONTEXT) == {"a": "2024-03-09", "b": "2", "run_date": "x"}
     with pytest.raises(BundleError, match="job 'j' has no parameter 'c'; its parameters are a, b"):
         check_names("j", job, {"c": "x"})
 

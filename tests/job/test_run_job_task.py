@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pinlake.job.check import check_job, jobs_reached, parameters_taken
+from pinlake.job.check import check_job, jobs_reached, others_given, parameters_taken
 from pinlake.job.errors import BundleError
 from pinlake.job.graph import State
 from pinlake.job.result import JobResult
@@ -171,3 +171,21 @@ def test_maintenance_runs_the_pipeline_with_an_audit_here_too() -> None:
     check_job(here, "maintenance")
     assert jobs_reached(here, "maintenance") == ["maintenance", "pipeline"]
     assert {"source", "lake"} <= parameters_taken(here, "maintenance")
+
+
+def test_what_each_task_is_given_is_no_parameter_of_the_job() -> None:
+    here = bundle("dev")
+    told = "job 'pipeline' has no parameter 'source': its tasks have it, each its own; leave it out. The job's"
+    with pytest.raises(BundleError, match=told):
+        others_given(here, "pipeline", ["source"])
+    with pytest.raises(BundleError, match="job 'maintenance' has no parameter 'audit': its tasks have it"):
+        others_given(here, "maintenance", ["audit"])
+    assert others_given(here, "pipeline", ["run_date", "audit"]) == ["run_date"]
+
+
+def test_what_is_passed_for_somebody_else_reaches_the_jobs_own_notebooks(run: Any) -> None:
+    tasks = [notebook_task("show"), job_task("starts", "inner")]
+    inner = {"tasks": [notebook_task("show")], "parameters": parameters(own="-")}
+    result = run(tasks, {"show": SHOW}, others={"inner": inner}, given={"run_date": "x"})
+    assert json.loads(result.task("show").said)[1] == {"run_date": "x"}
+    assert json.loads(result.task("starts").job.task("show").said)[1] == {"own": "-"}

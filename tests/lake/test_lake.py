@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -32,9 +33,10 @@ def drift_rows(spark, *fields: str):
 
 
 def one_answer(lake: Lake):
-    schema = ", ".join(f"{column.name} {column.type}" for column in TABLES["answers"].columns)
     row = {"answer": "users_joined_by_year", "join_year": 2020, "number_users_joined": 3}
-    return lake.spark.createDataFrame([tuple(row.get(name) for name in TABLES["answers"].column_names)], schema)
+    return lake.spark.createDataFrame(
+        [tuple(row.get(name) for name in TABLES["answers"].column_names)], TABLES["answers"].schema
+    )
 
 
 def test_a_table_is_made_with_its_comments_and_an_append_counts_once(lake: Lake) -> None:
@@ -109,15 +111,22 @@ def test_a_broken_table_is_named_and_left_alone(lake: Lake) -> None:
     assert [path.name for path in (lake.root / "drift").iterdir()] == ["mine.txt"]
 
 
-def test_a_table_whose_maker_was_killed_before_its_first_commit_is_made_again(lake: Lake) -> None:
+def test_a_table_whose_maker_was_killed_before_its_first_commit_is_made_again(
+    lake: Lake, caplog: pytest.LogCaptureFixture
+) -> None:
     assert lake.root is not None
-    for table in ("drift", "answers"):
-        (lake.root / table / "_delta_log" / "_staged_commits").mkdir(parents=True)
-        (lake.root / table / "part-0.snappy.parquet").write_bytes(b"PAR1")
-        assert not lake.exists(table)
-    lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
-    lake.replace("answers", one_answer(lake))
+    (lake.root / "drift" / "_delta_log" / "_staged_commits").mkdir(parents=True)
+    (lake.root / "drift" / "part-0.snappy.parquet").write_bytes(b"PAR1")
+    # Of a large first write the files come long before the log; another process may look meanwhile.
+    (lake.root / "answers" / "answer=users_joined_by_year").mkdir(parents=True)
+    (lake.root / "answers" / ".part-0.snappy.parquet.crc").write_bytes(b"")
+    assert not lake.exists("drift")
+    assert lake.read("answers").count() == 0
+    with caplog.at_level("WARNING", "pinlake"):
+        lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
+        lake.replace("answers", one_answer(lake))
     assert (lake.read("drift").count(), lake.read("users_joined_by_year").count()) == (1, 1)
+    assert "answers holds files and no commit of a table: moved to .left-over/answers-" in caplog.text
     kept = [path.name.rpartition("-")[0] for path in (lake.root / LEFT_OVER).iterdir()]
     assert sorted(kept) == ["answers", "drift"]
 
@@ -223,6 +232,8 @@ def test_a_folder_with_something_else_is_no_lake(tmp_path: Path) -> None:
     check_folder(tmp_path)
     with pytest.raises(LakeError, match="is a file; give a folder"):
         check_folder(tmp_path / "thesis.doc")
+    with pytest.raises(LakeError, match=r"lake .*/\\xff has a path that is not UTF-8"):
+        check_folder(tmp_path / os.fsdecode(b"\xff"))
     with pytest.raises(LakeError, match=r"can't be made: .*thesis\.doc is a file"):
         check_folder(tmp_path / "thesis.doc" / "lake")
 

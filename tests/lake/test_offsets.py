@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinlake.lake.offsets import Hole, progress
+from pinlake.lake.offsets import Hole, KnownObject, progress
 from pinlake.objects import ObjectName
 
 BRONZE = (
@@ -11,7 +11,9 @@ BRONZE = (
 
 
 def bronze(spark, rows):
-    return spark.createDataFrame(rows, BRONZE).selectExpr("*", "1L AS batch", "'t0' AS topic_id")
+    return spark.createDataFrame(rows, BRONZE).selectExpr(
+        "*", "1L AS batch", "'t0' AS topic_id", "10L AS size", "timestamp_micros(7) AS modified"
+    )
 
 
 def test_the_highest_start_and_the_holes_of_each_partition(spark):
@@ -33,6 +35,8 @@ def test_the_highest_start_and_the_holes_of_each_partition(spark):
     found = progress(bronze(spark, [(*row, "topics/an/object") for row in rows]))
     assert found["pin"].highest == {0: 3, 1: 19}
     assert found["pin"].missing == [Hole("pin", 1, 0, 9), Hole("pin", 1, 15, 18)]
+    assert found["pin"].last == dict.fromkeys((0, 1), KnownObject("topics/an/object", 10, 7))
+    assert found["pin"].before_holes == [KnownObject("topics/an/object", 10, 7)]
     assert [hole.size for hole in found["pin"].missing] == [10, 4]
     assert (found["geo"].highest, found["geo"].missing) == ({0: 2}, [])
     inside = [(p, o) for p in (0, 1, 2) for o in range(22) if found["pin"].in_hole(p, o)]
@@ -54,5 +58,6 @@ def test_a_partition_that_a_stream_went_on_with(spark):
     pin = found["pin"]
     assert (pin.ends, pin.streamed) == ({0: 13, 1: 5}, {0})
     assert found["geo"].missing == []
-    names = [ObjectName("t0", "pin", partition, offset) for partition in (0, 1) for offset in (0, 5, 11, 20)]
+    names = [ObjectName.new("t0", "pin", partition, offset) for partition in (0, 1) for offset in (0, 5, 11, 20)]
+    assert (list(pin.last), found["geo"].last) == ([1], {})
     assert pin.straddling(names) == {names[2]}

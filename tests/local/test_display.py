@@ -19,11 +19,12 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def head(name: str, side: str) -> str:
-    return f'<th style="text-align: {side}">{name}</th>'
+    return cell(name, side).replace("td", "th")
 
 
 def cell(text: str, side: str) -> str:
-    return f'<td style="text-align: {side}">{text}</td>'
+    one_line = "; white-space: nowrap" if side == "right" else ""
+    return f'<td style="text-align: {side}{one_line}">{text}</td>'
 
 
 def test_a_frame_is_an_html_table_and_text(spark: SparkSession, shown: list[Any]) -> None:
@@ -46,6 +47,16 @@ def test_numbers_are_written_as_people_read_them(spark: SparkSession, shown: lis
     )
     for text in ("2015", "161,000", "0.3%", "<i>null</i>", "0.0%"):
         assert cell(text, "right") in shown[0]["text/html"]
+
+
+def test_times_stay_in_one_line(spark: SparkSession, shown: list[Any]) -> None:
+    module.display(spark.sql("SELECT '2026-11-24T12:05:01Z' AS at, 'at noon' AS text"))
+    html = shown[0]["text/html"]
+    assert cell('<span style="white-space: nowrap">2026-11-24T12:05:01Z</span>', "left") in html
+    assert cell("at noon", "left") in html
+    module.display(spark.sql("SELECT 'from 2019:02:21 01:32:50 on' AS text"))
+    text = 'from <span style="white-space: nowrap">2019:02:21 01:32:50</span> on'
+    assert cell(text, "left") in shown[1]["text/html"]
 
 
 def test_a_view_of_the_first_rows_says_how_many_there_are(spark: SparkSession, shown: list[Any]) -> None:

@@ -13,9 +13,11 @@ import pytest
 from pinlake.errors import MachineError, UsageError
 from pinlake.job.notebook_file import read_notebook
 from pinlake.report import notebooks
+from pinlake.report.notebook_outputs import MADE_UP
 from pinlake.report.notebooks import PACKAGE, _in_order, made_from, main, make, stale
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
+KEPT = Path(__file__).parents[2] / "docs" / "notebooks"
 
 
 def written(path: Path, *sources: str) -> Path:
@@ -83,37 +85,43 @@ def test_a_notebook_that_was_never_run_is_stale_and_the_check_runs_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(tmp_path / "a.ipynb", "1 / 0")
-    assert stale(tmp_path) == ["a.ipynb"]
-    assert main([str(tmp_path), "--check"]) == 1
+    assert stale(tmp_path, tmp_path / "kept") == ["a.ipynb"]
+    assert main([str(tmp_path), str(tmp_path / "kept"), "--check"]) == 1
     assert capsys.readouterr().err == "stale: a.ipynb; run `make notebooks`\n"
 
 
 def test_a_folder_without_notebooks_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path)]) == UsageError.exit_code
+    assert main([str(tmp_path), str(tmp_path / "kept")]) == UsageError.exit_code
     assert f"no notebooks in {tmp_path}" in capsys.readouterr().err
 
 
 def test_what_is_no_notebook_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_text("{}")
     with pytest.raises(UsageError, match=r"a\.ipynb can't be read as a notebook: "):
-        stale(tmp_path)
+        stale(tmp_path, tmp_path / "kept")
     (tmp_path / "a.ipynb").write_text("none")
     with pytest.raises(UsageError, match=r"a\.ipynb can't be read as a notebook: "):
-        stale(tmp_path)
+        stale(tmp_path, tmp_path / "kept")
 
 
 @pytest.mark.usefixtures("no_dump")
 def test_notebooks_share_a_kernel_and_nothing_else(tmp_path: Path) -> None:
     written(tmp_path / "a.ipynb", "x = 1\nprint('a: here')", "display(dbutils.widgets.get('confirm'))")
     written(tmp_path / "b.ipynb", "print('x' in dir(), 'dbutils' in dir())")
-    make(tmp_path)
-    first, second = read_notebook(tmp_path / "a.ipynb"), read_notebook(tmp_path / "b.ipynb")
-    assert first.cells[0].outputs[0].text == "a: here\n"
+    before = (tmp_path / "a.ipynb").read_bytes()
+    kept = tmp_path / "kept"
+    make(tmp_path, kept)
+    assert (tmp_path / "a.ipynb").read_bytes() == before
+    first, second = read_notebook(kept / "a.ipynb"), read_notebook(kept / "b.ipynb")
+    assert first.cells[0].outputs[0].data["text/plain"] == MADE_UP
+    assert first.cells[0].outputs[1].text == "a: here\n"
     assert first.cells[1].outputs[0].data["text/plain"] == "'pinlake'"
-    assert second.cells[0].outputs[0].text == "False True\n"
+    assert second.cells[0].outputs[1].text == "False True\n"
     assert [cell.execution_count for cell in first.cells] == [1, 2]
-    assert stale(tmp_path) == []
-    assert main([str(tmp_path), "--check"]) == 0
+    assert stale(tmp_path, kept) == []
+    assert main([str(tmp_path), str(kept), "--check"]) == 0
+    written(tmp_path / "b.ipynb", "print('another text')")
+    assert stale(tmp_path, kept) == ["b.ipynb"]
 
 
 @pytest.mark.usefixtures("no_dump")
@@ -122,9 +130,9 @@ def test_a_notebook_that_fails_is_named_and_not_stored(tmp_path: Path) -> None:
     path = written(tmp_path / "b.ipynb", "1 / 0")
     before = path.read_bytes()
     with pytest.raises(MachineError, match=r"b\.ipynb failed in cell 1 of 1: ZeroDivisionError"):
-        make(tmp_path)
+        make(tmp_path, tmp_path / "kept")
     assert path.read_bytes() == before
-    assert stale(tmp_path) == ["b.ipynb"]
+    assert stale(tmp_path, tmp_path / "kept") == ["b.ipynb"]
 
 
 @pytest.mark.usefixtures("no_dump")
@@ -136,7 +144,7 @@ def test_a_widget_with_nonsense_fails_with_the_remedy(tmp_path: Path, monkeypatc
         MachineError,
         match=r"30_ingest\.ipynb failed in cell 3 of 4: UsageError: widget audit holds 'perhaps'; give true or",
     ):
-        make(tmp_path)
+        make(tmp_path, tmp_path / "kept")
 
 
 @pytest.mark.slow
@@ -144,18 +152,18 @@ def test_a_widget_with_nonsense_fails_with_the_remedy(tmp_path: Path, monkeypatc
 def test_a_notebook_out_of_order_fails_with_the_remedy(tmp_path: Path) -> None:
     shutil.copy(FOLDER / "40_clean.ipynb", tmp_path)
     with pytest.raises(MachineError, match=r"LakeError: table bronze isn't there yet; .*ingest"):
-        make(tmp_path)
+        make(tmp_path, tmp_path / "kept")
 
 
 @pytest.mark.slow
 def test_running_them_all_gives_what_is_stored(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "notebooks")
-    make(tmp_path / "notebooks")
+    make(tmp_path / "notebooks", tmp_path / "kept")
     # The check shows the versions of Python and Spark, upkeep the sizes of files that have random names in them, and a
     # stream how old its batches are.
     others = ("10_check", "35_stream", "90_maintain")
     same = [path.name for path in notebooks.notebooks(FOLDER) if path.stem not in others]
-    assert [name for name in same if _shown(tmp_path / "notebooks" / name) != _shown(FOLDER / name)] == []
+    assert [name for name in same if _shown(tmp_path / "kept" / name) != _shown(KEPT / name)] == []
 
 
 def _shown(path: Path) -> list[Any]:

@@ -9,9 +9,10 @@ from typing import Any
 import nbformat
 import pytest
 
-from pinlake.lake.model import TABLES
-from pinlake.report.notebook_outputs import MOST_PLOTLY_BYTES, PLOTLY, first_rows, keep, plain
+from pinlake.lake.model import GOLD, TABLES
+from pinlake.report.notebook_outputs import MADE_UP, MOST_PLOTLY_BYTES, PLOTLY, first_rows, in_order, keep, plain
 from pinlake.report.plots import figure
+from pinlake.report.summary import _ODD
 
 SINCE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PLACES = {"/tmp/some-run/job": "work"}
@@ -27,7 +28,9 @@ def notebook(*outputs: dict[str, Any]) -> Any:
 def kept(*outputs: dict[str, Any]) -> Any:
     found = notebook(*outputs)
     keep(found, PLACES, SINCE)
-    return found.cells[0].outputs
+    note, *rest = found.cells[0].outputs
+    assert note.data["text/plain"] == MADE_UP
+    return rest
 
 
 def printed(text: str, name: str = "stdout") -> dict[str, Any]:
@@ -60,11 +63,11 @@ def test_what_differs_from_run_to_run_is_replaced(text: str, expected: str) -> N
 
 
 def test_a_long_table_keeps_its_first_rows_and_says_so() -> None:
-    found = first_rows(table(16))
-    assert found.count("<td>") == 15
-    assert found.endswith("</table>\n<p>kept in this file: the first 15 of 16 rows</p>")
-    view = table(16).replace("16 rows", "the first 16 of 3,000 rows")
-    assert first_rows(view).endswith("</table>\n<p>kept in this file: the first 15 of 3,000 rows</p>")
+    found = first_rows(table(26))
+    assert found.count("<td>") == 25
+    assert found.endswith("</table>\n<p>kept in this file: the first 25 of 26 rows</p>")
+    view = table(26).replace("26 rows", "the first 16 of 3,000 rows")
+    assert first_rows(view).endswith("</table>\n<p>kept in this file: the first 25 of 3,000 rows</p>")
 
 
 def test_the_accounting_is_kept_as_a_whole() -> None:
@@ -72,7 +75,13 @@ def test_the_accounting_is_kept_as_a_whole() -> None:
     assert first_rows(table(counts)) == table(counts)
 
 
-@pytest.mark.parametrize("html", [table(15), table(0), "<b>no table</b>"])
+def test_the_report_is_kept_as_a_whole() -> None:
+    """Records and posts, the answers, what is odd in the accounting, drift and names."""
+    lines = 2 + len(GOLD) + len(_ODD) + 2
+    assert first_rows(table(lines)) == table(lines)
+
+
+@pytest.mark.parametrize("html", [table(25), table(0), "<b>no table</b>"])
 def test_what_is_short_stays_as_it_is(html: str) -> None:
     assert first_rows(html) == html
 
@@ -82,17 +91,31 @@ def test_a_table_is_kept_once_and_as_text_only_its_length() -> None:
     assert output.data == {"text/html": table(3), "text/plain": "3 rows"}
 
 
-def test_what_was_printed_is_one_piece_in_a_fixed_order_without_stderr() -> None:
-    found = kept(printed("clean: user\n"), printed("WARN\n", "stderr"), printed("clean: geo\n"))
-    assert [each.text for each in found] == ["clean: geo\nclean: user\n"]
+def test_what_was_printed_is_one_piece_without_stderr() -> None:
+    found = kept(printed("clean: user: b\n"), printed("WARN\n", "stderr"), printed("clean: geo: a\n"))
+    assert [each.text for each in found] == ["clean: geo: a\nclean: user: b\n"]
     assert [each.text for each in kept(printed("SELECT b\nFROM a\n"))] == ["SELECT b\nFROM a\n"]
+
+
+def test_lines_of_progress_come_as_things_happened_and_topics_in_a_fixed_order() -> None:
+    """Topics report from threads: which comes first is chance, and what is said of one topic is none."""
+    happened = [
+        *("ingest: user: 3 new objects", "ingest: pin: 2 new objects", "ingest: 5 objects in bronze"),
+        *("clean: user: 3 records, 1 to quarantine", "clean: pin: 2 records, 0 to quarantine"),
+        *("clean: pin: 2 records in silver_pin", "clean: user: 2 records in silver_user", "clean: silver_post made"),
+        *("stream: batch 10: 3 records", "stream: batch 9: 3 records"),
+    ]
+    other = [happened[n] for n in (1, 0, 2, 4, 5, 3, 6, 7, 8, 9)]
+    expected = [happened[n] for n in (1, 0, 2, 4, 5, 3, 6, 7, 8, 9)]
+    for lines in (happened, other):
+        assert in_order("".join(f"{line}\n" for line in lines)) == "".join(f"{line}\n" for line in expected)
 
 
 def test_counts_and_times_of_execution_go() -> None:
     found = notebook({**shown({"text/plain": "1"}), "output_type": "execute_result", "execution_count": 7})
     keep(found, PLACES, SINCE)
     cell = found.cells[0]
-    assert (cell.execution_count, cell.outputs[0].execution_count, cell.metadata) == (1, 1, {})
+    assert (cell.execution_count, cell.outputs[1].execution_count, cell.metadata) == (1, 1, {})
     nbformat.validate(found)
 
 

@@ -13,7 +13,8 @@ from matplotlib.image import imread
 
 from pinlake.errors import UsageError
 from pinlake.lake.model import GOLD
-from pinlake.report.plots import AGE_GROUPS, FIGURES, MOST, figure
+from pinlake.report import marks
+from pinlake.report.plots import AGE_GROUPS, FIGURES, MOST, figure, table
 from pinlake.report.static_picture import static_png
 from pinlake.topics import CATEGORIES
 
@@ -130,7 +131,38 @@ def test_many_countries_are_cut_and_the_title_says_so() -> None:
     found = figure("top_category_by_country", rows)
     assert len(found.data[0].y) == MOST
     assert found.data[0].y[0] == "c243"
-    assert "the 25 of 243 countries" in found.layout.title.text
+    assert "the 15 of 243 countries" in found.layout.title.text
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_table_has_the_rows_of_the_figure_in_its_order(name: str) -> None:
+    columns, found = table(name, ROWS[name][::-1])
+    drawn = figure(name, ROWS[name]).data
+    assert {len(row) for row in found} == {len(columns)}
+    if len(drawn) > 1:
+        assert [row[0] for row in found] == [each.name for each in drawn]
+    elif drawn[0].type == "heatmap":
+        assert [row[0] for row in found] == list(drawn[0].y)[::-1]
+        assert [[number or 0 for number in row[1:]] for row in found] == [list(line) for line in drawn[0].z][::-1]
+    else:
+        is_upright = columns[0].endswith("join_year") or columns[0] == "join_year"
+        names, numbers = (drawn[0].x, drawn[0].y) if is_upright else (drawn[0].y, drawn[0].x)
+        assert [(row[0], row[-1]) for row in found] == list(zip(names, numbers, strict=True))
+
+
+def test_a_table_is_cut_where_the_figure_is_and_names_every_category_that_ties() -> None:
+    rows = [{"country": f"c{n:03}", "category": name, "category_count": n} for n in range(1, 40) for name in "ab"]
+    columns, found = table("top_category_by_country", rows)
+    assert columns == ["country", "category", "category_count"]
+    assert (len(found), found[0]) == (MOST, ("c039", "a, b", 39))
+    assert list(figure("top_category_by_country", rows).data[0].y) == [row[0] for row in found]
+
+
+def test_a_field_becomes_a_table_with_a_column_for_each_year() -> None:
+    assert table("category_posts_by_year", ROWS["category_posts_by_year"]) == (
+        ["category", "2018", "2019"],
+        [("travel", 4, None), ("art", 2, 1)],
+    )
 
 
 def test_years_and_age_groups_are_in_their_order() -> None:
@@ -206,6 +238,28 @@ def test_names_of_any_script_are_drawn_without_a_warning(name: str, caplog: pyte
         warnings.simplefilter("error")
         static_png(figure(name, rows))
     assert caplog.text == ""
+
+
+def test_small_figures_are_put_together_and_drawn_as_one_picture() -> None:
+    small = [
+        marks.months("By month", [("2018-11", 3), ("2018-12", 5), ("2019-01", 4)]),
+        marks.places("Where", [(51.0, 1.0, 4), (-33.0, -71.0, 1)]),
+        figure("top_category_by_country", ROWS["top_category_by_country"]),
+        figure("users_joined_by_year", ROWS["users_joined_by_year"]),
+    ]
+    page = marks.panels("In one look", small)
+    assert [note.text for note in page.layout.annotations][:2] == ["<b>By month</b>", "<b>Where</b>"]
+    assert [trace.xaxis for trace in page.data] == ["x", "x2", "x3", "x4"]
+    assert (page.layout.xaxis.tickvals, page.layout.xaxis.ticktext) == (("2019-01",), ("2019",))
+    sizes = page.data[1].marker.size
+    assert sizes[0] > sizes[1]
+    pixels = imread(io.BytesIO(static_png(page)))
+    height, width = pixels.shape[:2]
+    quarters = [pixels[: height // 2], pixels[height // 2 :]]
+    for half in quarters:
+        for quarter in (half[:, : width // 2], half[:, width // 2 :]):
+            assert (quarter[:, :, :3].min(axis=2) < 0.9).mean() > 0.002
+    assert static_png(marks.panels("In one look", small)) == static_png(page)
 
 
 def test_names_with_tags_and_dollars_are_shown_as_they_are() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +18,14 @@ from nbformat import NotebookNode
 
 from pinlake import notebook as pinlake_notebook
 from pinlake.job.notebook_file import read_notebook
+from pinlake.job.yaml_file import read_yaml
 from pinlake.lake.model import GOLD, TABLES
-from pinlake.report.notebook_outputs import MOST_PLOTLY_BYTES, MOST_ROWS, PLOTLY
+from pinlake.report.notebook_outputs import MADE_UP, MOST_PLOTLY_BYTES, MOST_ROWS, PLOTLY
 from pinlake.report.notebooks import stale
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
+# Copies with outputs, of made-up posts; those in FOLDER are deployed.
+KEPT = Path(__file__).parents[2] / "docs" / "notebooks"
 JOB = {
     "10_check": "check",
     "20_connect_storage": "connect",
@@ -45,8 +51,22 @@ LOGIC = (
 )
 
 
+# What every notebook begins with, so that a person who opens it in a workspace has the code.
+START = """\
+import sys
+
+sys.path.append("../src")  # the code beside this notebook, where no wheel is installed
+
+from pinlake import notebook
+"""
+
+
 def opened(name: str) -> NotebookNode:
     return read_notebook(FOLDER / f"{name}.ipynb")
+
+
+def kept(name: str) -> NotebookNode:
+    return read_notebook(KEPT / f"{name}.ipynb")
 
 
 def code(notebook: NotebookNode) -> dict[str, str]:
@@ -57,15 +77,16 @@ def outputs(notebook: NotebookNode) -> list[NotebookNode]:
     return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
-def widgets_of(name: str) -> list[str]:
-    """The arguments of the call of `notebook.widgets`."""
+def step_of(name: str) -> str:
+    """The step in the call of `notebook.widgets`."""
     (call,) = [
         node
         for node in ast.walk(ast.parse(code(opened(name))["widgets"]))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "notebook.widgets"
     ]
-    assert ast.unparse(call.args[0]) == "dbutils"
-    return [ast.literal_eval(argument) for argument in call.args[1:]]
+    dbutils, step = call.args
+    assert ast.unparse(dbutils) == "dbutils"
+    return str(ast.literal_eval(step))
 
 
 def test_these_are_the_notebooks() -> None:
@@ -89,9 +110,26 @@ def test_the_kernel_of_make_lab_has_the_name_that_is_stored(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_text_about_widgets_says_how_they_are_filled_where_none_are_shown(name: str) -> None:
+def test_the_guide_alone_says_how_widgets_are_filled_where_none_are_shown(name: str) -> None:
     text = "\n".join(cell.source for cell in opened(name).cells if cell.cell_type == "markdown")
-    assert "widget" not in text or "dbutils.widgets.text(" in text
+    assert ("dbutils.widgets.text(" in text) is (name == "00_start_here")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_deployed_has_no_outputs(name: str) -> None:
+    """They would be somebody's numbers in a workspace that has its own."""
+    cells = [cell for cell in opened(name).cells if cell.cell_type == "code"]
+    assert [
+        (cell.id, cell.outputs, cell.execution_count) for cell in cells if cell.outputs or cell.execution_count
+    ] == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_first_output_that_is_kept_says_whose_numbers_they_are(name: str) -> None:
+    first = outputs(kept(name))[0]
+    assert first.data["text/plain"] == MADE_UP
+    assert "Made-up data" in first.data["text/markdown"]
+    assert sum(MADE_UP in str(output.get("data", {}).get("text/plain")) for output in outputs(kept(name))) == 1
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -121,6 +159,7 @@ def test_a_job_notebook_is_widgets_one_call_and_a_look(name: str) -> None:
     notebook = opened(name)
     assert [cell.id for cell in notebook.cells] == ["title", "widgets", "call", "look"]
     cells = code(notebook)
+    assert cells["widgets"] == f'{START}\nnotebook.widgets(dbutils, "{JOB[name]}")'
     assert cells["call"] == f"work = notebook.open(dbutils)\nresult = work.{JOB[name]}()"
     assert cells["look"] == "display(result)"
     assert callable(getattr(pinlake_notebook.Work, JOB[name]))
@@ -146,7 +185,7 @@ def test_it_imports_pinlake_and_pyspark_alone(name: str) -> None:
         [node.module or ""] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names] for node in imports
     ]
     modules = {module.split(".")[0] for modules in named for module in modules}
-    assert modules <= {"pinlake", "pyspark"}
+    assert modules <= {"pinlake", "pyspark", "sys"}
     assert "pinlake" in modules
 
 
@@ -155,9 +194,34 @@ def test_its_widgets_are_known(name: str) -> None:
     made: dict[str, str] = {}
     widgets = SimpleNamespace(text=lambda name, default, label: made.update({name: label}))
     dbutils: Any = SimpleNamespace(widgets=widgets)
-    pinlake_notebook.widgets(dbutils, *widgets_of(name))
-    assert list(made) == widgets_of(name)
-    assert {"lake", "catalog", "database"} <= made.keys() or name == "20_connect_storage"
+    pinlake_notebook.widgets(dbutils, step_of(name))
+    assert {"lake", "catalog", "database"} <= made.keys()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_code_is_found_beside_the_notebook_where_no_wheel_is_installed(name: str, tmp_path: Path) -> None:
+    """As the bundle lays them out in a workspace; Spark and most libraries are the runtime's."""
+    shutil.copytree(FOLDER, tmp_path / "notebooks")
+    shutil.copytree(FOLDER.parent / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    asked = (
+        "import sys, types\n"
+        f"sys.path = [path for path in sys.path if path != {str(FOLDER.parent / 'src')!r}]\n"
+        "sys.meta_path = [found for found in sys.meta_path if 'editable' not in repr(found)]\n"
+        # What the command line alone needs, and a runtime lacks.
+        "sys.modules.update(structlog=None, typer=None)\n"
+        "dbutils = types.SimpleNamespace(widgets=types.SimpleNamespace(text=lambda *given: None))\n"
+        f"{code(opened(name))['widgets'].partition('work = ')[0]}\n"
+        "import pinlake\nprint(pinlake.__file__)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", asked], cwd=tmp_path / "notebooks", capture_output=True, text=True, check=True
+    )
+    assert Path(ran.stdout.strip()).resolve().is_relative_to(tmp_path / "src")
+
+
+def test_the_bundle_puts_the_code_beside_the_notebooks() -> None:
+    bundle = read_yaml(FOLDER.parent / "databricks.yml")
+    assert {"notebooks", "src"} <= set(bundle["sync"]["paths"])
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -177,8 +241,21 @@ def test_notebooks_that_a_text_names_are_there(name: str) -> None:
 def test_the_exploration_shows_and_plots_all_ten_answers() -> None:
     cells = list(code(opened("01_explore")).values())
     for name in GOLD:
-        shown = f'display(plots.answer(work.lake, "{name}"))\ndisplay(views.look(work.lake, "{name}", rows=10))'
-        assert shown in cells
+        assert (
+            "\n".join(
+                (
+                    f'print(found.sentence("{name}"))',
+                    f'display(found.figure("{name}"))',
+                    f'display(found.table("{name}"))',
+                )
+            )
+            in cells
+        )
+
+
+def test_the_exploration_begins_with_one_look() -> None:
+    first = [cell.id for cell in opened("01_explore").cells if cell.cell_type == "code"][2]
+    assert first == "one-look"
 
 
 def test_the_guide_runs_every_stage_and_looks_at_what_it_made() -> None:
@@ -192,15 +269,15 @@ def test_the_guide_runs_every_stage_and_looks_at_what_it_made() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_outputs_are_those_of_todays_sources(name: str) -> None:
-    assert f"{name}.ipynb" not in stale(FOLDER), "run `make notebooks`"
+    assert f"{name}.ipynb" not in stale(FOLDER, KEPT), "run `make notebooks`"
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_cell_that_displays_shows_something_and_none_failed(name: str) -> None:
-    for cell in opened(name).cells:
+    for cell in kept(name).cells:
         if cell.cell_type == "code":
             assert [each for each in cell.outputs if each.output_type in ("error", "execute_result")] == []
-            shown = [each for each in cell.outputs if each.output_type == "display_data"]
+            shown = [each for each in cell.outputs if each.output_type == "display_data" and not _is_note(each)]
             # The accounting and two answers.
             watched = 3 if cell.source.startswith("watch(") else 0
             assert len(shown) == cell.source.count("display(") + watched, cell.id
@@ -208,8 +285,9 @@ def test_every_cell_that_displays_shows_something_and_none_failed(name: str) -> 
 
 @pytest.mark.parametrize("name", ALL)
 def test_figures_are_there_twice_for_every_reader(name: str) -> None:
-    figures = [each.data for each in outputs(opened(name)) if "image/png" in each.get("data", {})]
-    plotted = sum(source.count("plots.answer(") for source in code(opened(name)).values())
+    figures = [each.data for each in outputs(kept(name)) if "image/png" in each.get("data", {})]
+    plots = re.compile(r"found\.(?:figure|in_one_look|months|map)\(")
+    plotted = sum(len(plots.findall(source)) for source in code(kept(name)).values())
     assert len(figures) == plotted
     assert [data["text/plain"] for data in figures if not data["text/plain"].startswith("Figure: ")] == []
     assert sum(len(json.dumps(data.get(PLOTLY))) for data in figures) <= MOST_PLOTLY_BYTES
@@ -217,15 +295,19 @@ def test_figures_are_there_twice_for_every_reader(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_it_is_small_and_its_tables_are_short(name: str) -> None:
-    assert (FOLDER / f"{name}.ipynb").stat().st_size < MOST_BYTES
-    tables = [each.data["text/html"] for each in outputs(opened(name)) if "text/html" in each.get("data", {})]
+    assert (KEPT / f"{name}.ipynb").stat().st_size < MOST_BYTES
+    tables = [each.data["text/html"] for each in outputs(kept(name)) if "text/html" in each.get("data", {})]
     assert [html.count("<tr>") for html in tables if html.count("<tr>") > MOST_ROWS + 1] == []
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_tells_of_the_machine(name: str) -> None:
-    for output in outputs(opened(name)):
+    for output in outputs(kept(name)):
         text = json.dumps({kind: value for kind, value in output.items() if kind != "data"})
         text += "".join(str(value) for kind, value in output.get("data", {}).items() if kind.startswith("text/"))
         assert re.findall(r"/(?:tmp|home|root|Users|work/)\S*", text) == []
         assert set(re.findall(r"\d{8}T\d{6}Z-[0-9a-f]{8}", text)) <= {"20260101T120000Z-0123abcd"}
+
+
+def _is_note(output: NotebookNode) -> bool:
+    return bool(output.data.get("text/plain") == MADE_UP)

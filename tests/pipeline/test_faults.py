@@ -173,8 +173,6 @@ def test_drift_and_rescued_fields_are_reported(dirty: Place) -> None:
 def test_foreign_hidden_and_unknown_names_are_reported(dirty: Place) -> None:
     found = {(path.split("/")[-1], kind) for path, kind in dirty.rows("SELECT path, kind FROM object_report")}
     assert found == {
-        ("_x.json", "hidden file"),
-        (".x.json", "hidden file"),
         ("notes.txt", "foreign file"),
         ("_SUCCESS", "hidden file"),
         ("t0.likes", "unknown topic"),

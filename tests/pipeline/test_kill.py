@@ -20,7 +20,6 @@ from tests.pipeline.test_made_dump import SILVER
 
 pytestmark = pytest.mark.slow
 
-AT_RANDOM = random.randrange(1, 12)
 Until = Callable[["subprocess.Popen[str]", Path], None]
 
 
@@ -47,16 +46,14 @@ def writing(table: str) -> Until:
     return wait
 
 
-def lines(number: int) -> Until:
-    """So many lines of progress, and a moment more."""
-
-    def wait(process: subprocess.Popen[str], lake: Path) -> None:
-        assert process.stderr is not None
-        for _ in range(number):
-            assert process.stderr.readline(), "it ended before"
-        time.sleep(random.Random(number).uniform(0, 1))
-
-    return wait
+def at_random(process: subprocess.Popen[str], lake: Path) -> None:
+    """After some lines of progress and a moment more, other ones each time."""
+    number, moment = random.randrange(1, 12), random.uniform(0, 1)
+    print(f"killed {moment:.3f} s after line {number}")
+    assert process.stderr is not None
+    for _ in range(number):
+        assert process.stderr.readline(), "it ended before"
+    time.sleep(moment)
 
 
 def start(dump: Path, lake: Path, logs: Path) -> subprocess.Popen[str]:
@@ -102,7 +99,7 @@ def whole(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory)
             id="named",
         ),
         pytest.param([said("silver_post"), writing("answers")], id="late"),
-        pytest.param([lines(AT_RANDOM)], id=f"random: {AT_RANDOM} lines"),
+        pytest.param([at_random], id="random"),
     ],
 )
 def test_killed_while_it_writes_and_after_a_commit(

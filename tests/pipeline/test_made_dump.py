@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pinlake import pipeline
+from pinlake.emulate.dirt import KINDS
 from pinlake.emulate.emulator import emulate
 from pinlake.emulate.truth import Truth
 from pinlake.lake.model import GOLD
@@ -46,6 +47,18 @@ def test_status_is_the_emulators_truth(dump: tuple[Path, Truth], at_once: Place)
 def test_every_kind_of_dirt_was_there(dump: tuple[Path, Truth]) -> None:
     kinds = {kind for topic in dump[1].kinds.values() for kind in topic}
     assert {"misrouted", "cut", "array", "conflict", "padded_keys", "extra_field", "html"} <= kinds
+
+
+def test_cleaning_warns_of_every_fact_that_a_record_breaks(dump: tuple[Path, Truth], at_once: Place) -> None:
+    """Kinds of dirt that break a fact are called as the warnings are; records that another one replaced have none."""
+    found = {
+        row[0]
+        for table in ("silver_pin", "silver_geo", "silver_user")
+        for row in at_once.rows(f"SELECT DISTINCT explode(_warnings.name) FROM {table}")
+    }
+    names = [kind.name for kind in KINDS if kind.name.endswith(("mismatch", "unreadable", "future", "number", "key"))]
+    assert found == {name for topic in dump[1].kinds.values() for name in topic if name in names}
+    assert len(found) >= 7
 
 
 def test_quarantine_names_a_reason_for_every_record(at_once: Place) -> None:

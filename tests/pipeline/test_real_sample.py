@@ -38,7 +38,7 @@ def test_real_records_breach_no_fact(loaded: Place) -> None:
 
 
 def test_second_run_finds_nothing_new(loaded: Place) -> None:
-    tables = ("bronze", "silver_pin", "silver_geo", "silver_user", "silver_post", "answers")
+    tables = ("bronze", "silver_pin", "silver_geo", "silver_user", "silver_post", *GOLD)
     before = {table: loaded.lake.version(table) for table in tables}
     loaded.run()
     assert {table: loaded.lake.version(table) for table in tables} == before

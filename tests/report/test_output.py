@@ -89,11 +89,21 @@ def test_a_table_shows_null_as_a_dash_and_what_is_nested_as_json() -> None:
     assert cells(Result(["a", "b", "c"], [[None, [1, None], {"x": "ü"}]])) == [["-", "[1, null]", '{"x": "ü"}']]
 
 
-def test_a_table_groups_large_numbers() -> None:
+def test_a_table_groups_the_thousands_of_counts() -> None:
     row = [9999, 10_000, -1_234_567, 37_000.5, 0.1, True, Decimal("1.50")]
     assert cells(Result(list("abcdefg"), [row])) == [
-        ["9999", "10,000", "-1,234,567", "37,000.5", "0.1", "True", '"1.50"']
+        ["9,999", "10,000", "-1,234,567", "37,000.5", "0.1", "True", '"1.50"']
     ]
+
+
+@pytest.mark.parametrize("column", ["year", "post_year", "ind", "last_offset", "partition"])
+def test_years_and_numbers_that_are_names_have_no_separators(column: str) -> None:
+    assert cells(Result([column, "posts"], [[2018, 2018]])) == [["2018", "2,018"]]
+
+
+def test_a_time_is_never_broken_in_the_middle() -> None:
+    table = shown(Result(["at", "text"], [["2026-11-24T12:05:01Z", "some words that are long enough"]]), width=34)
+    assert "2026-11-24T12:05:01Z" in table
 
 
 def test_a_table_has_numbers_to_the_right_and_text_to_the_left() -> None:
@@ -103,6 +113,18 @@ def test_a_table_has_numbers_to_the_right_and_text_to_the_left() -> None:
 
 def test_a_table_shows_text_as_it_is() -> None:
     assert cells(Result(["[b]name[/b]"], [["[red]:art: text[/red]"]])) == [["[red]:art: text[/red]"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("\x1b]0;title\x07\x9b31m", r"\x1b]0;title\x07\x9b31m"),
+        ("a\rb", r"a\rb"),
+        (["\u202eabc"], r'["\u202eabc"]'),
+    ],
+)
+def test_a_table_writes_out_what_steers_a_terminal(value: Any, written: str) -> None:
+    assert cells(Result(["a"], [[value]])) == [[written]]
 
 
 def test_a_narrow_table_folds_and_loses_nothing() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pinlake.objects import object_name
+from pinlake.objects import USUAL
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
 from pinlake.store.folder import FolderStore
 from pinlake.topics import TOPICS
@@ -55,7 +55,7 @@ def test_the_objects_are_those_of_the_sink(
     }
     wanted = connector_objects({**config, "flush.size": str(flush_size)}, "0e7f89a006e1.pin", partition, values)
     assert written == wanted
-    assert [object_name(key).partition for key in wanted] == [partition] * len(wanted)
+    assert [USUAL.object_name(key).partition for key in wanted] == [partition] * len(wanted)
 
 
 def test_it_takes_the_three_topics(config: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from pinlake.errors import MachineError, SourceError
 from pinlake.kafka import client_config, quiet
 from pinlake.local.broker import Broker, running_broker
-from pinlake.objects import object_name
+from pinlake.objects import USUAL
 from pinlake.sink.partition import PartitionWriter
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
 from pinlake.split import Splitter
@@ -66,7 +66,7 @@ def records(folder: Path) -> dict[tuple[str, int, int], bytes]:
     """Each record and dead letter by topic, partition and offset; fails where two have the same."""
     found: dict[tuple[str, int, int], bytes] = {}
     for path in sorted((folder / "topics").rglob("*.json")):
-        name = object_name(path.relative_to(folder).as_posix())
+        name = USUAL.object_name(path.relative_to(folder).as_posix())
         for record in Splitter().split(path.read_bytes()).records:
             place = (name.topic, name.partition, name.offset + record.message)
             assert place not in found

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pinlake.landing import end_of
-from pinlake.objects import object_name
+from pinlake.objects import USUAL
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
 from pinlake.split import Splitter
 from pinlake.store.base import Entry, unpack
@@ -81,7 +81,7 @@ def test_every_message_is_where_its_offset_says(
     found: list[int] = []
     for key, content in store.objects.items():
         if key.startswith("topics/"):
-            name, messages = object_name(key), Splitter().split(unpack(key, content)).messages
+            name, messages = USUAL.object_name(key), Splitter().split(unpack(content)).messages
             found += range(name.offset, name.offset + messages)
         else:
             letter = json.loads(content)
@@ -155,7 +155,7 @@ def _records(store: MemoryStore) -> list[tuple[str, int, str | bytes | None]]:
     found: list[tuple[str, int, str | bytes | None]] = []
     for key, content in store.objects.items():
         if key.startswith("topics/"):
-            start = object_name(key).offset
+            start = USUAL.object_name(key).offset
             found += [
                 ("record", start + each.message, each.text or each.raw) for each in Splitter().split(content).records
             ]

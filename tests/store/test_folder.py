@@ -85,6 +85,14 @@ def test_names_are_in_order_with_folders_marked(store: FolderStore) -> None:
     assert store.entries("nowhere") == store.entries("t/1") == []
 
 
+def test_all_objects_below_a_folder(store: FolderStore) -> None:
+    for key in ("t/x/y/2", "t/1", "t/_log/3", "t/x/.part/4", "t/x/_5", "u/6"):
+        store.write(key, b"x")
+    assert store.walk("t") == ["t/1", "t/x/_5", "t/x/y/2"]
+    assert store.walk("nowhere") == []
+    assert [entry.name for entry in store.entries("t", prefix="_")] == ["_log"]
+
+
 def test_names_after_one_are_all_there(store: FolderStore) -> None:
     for number in range(5):
         store.write(f"t/{number:010d}.json", b"")

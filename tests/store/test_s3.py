@@ -9,8 +9,8 @@ import pytest
 
 from pinlake.emulate.emulator import emulate
 from pinlake.errors import SourceError, UsageError
-from pinlake.ingest.listing import list_topic
-from pinlake.lake.offsets import Progress
+from pinlake.ingest.listing import Dump, list_topic
+from pinlake.lake.offsets import KnownObject, Progress
 from pinlake.store.base import Entry, Store
 from pinlake.store.folder import FolderStore
 from pinlake.store.open import open_store
@@ -128,6 +128,20 @@ def dumps(s3: S3, tmp_path: Path) -> tuple[Store, Store]:
 
 def test_a_bucket_is_listed_as_a_folder_is(dumps: tuple[Store, Store]) -> None:
     folder, bucket = dumps
-    for known in (None, Progress(), Progress({0: 8, 1: 3}), Progress({0: 40, 1: 40})):
-        expected = list_topic(folder, "0e7f89a006e1", "geo", known).objects
-        assert list_topic(bucket, "0e7f89a006e1", "geo", known).objects == expected
+    assert bucket.walk("topics") == folder.walk("topics")
+    names = list_topic(Dump(folder), "0e7f89a006e1", "geo", None).objects
+    last = {name.partition: KnownObject(name.key, 1, 1) for name in names}
+    for highest in ({}, {0: 8, 1: 3}, {0: 40, 1: 40}):
+        known = Progress(highest, last=last)
+        expected = list_topic(Dump(folder), "0e7f89a006e1", "geo", known).objects
+        assert list_topic(Dump(bucket), "0e7f89a006e1", "geo", known).objects == expected
+    assert len(names) > len(list_topic(Dump(bucket), "0e7f89a006e1", "geo", Progress({0: 8}, last=last)).objects) > 0
+
+
+def test_all_objects_below_a_folder(store: S3Store, s3: S3) -> None:
+    s3.client().put_object(Bucket="landing", Key="dumps/a/t/x/", Body=b"")
+    for key in ("t/x/y/2", "t/1", "t/_log/3", "t/x/.part/4", "t/x/_5", "u/6"):
+        store.write(key, b"x")
+    assert store.walk("t") == ["t/1", "t/x/_5", "t/x/y/2"]
+    assert store.walk("nowhere") == []
+    assert [entry.name for entry in store.entries("t", prefix="_")] == ["_log"]

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import HTTPClientError
 
 from pinlake.errors import MachineError, SourceError
 from pinlake.store.s3 import S3Store
+from pinlake.store.s3_errors import is_passing, tell
 from tests.s3_server import DENIED, EXPIRED, S3
 
 
@@ -142,3 +144,9 @@ def test_a_server_that_isnt_trusted(s3: S3, monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "gone"))
     with pytest.raises(SourceError, match="AWS_CA_BUNDLE"):
         S3Store("s3://landing").read("t/1")
+
+
+def test_a_redirect_to_the_same_place_is_told_however_botocore_gives_up() -> None:
+    for found in (RecursionError("too deep"), HTTPClientError(error=RecursionError("too deep"))):
+        assert not is_passing(found)
+        assert "(RecursionError): the bucket is in another region" in tell(found, None)

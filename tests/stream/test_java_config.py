@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pinlake.errors import SettingsError
+from pinlake.msk import IamLogin
 from pinlake.stream.java_config import java_config
+from tests.certificates import PASSWORD, PKCS8_BEGIN, make_certificates
 
 SERVERS = {"bootstrap.servers": "b:9092"}
 
@@ -38,6 +40,35 @@ def test_certificates_travel_as_text(tmp_path: Path) -> None:
     assert found["kafka.ssl.keystore.certificate.chain"] == "-- cert --"
     assert found["kafka.ssl.keystore.key"] == "-- key --"
     assert found["kafka.ssl.truststore.type"] == found["kafka.ssl.keystore.type"] == "PEM"
+
+
+def test_a_key_that_java_does_not_read_is_converted_or_refused(tmp_path: Path) -> None:
+    files = make_certificates(tmp_path)
+    for name, value in (("ssl.key.location", str(files.pkcs1)), ("ssl.key.pem", files.pkcs1.read_text())):
+        found = java_config({**SERVERS, name: value}, print, {})
+        assert found["kafka.ssl.keystore.key"].startswith(PKCS8_BEGIN)
+    hidden = {**SERVERS, "ssl.key.location": str(files.hidden_pkcs1)}
+    found = java_config({**hidden, "ssl.key.password": PASSWORD}, print, {})
+    assert found["kafka.ssl.keystore.key"].startswith(PKCS8_BEGIN)
+    assert "kafka.ssl.key.password" not in found
+    command = f"openssl pkcs8 -topk8 -nocrypt -in {files.hidden_pkcs1} -out {files.hidden_pkcs1}.pk8"
+    with pytest.raises(SettingsError, match=r"key in ssl\.key\.location can't be made one for .*password is") as raised:
+        java_config(hidden, print, {})
+    assert f"convert it with `{command}`, and name" in str(raised.value)
+
+
+def test_a_login_with_iam() -> None:
+    login = IamLogin("eu-west-1", {"awsProfileName": "msk"})
+    config = {**SERVERS, "security.protocol": "SASL_SSL", "sasl.mechanisms": "OAUTHBEARER", "oauth_cb": login}
+    classes = "software.amazon.msk.auth.iam"
+    for environment, prefix in (({}, ""), ({"DATABRICKS_RUNTIME_VERSION": "17.3"}, "shadedmskiam.")):
+        assert java_config(config, print, environment) == {
+            "kafka.bootstrap.servers": "b:9092",
+            "kafka.security.protocol": "SASL_SSL",
+            "kafka.sasl.mechanism": "AWS_MSK_IAM",
+            "kafka.sasl.jaas.config": f'{prefix}{classes}.IAMLoginModule required awsProfileName="msk";',
+            "kafka.sasl.client.callback.handler.class": f"{prefix}{classes}.IAMClientCallbackHandler",
+        }
 
 
 def test_no_check_of_the_hosts_name() -> None:

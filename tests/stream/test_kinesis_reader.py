@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from pinlake.errors import MachineError
+from pinlake.errors import MachineError, UsageError
 from pinlake.lake.lake import Lake
 from pinlake.settings import Settings
 from pinlake.stream.kinesis_source import KinesisSource, _Reader
@@ -37,6 +37,7 @@ def put(kinesis: Any, first: int, count: int, topic: str = "pin") -> None:
 
 def reader(known: Known | None = None, most: int = 1000, give_up_after: float = 10, **more: Any) -> _Reader:
     source = KinesisSource("t0", give_up_after)
+    source._client = more.get("client", source._client)
     said: Callable[[str], None] = more.get("say", lambda _: None)
     context = Context(
         cast(Lake, None),
@@ -94,7 +95,12 @@ class _Resharded:
         numbers = self.shards[shard][1]
         # One a call, so that an impatient reader would take the children's before the parent's last.
         records = [
-            {"SequenceNumber": str(number), "ApproximateArrivalTimestamp": None, "Data": b"%d" % number}
+            {
+                "SequenceNumber": str(number),
+                "ApproximateArrivalTimestamp": None,
+                "PartitionKey": "",
+                "Data": b"%d" % number,
+            }
             for number in numbers[int(at) : int(at) + 1]
         ]
         at_end = int(at) + 1 >= len(numbers)
@@ -156,6 +162,25 @@ def test_what_no_waiting_mends_is_told_at_once(kinesis: Any, s3: S3, status: int
     s3.rule = lambda method, path: (status, json.dumps({"__type": code, "message": "no"}).encode())
     with pytest.raises(MachineError, match=told):
         KinesisSource("t0", 5).check(Settings(give_up_after=5), print)
+
+
+def test_a_number_that_the_stream_does_not_know_is_that_of_another(kinesis: Any, s3: S3) -> None:
+    put(kinesis, 0, 2)
+    first = reader().batch()[0]
+    known = {("pin", 0): Position(1, f"kinesis/t0-pin/{first[1]}/{first[2]}", first[3])}
+    # What Kinesis says of it; moto takes any number.
+    foreign = {"__type": "InvalidArgumentException", "message": "invalid because it did not come from this stream."}
+    client = KinesisSource("t0", 5)._client
+    answered = client.get_shard_iterator
+
+    def refusing(**arguments: Any) -> Any:
+        if "StartingSequenceNumber" in arguments:
+            s3.rule = lambda method, path: (400, json.dumps(foreign).encode())
+        return answered(**arguments)
+
+    client.get_shard_iterator = refusing
+    with pytest.raises(UsageError, match=f"stream t0-pin doesn't know the sequence number {first[2]}, .* made anew"):
+        reader(known, client=client)
 
 
 def test_a_page_of_html_is_no_answer(kinesis: Any, s3: S3) -> None:

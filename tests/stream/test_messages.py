@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from pinlake.stream.kinesis_source import RECORD_SCHEMA, KinesisSource
+from pinlake.stream.kinesis_records import RECORD_SCHEMA, topic_of, user_records
+from pinlake.stream.kinesis_records import to_records as kinesis_to_records
+from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.messages import MESSAGE_SCHEMA, to_records
 from pinlake.stream.positions import Position
 from pinlake.topics import TOPICS
@@ -60,17 +62,18 @@ def kinesis(monkeypatch: pytest.MonkeyPatch) -> KinesisSource:
     return KinesisSource("t0", 1)
 
 
-def position(following: int, sequence: int) -> Position:
-    return Position(following, f"kinesis/t0-pin/shardId-000000000000/{sequence}", SENT)
+def position(following: int, sequence: int, topic: str = "pin") -> Position:
+    return Position(following, f"kinesis/t0-{topic}/shardId-000000000000/{sequence}", SENT)
 
 
-def test_kinesis_records_are_numbered_from_where_bronze_ends(spark: SparkSession, kinesis: KinesisSource) -> None:
+def test_kinesis_records_are_numbered_from_where_bronze_ends(spark: SparkSession) -> None:
     def record(topic: str, shard: int, sequence: int) -> tuple[Any, ...]:
-        return (f"t0-{topic}", f"shardId-{shard:012}", str(sequence), SENT, str(sequence).encode())
+        return (f"t0-{topic}", f"shardId-{shard:012}", str(sequence), SENT, "17", str(sequence).encode())
 
     came = [record("pin", 0, number) for number in (9, 100, 10, 99)]
     came += [record("pin", 1, 7), record("geo", 0, 5), record("geo", 0, 4)]
-    rows = kinesis.to_records(spark.createDataFrame(came, RECORD_SCHEMA), {("pin", 0): position(40, 10)}).collect()
+    users = user_records(spark.createDataFrame(came, RECORD_SCHEMA), one_stream=False)
+    rows = kinesis_to_records(users, "t0", {("pin", 0): position(40, 10)}).collect()
     # By their numbers, not as texts; what bronze has is left out.
     assert sorted((row["topic"], row["partition"], row["offset"], row["text"]) for row in rows) == [
         ("geo", 0, 0, "4"),
@@ -84,16 +87,44 @@ def test_kinesis_records_are_numbered_from_where_bronze_ends(spark: SparkSession
     assert {row["path"] for row in rows if row["partition"] == 1} == {"kinesis/t0-pin/shardId-000000000001/7"}
 
 
+@pytest.mark.parametrize(
+    ("key", "topic"),
+    [
+        ("0e7f89a006e1.pin", "pin"),
+        ("geo", "geo"),
+        ("user-17", "user"),
+        ("streaming-0e7f89a006e1-User", "user"),
+        ("pin17", "pin"),
+        ("pinterest", None),
+        ("spin", None),
+        ("17", None),
+        ("", None),
+        # Which of the two, nobody knows.
+        ("user.pin", None),
+    ],
+)
+def test_a_partition_key_names(key: str, topic: str | None) -> None:
+    assert topic_of(key) == topic
+
+
 def test_in_a_workspace_kinesis_is_read_on_from_the_oldest_end(kinesis: KinesisSource) -> None:
-    later = Position(3, "kinesis/t0-pin/shardId-000000000001/12", datetime(2026, 2, 3, tzinfo=UTC))
-    known = {(topic, 0): position(1, 2) for topic in TOPICS} | {("pin", 1): later}
-    assert kinesis.workspace_options({}, list(known)) == {
+    later = datetime(2026, 2, 3, tzinfo=UTC)
+    known = {(topic, 0): position(1, 2, topic) for topic in TOPICS}
+    known |= {("pin", 1): Position(3, "kinesis/t0-pin/shardId-000000000001/12", later)}
+    shards = [(f"t0-{topic}", number) for topic, number in known]
+    assert kinesis.workspace_options({}, shards) == {
         "region": "eu-west-1",
         "streamName": "t0-pin,t0-geo,t0-user",
         "initialPosition": "trim_horizon",
     }
-    start = json.loads(kinesis.workspace_options(known, list(known))["initialPosition"])
+    start = json.loads(kinesis.workspace_options(known, shards)["initialPosition"])
     # Moments and sequence numbers need not have the same order.
     assert start == {"at_timestamp": "01/02/2026 02:59:05 UTC", "format": "MM/dd/yyyy HH:mm:ss ZZZ"}
     # A shard of which nothing was read has no moment to begin at.
-    assert kinesis.workspace_options(known, [*known, ("pin", 2)])["initialPosition"] == "trim_horizon"
+    assert kinesis.workspace_options(known, [*shards, ("t0-pin", 2)])["initialPosition"] == "trim_horizon"
+    # Of one stream the topic that is furthest tells: those behind it had nothing more.
+    shard = "kinesis/t0/shardId-000000000000"
+    known = {("pin", 0): Position(1, f"{shard}/9", SENT), ("geo", 0): Position(4, f"{shard}/10/3", later)}
+    one = KinesisSource("t0", 1, one_stream=True).workspace_options(known, [("t0", 0)])
+    assert one["streamName"] == "t0"
+    assert json.loads(one["initialPosition"])["at_timestamp"] == "02/02/2026 23:55:00 UTC"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -85,6 +86,8 @@ def offsets(found: Place, topic: str = "pin") -> list[tuple[int, int]]:
 def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker, partitions=2)
     odd = [b"{cut", b'[{"index": 91}, {"index": 92}]', b'{"index": 1, "more": [1, 2]}']
+    # As the Schema Registry's serializer writes it; the schema's id is 10, a line end.
+    odd += [b"\0\0\0\0\n" + pins(93, 1)[0], b'{"schema": null, "payload": {"index": 94, "title": "a"}}']
     for partition in range(2):
         produce(broker, f"{topic_id}.pin", [*pins(0, 20), *odd, *pins(50, 5)], partition)
     produce(broker, f"{topic_id}.geo", pairs(0, 30))
@@ -105,8 +108,12 @@ def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Pat
     assert summary.counts is not None
     assert summary.counts.topics == wanted.topics
     columns = "topic, topic_id, partition, offset, position, object_offset, object_records, object_messages, text"
-    query = f"SELECT {columns}, hex(bytes), problem FROM bronze"
+    query = f"SELECT {columns}, hex(bytes), content, wrapping, problem FROM bronze"
     assert sorted(map(repr, streamed.rows(query))) == sorted(map(repr, dumped.rows(query)))
+    wrapped = streamed.rows(
+        "SELECT field, sum(records) FROM drift WHERE kind = 'wrapped' GROUP BY field ORDER BY field"
+    )
+    assert wrapped == [("payload", 2), ("registry prefix", 2)]
     assert streamed.answers() == dumped.answers()
     # Nothing new: no batch, and the dump is read on from where the stream ended.
     assert stream(streamed, broker, topic_id).batches == 0
@@ -293,7 +300,9 @@ def test_a_topic_that_was_made_anew_is_another(place: Places, broker: Broker, tm
 
 @pytest.mark.usefixtures("to_bronze")
 def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
-    folder = write_dump(tmp_path / "dump", {"pin": {f"0/{number}": each for number, each in enumerate(pins(0, 8))}})
+    # A name that Spark would take for a pattern.
+    folder = tmp_path / "dump [1] {a,b} *"
+    write_dump(folder, {"pin": {f"0/{number}": each for number, each in enumerate(pins(0, 8))}})
     found = place(folder, tmp_path / "lake")
 
     def read() -> StreamSummary:
@@ -302,7 +311,7 @@ def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[.
 
     assert read().records == {"pin": 8}
     assert read().batches == 0
-    write_dump(folder, {"pin": {"0/9": pins(9, 1)[0]}, "user": {"1/0.gz": b"no gzip"}})
+    write_dump(folder, {"pin": {"0/9": pins(9, 1)[0]}, "user": {"1/0.gz": gzip.compress(b"cut")[:-4]}})
     assert sum(read().records.values()) == 1
     assert offsets(found) == [(0, number) for number in (*range(8), 9)]
     assert found.counts()["pin"].missing_offsets == 1
@@ -322,7 +331,7 @@ def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[.
 def test_a_late_object_may_be_old(place: Places, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
     """Spark's file source by itself passes over what is a week older than the newest it has seen."""
     folder = write_dump(tmp_path / "dump", {"pin": {"0/0": pins(0, 1)[0], "0/2": pins(2, 1)[0]}})
-    found, ends = place(folder, tmp_path / "lake"), time.monotonic() + 180
+    found, ends = place(folder, tmp_path / "lake"), time.monotonic() + 600
 
     def late(_: StreamSummary) -> None:
         if len(offsets(found)) == 2:
@@ -346,7 +355,7 @@ def test_a_late_object_may_be_old(place: Places, tmp_path: Path, write_dump: Cal
 class Breaking:
     """A source that breaks off again and again, `times` in all, each time after `seconds`."""
 
-    place, topic_id, path_root = "nowhere", "t0", "topics"
+    place, topic_id, counted_by = "nowhere", "t0", "kafka"
 
     def __init__(self, times: int, seconds: float, error: Exception) -> None:
         self.left, self.seconds, self.error = times, seconds, error
@@ -396,7 +405,7 @@ def test_kafka_is_not_read_into_a_lake_from_kinesis(place: Places, broker: Broke
     stream(found, broker, topic_id)
 
     class Other:
-        place, path_root = "Kinesis", "kinesis"
+        place, counted_by = "Kinesis", "kinesis"
 
         def __init__(self) -> None:
             self.topic_id = topic_id

@@ -29,9 +29,19 @@ BUNDLE = """
       storage: {default: volume}
       warehouse_id: {default: ""}
       principal: {default: ""}
+      team: {default: ""}
     targets:
       dev: {default: true, mode: development}
       bucket: {variables: {storage: s3}}
+      governed:
+        variables: {storage: s3}
+        resources:
+          schemas: {lake: {grants: [{principal: sellers, privileges: [USE_SCHEMA]}]}}
+          external_locations: {bucket: {grants: [{principal: sellers, privileges: [BROWSE]}]}}
+      external:
+        resources:
+          schemas: {lake: {name: elsewhere}}
+          volumes: {landing: {volume_type: EXTERNAL, storage_location: "s3://dumps/kafka/shop"}}
       mounted: {variables: {storage: mount}}
       shared:
         presets: {name_prefix: "[shared] "}

@@ -1,4 +1,4 @@
-"""`make bundle-check`: the offline tests, then a Databricks CLI where there is one that can reach a workspace."""
+"""`make bundle-check`: the tests of the bundle, then a Databricks CLI where there is one that can reach a workspace."""
 
 from __future__ import annotations
 
@@ -43,23 +43,26 @@ def test_without_a_cli_the_offline_half_is_all(programs: Path) -> None:
     ]
 
 
-def test_without_a_workspace_the_offline_half_is_all(programs: Path, tmp_path: Path) -> None:
+def test_without_a_workspace_the_tests_server_is_all(programs: Path, tmp_path: Path) -> None:
     write_program(programs / "databricks", SAYS)
     (tmp_path / ".databrickscfg").write_text("[DEFAULT]\n")
     code, lines = make(programs)
     assert (code, lines[0]) == (0, "pytest tests/bundle")
     assert lines[1:] == [
-        "bundle checked offline only: no workspace is configured; run databricks auth login, or set DATABRICKS_HOST"
+        "bundle checked in no workspace: none is configured; run databricks auth login, or set DATABRICKS_HOST"
     ]
 
 
 def test_the_cli_validates_and_plans(programs: Path, tmp_path: Path) -> None:
     write_program(programs / "databricks", SAYS)
-    wanted = ["pytest tests/bundle", *(f"databricks bundle {word} --target dev" for word in ("validate", "plan"))]
+    wanted = [
+        "pytest tests/bundle",
+        *(f"databricks bundle {word} --target dev" for word in ("validate --strict", "plan")),
+    ]
     assert make(programs, DATABRICKS_HOST="somewhere") == (0, wanted)
     (tmp_path / ".databrickscfg").write_text("[DEFAULT]\nhost = somewhere\n")
     assert make(programs) == (0, wanted)
-    assert make(programs, "TARGET=free")[1][1] == "databricks bundle validate --target free"
+    assert make(programs, "TARGET=free")[1][1] == "databricks bundle validate --strict --target free"
     (tmp_path / ".databrickscfg").rename(tmp_path / "elsewhere")
     assert make(programs, DATABRICKS_CONFIG_FILE=str(tmp_path / "elsewhere")) == (0, wanted)
 

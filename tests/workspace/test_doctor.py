@@ -27,7 +27,7 @@ from tests.workspace.conftest import (
 
 Doctor = Callable[..., tuple[int, Lines]]
 
-MACHINE = ["pinlake", "Java", "Spark's jars", "lake", "disk of the lake", "disk of temporary files"]
+MACHINE = ["pinlake", "Java", "local Spark", "Spark's jars", "lake", "disk of the lake", "disk of temporary files"]
 WORKSPACE = [
     "bundle",
     "Databricks CLI",
@@ -91,15 +91,25 @@ def test_without_a_bundle_only_the_machine_is_checked(
 def test_what_is_wrong_with_the_machine(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
     monkeypatch.setattr("pinlake.checks.DISK_AT_LEAST", 2**80)
-    monkeypatch.setattr("pinlake.checks.jars_folder", lambda: tmp_path)
+    monkeypatch.setattr("pinlake.checks.jars_folders", lambda: [tmp_path])
+    monkeypatch.setattr("pinlake.spark_environment.find_spec", lambda name: None)
     (tmp_path / "file").touch()
     code, lines = doctor("--lake", tmp_path / "file")
     assert (code, failed(lines)) == (1, MACHINE[1:])
     assert lines["Java"]["found"].startswith("Java was not found in JAVA_HOME")
-    assert lines["Java"]["remedy"].startswith("install a JDK 17 or newer")
+    assert lines["Java"]["remedy"].startswith("install a JDK 17 or 21")
+    assert lines["local Spark"]["remedy"] == "run `make install`, or install pinlake[local]"
     assert lines["Spark's jars"]["remedy"] == "run `make install`, which fetches them"
     assert lines["lake"]["remedy"] == "give a folder with --lake"
     assert lines["disk of the lake"]["remedy"] == "free some, or give a folder elsewhere with --lake"
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_a_shell_that_is_set_up_for_another_spark(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_HOME", "/opt/spark-3.5")
+    line = doctor()[1]["local Spark"]
+    assert line["result"] == "passed"
+    assert line["found"].endswith("/pyspark; set for another and not used: SPARK_HOME=/opt/spark-3.5")
 
 
 @pytest.mark.parametrize(
@@ -118,20 +128,94 @@ def test_a_bundle_that_cant_be_read(server: Server, doctor: Doctor, words: tuple
     assert server.asked == []
 
 
-def test_nothing_is_deployed_yet(server: Server, doctor: Doctor) -> None:
+def test_before_the_first_deployment_nothing_fails_that_it_makes(server: Server, doctor: Doctor) -> None:
     for path in [path for path in server.answers if SCHEMA in path or "external-locations" in path]:
         del server.answers[path]
     server.answers["/api/2.0/secrets/list"] = error(404, "RESOURCE_DOES_NOT_EXIST", "Scope does not exist!")
-    code, lines = doctor()
-    deploy = "deploy the bundle, which makes it: databricks bundle deploy --target dev"
-    missing = [f"schema {SCHEMA}", f"volume {SCHEMA}.landing", "external location landing_dev", WORKSPACE[-1]]
-    assert {lines[what]["remedy"] for what in missing} == {deploy}
-    assert lines[missing[-1]]["found"] == "not there (404): Scope does not exist!"
+    code, lines = doctor("--var", "warehouse_id=w1")
+    made = [f"schema {SCHEMA}", f"volume {SCHEMA}.landing", "external location landing_dev", WORKSPACE[-1]]
+    assert {(lines[what]["result"], lines[what]["found"]) for what in made} == {
+        ("passed", "not there yet; a deployment makes it")
+    }
     # Two lines are about rights on the catalog; the later one, the right to make the schema, is kept here.
     rights = lines[f"rights of {ME} on lakes"]
-    assert rights["found"] == "lacks CREATE_SCHEMA"
+    assert (code, failed(lines), rights["found"]) == (1, [f"rights of {ME} on lakes"], "lacks CREATE_SCHEMA")
     assert rights["remedy"] == f"have keepers run GRANT CREATE SCHEMA ON CATALOG `lakes` TO `{ME}`"
-    assert code == 1
+    server.grants("catalog", "lakes", buyers="USE_CATALOG CREATE_SCHEMA")
+    assert doctor("--var", "warehouse_id=w1")[0] == 0
+
+
+def test_what_is_missing_after_a_deployment_fails(server: Server, doctor: Doctor) -> None:
+    del server.answers[f"{UNITY}/volumes/{SCHEMA}.landing"]
+    server.answers["/api/2.0/secrets/list"] = error(404, "RESOURCE_DOES_NOT_EXIST", "Scope does not exist!")
+    code, lines = doctor("--var", "warehouse_id=w1")
+    missing = [f"volume {SCHEMA}.landing", WORKSPACE[-1]]
+    assert (code, failed(lines)) == (1, missing)
+    deploy = "deploy the bundle, which makes it: databricks bundle deploy --target dev"
+    assert {lines[what]["remedy"] for what in missing} == {deploy}
+    assert lines[missing[-1]]["found"] == "not there (404): Scope does not exist!"
+
+
+def test_the_workspace_alone(server: Server, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    code, lines = doctor("--workspace", "--var", "warehouse_id=w1")
+    assert (code, list(lines)) == (0, [*WORKSPACE, "warehouse w1"])
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_a_workspace_that_could_not_be_asked_is_no_success(doctor: Doctor) -> None:
+    assert doctor("--workspace")[0] == 1
+    assert "no workspace is configured; log in with" in pinlake("doctor", "--workspace").stderr
+
+
+TEAM = ("--var", "team=analysts", "--var", "warehouse_id=w1")
+ON_W1 = "rights of analysts on warehouse w1"
+
+
+def test_the_team_must_be_able_to_read_the_tables(server: Server, doctor: Doctor) -> None:
+    """The bundle grants neither USE CATALOG nor a warehouse."""
+    permissions = "/api/2.0/permissions/warehouses/w1"
+    server.answers[permissions] = Reply({"access_control_list": [{"group_name": "admins"}]})
+    server.grants("schema", SCHEMA, analysts="USE_SCHEMA SELECT")
+    code, lines = doctor(*TEAM)
+    assert (code, failed(lines)) == (1, ["rights of analysts on lakes", ON_W1])
+    assert lines["rights of analysts on lakes"]["remedy"].endswith("GRANT USE CATALOG ON CATALOG `lakes` TO `analysts`")
+    assert "databricks warehouses update-permissions w1 --json " in lines[ON_W1]["remedy"]
+    server.grants("catalog", "lakes", buyers="USE_CATALOG", analysts="USE_CATALOG")
+    for group in ("analysts", "users"):
+        server.answers[permissions] = Reply({"access_control_list": [{"group_name": group}]})
+        assert doctor(*TEAM)[0] == 0
+    server.answers[permissions] = error(403, "PERMISSION_DENIED", "not yours")
+    assert doctor(*TEAM)[1][ON_W1]["found"] == "not allowed (403): not yours"
+    server.grants("schema", SCHEMA, analysts="USE_SCHEMA")
+    assert doctor(*TEAM)[1][f"rights of analysts on {SCHEMA}"]["found"] == "lacks SELECT"
+    assert doctor("--var", "team=analysts")[1]["warehouse"]["result"] == "failed"
+
+
+PLACE = "external location of s3://dumps/kafka/shop"
+
+
+def test_a_volume_that_is_yet_to_be_made_needs_a_location(server: Server, doctor: Doctor) -> None:
+    listing = f"{UNITY}/external-locations"
+    found = {"name": "dumps", "url": "s3://dumps/kafka/", "owner": "keepers"}
+    near = {"name": "near", "url": "s3://dumps/kaf", "owner": "keepers"}
+    server.answers[listing] = Reply({"external_locations": [near]})
+    server.grants("catalog", "lakes", buyers="USE_CATALOG CREATE_SCHEMA")
+    words = ("--target", "external", "--var", "warehouse_id=w1")
+    code, lines = doctor(*words)
+    assert (code, failed(lines)) == (1, [PLACE])
+    assert lines[PLACE]["found"] == f"none of the 1 that {ME} may see covers it"
+    assert "docs/workspace.md" in lines[PLACE]["remedy"]
+    server.answers[listing] = Reply({"external_locations": [near, found]})
+    server.grants("external_location", "dumps", sellers="CREATE_EXTERNAL_VOLUME")
+    code, lines = doctor(*words)
+    assert (code, failed(lines)) == (1, [f"rights of {ME} on dumps"])
+    server.grants("external_location", "dumps", buyers="CREATE_EXTERNAL_VOLUME")
+    assert doctor(*words)[0] == 0
+    server.answers[listing] = Reply({"external_locations": [{**found, "read_only": True}]})
+    line = doctor(*words)[1][PLACE]
+    assert line["found"] == "dumps, owner keepers, read-only"
+    assert "databricks external-locations update dumps --read-only=false" in line["remedy"]
 
 
 def test_a_catalog_that_is_not_there(server: Server, doctor: Doctor) -> None:
@@ -155,6 +239,26 @@ def test_rights_that_are_lacking(server: Server, doctor: Doctor) -> None:
     line = lines[f"rights of {ME} on {SCHEMA}"]
     assert line["found"] == "lacks CREATE_TABLE"
     assert line["remedy"] == f"have keepers run GRANT CREATE TABLE ON SCHEMA `lakes`.`{SCHEMA[6:]}` TO `{ME}`"
+
+
+def test_a_grant_by_hand_is_none_that_stays_where_the_bundle_has_grants(server: Server, doctor: Doctor) -> None:
+    for path in ("schemas/lakes.shop", "external-locations/landing_governed", "volumes/lakes.shop.landing"):
+        server.answers[f"{UNITY}/{path}"] = Reply({"owner": "keepers"})
+    server.grants("catalog", "lakes", sellers="USE_CATALOG")
+    server.grants("schema", "lakes.shop", buyers="USE_SCHEMA SELECT CREATE_TABLE CREATE_VOLUME")
+    server.grants("external_location", "landing_governed", buyers="READ_FILES")
+    lines = doctor("--target", "governed")[1]
+    assert lines[f"rights of {ME} on lakes.shop"]["remedy"] == (
+        f"write MODIFY for {ME} among its `grants` in resources/, and deploy; or for now have keepers run GRANT MODIFY "
+        f"ON SCHEMA `lakes`.`shop` TO `{ME}`, which the next deployment takes back"
+    )
+    remedy = lines[f"rights of {ME} on landing_governed"]["remedy"]
+    assert remedy.startswith(f"write CREATE_EXTERNAL_VOLUME for {ME} among its `grants` in resources/, and deploy; or")
+    # The bundle says nothing about the catalog's.
+    assert lines[f"rights of {ME} on lakes"]["remedy"].startswith("have keepers run GRANT USE CATALOG ON CATALOG")
+    server.answers[f"{UNITY}/schemas/lakes.shop"] = error(403, "PERMISSION_DENIED", "no USE SCHEMA")
+    seen = doctor("--target", "governed")[1]["schema lakes.shop"]["remedy"]
+    assert seen.startswith(f"write USE_SCHEMA for {ME} among its `grants` in resources/, and deploy; or for now have ")
 
 
 def test_grants_come_in_pages(server: Server, doctor: Doctor) -> None:
@@ -239,7 +343,8 @@ def test_a_mount_needs_both_keys(server: Server, doctor: Doctor) -> None:
     server.answers["/api/2.0/secrets/list"] = error(403, "PERMISSION_DENIED", "User must have READ")
     line = doctor("--target", "mounted")[1]["secret scope shop_jane_doe"]
     assert (line["found"], line["result"]) == ("not allowed (403): User must have READ", "failed")
-    assert line["remedy"] == f"have an admin run `databricks secrets put-acl shop_jane_doe {ME} READ`"
+    by_hand = f"have an admin run `databricks secrets put-acl shop_jane_doe {ME} READ`; a deployment takes it back, "
+    assert line["remedy"] == by_hand + "unless it is among `permissions` in resources/keys.secret_scope.yml"
 
 
 def test_a_dashboard_needs_a_warehouse(server: Server, doctor: Doctor) -> None:

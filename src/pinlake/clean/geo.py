@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from functools import cache
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.issues import Issue
-from pinlake.clean.rules import checked, integer, number, text, utc
+from pinlake.clean.rules import checked, instant, integer, number, text, times
 from pinlake.topics import GEO
 
 
 def clean_geo(parsed: DataFrame) -> DataFrame:
     """One row per parsed geo record: post id, country, coordinates [latitude, longitude] in degrees, time in UTC."""
+    return parsed.withColumns(times(GEO)).select(*_columns())
+
+
+@cache
+def _columns() -> list[Column]:
     latitude, longitude = number("latitude"), number("longitude")
-    return parsed.select(
+    return [
         integer("ind").alias("ind"),
         text(GEO, "country"),
         F.when(latitude.isNotNull() | longitude.isNotNull(), F.array(latitude, longitude)).alias("coordinates"),
-        utc("timestamp").alias("timestamp"),
+        instant("timestamp").alias("timestamp"),
         *checked(
             GEO,
             errors=[
@@ -31,8 +38,8 @@ def clean_geo(parsed: DataFrame) -> DataFrame:
                     "in_the_future",
                     "timestamp is after the record was read",
                     ("timestamp",),
-                    utc("timestamp") > F.col("_ingested_at"),
+                    instant("timestamp") > F.col("_ingested_at"),
                 )
             ],
         ),
-    )
+    ]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from functools import cache
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.issues import Issue
-from pinlake.clean.rules import checked, follower_count, integer, save_path, text
+from pinlake.clean.rules import checked, flag, follower_count, integer, save_path, text
 from pinlake.topics import NO_IMAGE, PIN, SAVE_PREFIX, STORY_ENDING, STORY_TYPE
 
 
 def clean_pin(parsed: DataFrame) -> DataFrame:
     """One row per parsed pin record: post id, texts without placeholders, followers as a number, the path alone."""
-    return parsed.select(
+    return parsed.select(*_columns())
+
+
+@cache
+def _columns() -> list[Column]:
+    return [
         integer("index").alias("ind"),
         text(PIN, "unique_id"),
         text(PIN, "title"),
@@ -25,7 +32,7 @@ def clean_pin(parsed: DataFrame) -> DataFrame:
         save_path("save_location").alias("save_location"),
         text(PIN, "category"),
         *checked(PIN, warnings=_warnings()),
-    )
+    ]
 
 
 def _warnings() -> list[Issue]:
@@ -47,7 +54,7 @@ def _warnings() -> list[Issue]:
             "download_mismatch",
             "a pin without a picture is not downloaded, and no other",
             ("downloaded", "image_src"),
-            (integer("downloaded") == 0) != (F.col("image_src") == NO_IMAGE),
+            (flag("downloaded") == 0) != (F.col("image_src") == NO_IMAGE),
         ),
         Issue(
             "placeholder_mismatch",

@@ -7,12 +7,14 @@ where text belongs and the reverse are read alike, and nothing is turned into nu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pinlake.clean.issues import Issue, issues
-from pinlake.topics import TOPICS, Topic
+from pinlake.clean.issues import Issue, both, issues
+from pinlake.lake.model import ISSUES
+from pinlake.topics import ASCII_CHARACTERS, OTHER_CHARACTERS, TOPICS, Topic
 
 # The record is put before a mark in an array: that the mark comes second shows that the parser read the record to its
 # end and found one value. On its own Spark's parser stops after the first value and passes over whatever follows it.
@@ -20,6 +22,12 @@ _WRAPPED = "ARRAY<MAP<STRING, STRING>>"
 _TYPED = "MAP<STRING, VARIANT>"
 _END = "end of the record"
 _OPTIONS = {"allowUnquotedControlChars": "true", "allowSingleQuotes": "false"}
+# Bare NaN and Infinity are no JSON, but what some producers write: told from all else by being read in a second try.
+_STRICT = {**_OPTIONS, "allowNonNumericNumbers": "false"}
+# How the parser writes these.
+_NANS = ('"NaN"', '"Infinity"', '"-Infinity"')
+# The keys of wrappings that were not taken off, for what is in them is no object.
+_WRAPPINGS = ("schema", "payload", "key", "value", "headers", "before", "after", "source", "op", "ts_ms", "transaction")
 
 # Bronze columns that go with a record, and what they are called beside the fields.
 LINEAGE = {
@@ -33,6 +41,8 @@ LINEAGE = {
     "text": "_text",
     "bytes": "_bytes",
 }
+# What of these `clean` drops where the record is good.
+SENT = ("_text", "_bytes")
 
 
 def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
@@ -41,33 +51,92 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
     `_errors` says what is wrong with the record as a whole: not text, not JSON, not an object, of another topic.
     `_drift` lists fields as `missing:`, `extra:` or `renamed:` and the name. `_rescued` holds the fields that the
     topic doesn't have, as a JSON object. `_kinds` tells the JSON type of each field of a record in which one may be an
-    object or an array; it is null for all others.
+    object or an array; it is null for all others. `_content` is the text that was read: the record's own, or what was
+    in its wrapping.
     """
-    parsed = bronze.select(
-        *[F.col(column).alias(name) for column, name in LINEAGE.items()],
-        F.from_json(F.concat(F.lit("["), "text", F.lit(f',{{"{_END}":true}}]')), F.lit(_WRAPPED), _OPTIONS).alias(
-            "_json"
-        ),
-    )
-    whole = (F.size("_json") == 2) & F.map_contains_key(F.get("_json", F.lit(1)), _END)
-    mapped = parsed.withColumn("_found", F.when(whole, F.get("_json", F.lit(0)))).withColumn(
-        "_keys", F.map_keys("_found")
-    )
+    first, steps, last = _steps(topic)
+    parsed = bronze.select(*first)
+    for step in steps:
+        parsed = parsed.withColumns(step)
+    return parsed.select(*last)
+
+
+@cache
+def _steps(topic: Topic) -> tuple[list[Column], list[dict[str, Column]], list[Column]]:
+    """What `parse` takes of bronze, what it adds step by step, and what it gives.
+
+    Made once: for Spark on this machine, each function of a column is a call to Java.
+    """
+    marked = F.concat(F.lit("["), "_content", F.lit(f',{{"{_END}":true}}]'))
+    strict, lenient = (F.from_json(marked, F.lit(_WRAPPED), options) for options in (_STRICT, _OPTIONS))
     # Only a record with a key that is not the topic's own, or with a key twice, needs its keys looked at one by one.
     names = _array(topic.field_names)
     plain = (F.col("_keys") == names) | (F.size("_keys") == F.size(F.array_intersect("_keys", names)))
-    named = mapped.withColumn("_plain", plain).withColumn(
-        "_fields", F.when(F.col("_plain"), F.col("_found")).otherwise(_by_name(topic, F.col("_found")))
+    fields = F.when(F.col("_plain"), F.col("_found")).otherwise(_by_name(topic, F.col("_found")))
+    return (
+        [
+            *[F.col(column).alias(name) for column, name in LINEAGE.items()],
+            F.col("wrapping"),
+            F.coalesce("content", "text").alias("_content"),
+        ],
+        [
+            {"_json": strict},
+            {"_again": F.when(F.col("_json").isNull(), lenient)},
+            {"_found": F.coalesce(_whole("_json"), _whole("_again"))},
+            {"_keys": F.map_keys("_found")},
+            {"_plain": plain},
+            {"_as_sent": fields},
+            {"_fields": F.when(_is_odd(), _normal(topic)).otherwise(F.col("_as_sent"))},
+        ],
+        [
+            *[F.col(name) for name in LINEAGE.values()],
+            F.col("_content"),
+            *[F.col("_fields")[name].alias(name) for name in topic.field_names],
+            F.when(F.col("_found").isNull(), _unreadable()).when(~F.col("_plain"), _misrouted(topic)).alias("_errors"),
+            both(F.when(~F.col("_plain"), _duplicate_key(topic)), _bare_nans(topic)).alias("_warnings"),
+            _drift(topic).alias("_drift"),
+            F.when(~F.col("_plain"), _rescued(topic)).alias("_rescued"),
+            F.when(F.exists(F.map_values("_fields"), looks_nested), _kinds(topic)).alias("_kinds"),
+        ],
     )
-    return named.select(
-        *LINEAGE.values(),
-        *[F.col("_fields")[name].alias(name) for name in topic.field_names],
-        F.when(F.col("_found").isNull(), _unreadable()).when(~F.col("_plain"), _misrouted(topic)).alias("_errors"),
-        F.when(~F.col("_plain"), _duplicate_key(topic)).alias("_warnings"),
-        _drift(topic).alias("_drift"),
-        F.when(~F.col("_plain"), _rescued(topic)).alias("_rescued"),
-        F.when(F.exists(F.map_values("_fields"), looks_nested), _kinds(topic)).alias("_kinds"),
+
+
+def _whole(name: str) -> Column:
+    """The record of a parsed pair; null where the parser did not come to its end."""
+    whole = (F.size(name) == 2) & F.map_contains_key(F.get(name, F.lit(1)), _END)
+    return F.when(whole, F.get(name, F.lit(0)))
+
+
+def _is_odd() -> Column:
+    """Whether values may need a look one by one: a bare NaN is among them, or a character that is not ASCII."""
+    return F.col("_again").isNotNull() | (F.length("_content") != F.octet_length("_content"))
+
+
+def _normal(topic: Topic) -> Column:
+    """The fields with bare NaN in a text as null, and the digits and blanks of other scripts in a number as ASCII."""
+    numbers = _array([field.name for field in topic.fields if field.is_number])
+    # In one lambda for all fields: a branch for each would be as much code again for Spark to compile.
+    return F.transform_values(
+        "_as_sent",
+        lambda name, value: F.when(
+            F.array_contains(numbers, name), F.translate(value, OTHER_CHARACTERS, ASCII_CHARACTERS)
+        ).when(~(F.col("_again").isNotNull() & value.isin(*_NANS)), value),
     )
+
+
+def _bare_nans(topic: Topic) -> Column:
+    """A warning for each text that is a bare NaN or Infinity: null, as the producer had nothing there."""
+    texts = _array([field.name for field in topic.fields if not field.is_number])
+    nans = F.map_filter("_as_sent", lambda name, value: F.array_contains(texts, name) & value.isin(*_NANS))
+    issue = F.transform(
+        F.map_keys(nans),
+        lambda name: F.struct(
+            F.lit("not_a_number").alias("name"),
+            F.concat(name, F.lit(" is NaN or Infinity, which is read as nothing")).alias("message"),
+            F.array(name).alias("columns"),
+        ),
+    )
+    return F.when(F.col("_again").isNotNull() & (F.size(nans) > 0), issue).cast(ISSUES)
 
 
 def looks_nested(value: Column) -> Column:
@@ -77,17 +146,17 @@ def looks_nested(value: Column) -> Column:
 
 def _kinds(topic: Topic) -> Column:
     """A map from each field's name to the JSON type of its value; null where the parser for types reads less."""
-    typed = F.from_json("_text", F.lit(_TYPED), _OPTIONS)
+    typed = F.from_json("_content", F.lit(_TYPED), _OPTIONS)
     return F.transform_values(_by_name(topic, typed), lambda _, value: F.schema_of_variant(value))
 
 
 def _by_name(topic: Topic, found: Column) -> Column:
-    """A map from each field's name to its last value under that name, else under it in another case or padded."""
+    """A map from each field's name to its last value under that name, else under another that stands for it."""
 
     def entry(name: Column) -> Column:
         entries = F.map_entries(found)
         exact = F.filter(entries, lambda found: found["key"] == name)
-        alike = F.filter(entries, lambda found: _canonical(found["key"]) == name)
+        alike = F.filter(entries, lambda found: _canonical(topic, found["key"]) == name)
         last = F.try_element_at(F.when(F.size(exact) > 0, exact).otherwise(alike), F.lit(-1))
         return F.struct(name, last["value"])
 
@@ -97,40 +166,85 @@ def _by_name(topic: Topic, found: Column) -> Column:
 def _unreadable() -> Column:
     """Why there are no fields. A record that starts like an object but isn't one is broken JSON, not another value."""
     # In brackets, for here too the parser would be content with a value at the beginning.
-    is_json = F.try_parse_json(F.concat(F.lit("["), "_text", F.lit("]"))).isNotNull()
-    other_value = is_json & F.col("_text").rlike(r"\S") & ~F.ltrim("_text").startswith("{")
+    content = F.col("_content")
+    is_json = F.try_parse_json(F.concat(F.lit("["), content, F.lit("]"))).isNotNull()
+    other_value = is_json & content.rlike(r"\S") & ~F.ltrim(content).startswith("{")
+    is_broken = content.isNotNull() & ~other_value
+    of_registry = content.startswith("\0") | (F.substring(F.col("_bytes"), 1, 1) == F.lit(b"\0"))
+    of_python, of_connect = content.rlike(r"^\s*\{\s*'"), content.rlike(r"^\s*Struct\{")
+    known = F.coalesce(of_registry, F.lit(False)) | F.coalesce(of_python | of_connect, F.lit(False))
     return issues(
-        Issue("undecodable", "the bytes are not text in any Unicode encoding", (), F.col("_text").isNull()),
+        Issue("undecodable", "the bytes are not text in any Unicode encoding", (), content.isNull() & ~known),
+        Issue(
+            "not_json",
+            "it looks like a message of the Schema Registry that is not JSON (Avro, Protobuf): set the sink's "
+            "value.converter to org.apache.kafka.connect.json.JsonConverter, and read what the producer sends with it",
+            (),
+            of_registry,
+        ),
+        Issue("not_json", "it is a printed Python dict: send what json.dumps makes of it", (), of_python),
+        Issue(
+            "not_json",
+            "it is a printed struct of Kafka Connect: set the sink's value.converter to "
+            "org.apache.kafka.connect.json.JsonConverter in place of StringConverter",
+            (),
+            of_connect,
+        ),
         Issue("not_an_object", "the record is JSON but not an object", (), other_value),
-        Issue("malformed", "the record is not valid JSON", (), F.col("_text").isNotNull() & ~other_value),
+        Issue("malformed", "the record is not valid JSON", (), is_broken & ~known),
     )
 
 
 def _misrouted(topic: Topic) -> Column:
-    """The record has keys of another topic and, but for the post id, none of its own."""
+    """The record has keys of another topic and, but for the post id, none of its own; or it is not one record."""
+    keys, own = F.col("_keys"), _has_key_of(topic)
+    in_a_wrapping = (F.size(keys) > 0) & (F.size(F.array_except(keys, _array(_WRAPPINGS))) == 0)
     return issues(
+        Issue(
+            "wrapped",
+            "the keys are those of a wrapping, and what is in it is no record: set value.converter.schemas.enable to "
+            "false, and take change events apart with the transform ExtractNewRecordState",
+            (),
+            in_a_wrapping & ~own,
+        ),
+        *[
+            Issue(
+                "two_ids",
+                f"{topic.key} and {other} hold different post ids",
+                (topic.key,),
+                _differ(*[F.try_element_at("_found", F.lit(name)) for name in (topic.key, other)]),
+            )
+            for other in topic.field(topic.key).also
+        ],
         *[
             Issue(
                 "misrouted",
                 f"the keys are those of topic {other.name}",
                 other.own_names,
-                ~_has_key_of(topic) & _has_key_of(other),
+                ~own & _has_key_of(other),
             )
             for other in TOPICS.values()
             if other.name != topic.name
-        ]
+        ],
     )
+
+
+def _differ(one: Column, other: Column) -> Column:
+    """Two texts that are not the same number."""
+    same = one.try_cast("decimal(38,9)") == other.try_cast("decimal(38,9)")
+    return (one != other) & ~F.coalesce(same, F.lit(False))
 
 
 def _has_key_of(topic: Topic) -> Column:
     """The record has a key that the topic has besides the post id."""
-    return F.arrays_overlap(F.transform("_keys", _canonical), _array(topic.own_names))
+    return F.arrays_overlap(F.transform("_keys", lambda key: _canonical(topic, key)), _array(topic.own_names))
 
 
 def _duplicate_key(topic: Topic) -> Column:
     """A key twice, or two other spellings of one that isn't there in its own."""
     names = F.array_except(_array(topic.field_names), "_keys")
-    alike = F.filter(F.transform("_keys", _canonical), lambda key: F.array_contains(names, key))
+    spelled = F.transform("_keys", lambda key: _canonical(topic, key))
+    alike = F.filter(spelled, lambda key: F.array_contains(names, key))
     twice = (F.size("_keys") > F.size(F.array_distinct("_keys"))) | (F.size(alike) > F.size(F.array_distinct(alike)))
     return issues(Issue("duplicate_key", "a key comes twice; the last one counts", (), twice))
 
@@ -139,20 +253,24 @@ def _drift(topic: Topic) -> Column:
     """Fields that are not as expected; nothing is said of a record that has no field of the topic at all."""
     names = _array(topic.field_names)
     unknown = F.array_except("_keys", names)
-    missing = F.array_except(names, F.transform("_keys", _canonical))
+    missing = F.array_except(names, F.transform("_keys", lambda key: _canonical(topic, key)))
     as_expected = F.col("_plain") & (F.size("_keys") == len(topic.field_names))
-    return F.when(
+    fields = F.when(
         ~as_expected & _has_key_of(topic),
         F.concat(
             F.transform(missing, lambda key: F.concat(F.lit("missing:"), key)),
             F.transform(
                 unknown,
                 lambda key: F.concat(
-                    F.when(F.array_contains(names, _canonical(key)), F.lit("renamed:")).otherwise(F.lit("extra:")), key
+                    F.when(F.array_contains(names, _canonical(topic, key)), F.lit("renamed:")).otherwise(
+                        F.lit("extra:")
+                    ),
+                    key,
                 ),
             ),
         ),
     )
+    return both(fields, F.when(F.col("wrapping").isNotNull(), F.array(F.concat(F.lit("wrapped:"), "wrapping"))))
 
 
 def _rescued(topic: Topic) -> Column:
@@ -162,14 +280,18 @@ def _rescued(topic: Topic) -> Column:
         "_found",
         lambda key, _: (
             ~F.array_contains(names, key)
-            & (~F.array_contains(names, _canonical(key)) | F.array_contains("_keys", _canonical(key)))
+            & (~F.array_contains(names, _canonical(topic, key)) | F.array_contains("_keys", _canonical(topic, key)))
         ),
     )
     return F.when(F.size(extra) > 0, F.to_json(extra))
 
 
-def _canonical(key: Column) -> Column:
-    return F.lower(F.trim(key))
+def _canonical(topic: Topic, key: Column) -> Column:
+    """The field that a key stands for, where it stands for one: in another case, padded, or under another name."""
+    plain = F.lower(F.trim(key))
+    for other, name in topic.other_names.items():
+        plain = F.when(plain == other, F.lit(name)).otherwise(plain)
+    return plain
 
 
 def _array(names: Sequence[str]) -> Column:

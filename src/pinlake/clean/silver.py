@@ -1,16 +1,18 @@
 """From bronze to silver, quarantine and drift: only the batches that are not in yet, each table in one commit.
 
 Progress is in the silver tables: the last ingest batch in them. Quarantine and drift are written first, silver last,
-so a run that is stopped anywhere is finished by the next. A record is cleaned twice: where bad ones go to quarantine
-and all are counted, and where good ones go to silver.
+so a run that is stopped anywhere is finished by the next. A record is cleaned once, and Spark keeps it for all that is
+made from it; serverless compute keeps nothing and cleans it each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import reduce
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
@@ -18,7 +20,7 @@ from pinlake.clean.geo import clean_geo
 from pinlake.clean.latest import latest, merged
 from pinlake.clean.pins import clean_pin
 from pinlake.clean.posts import update_posts
-from pinlake.clean.records import parse
+from pinlake.clean.records import SENT, parse
 from pinlake.clean.users import clean_user
 from pinlake.errors import QualityError
 from pinlake.lake.lake import Lake
@@ -78,11 +80,24 @@ def clean(lake: Lake, run: Run, state: LakeState, max_bad_share: float, least_ju
     `least_judged` or more, is above `max_bad_share`; the bad records are in quarantine then, to be looked at.
     """
     are_joined = state.joined == state.in_silver
-    found = _sort_out(lake, run, state)
-    _judge(found, max_bad_share, least_judged)
-    state.changed = _ids(found) if are_joined else None
-    side_by_side(*[lambda result=result: _upsert(lake, run, state, result) for result in found])
+    pending = {name: _pending(lake, state, topic) for name, topic in TOPICS.items() if state.pending(name)}
+    with keeping(*pending.values()):
+        found = _sort_out(lake, run, state, pending)
+        _judge(found, max_bad_share, least_judged)
+        state.changed = _ids(found) if are_joined else None
+        side_by_side(*[lambda result=result: _upsert(lake, run, state, result) for result in found])
     return found
+
+
+@contextmanager
+def keeping(*frames: DataFrame) -> Iterator[None]:
+    """Have Spark keep the rows, once they were computed, for what else is made from them."""
+    with ExitStack() as kept:
+        for rows in frames:
+            with suppress(AnalysisException):  # serverless compute keeps nothing
+                rows.persist()
+                kept.callback(rows.unpersist)
+        yield
 
 
 def _ids(found: Sequence[TopicClean]) -> tuple[int, int] | None:
@@ -115,8 +130,7 @@ def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> LakeStat
     _judge([_look(lake, before, name) for name in TOPICS if before.cleaned[name]], max_bad_share, least_judged=1)
     # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
     for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
-        if lake.exists(table):
-            lake.empty(table)
+        lake.empty(table)
     state = LakeState(before.progress, before.ingested, topic_id=before.topic_id, path=before.path)
     clean(lake, run, state, max_bad_share=1.0)
     return state
@@ -169,10 +183,12 @@ def good(cleaned: DataFrame) -> DataFrame:
 
 
 def _pending(lake: Lake, state: LakeState, topic: Topic) -> DataFrame:
-    """The topic's records that were not cleaned yet, cleaned."""
+    """The topic's records that were not cleaned yet, cleaned; of good ones without the text, which nobody asks for."""
     # Nothing above the last one: what another run adds meanwhile is for the next.
     first, last = state.cleaned[topic.name] + 1, state.ingested[topic.name]
-    return clean_records(_bronze(lake, topic).where(F.col("batch").between(first, last)), topic)
+    cleaned = clean_records(_bronze(lake, topic).where(F.col("batch").between(first, last)), topic)
+    is_bad = F.col("_errors").isNotNull()
+    return cleaned.withColumns({name: F.when(is_bad, F.col(name)) for name in SENT})
 
 
 def _counts() -> list[Column]:
@@ -211,12 +227,11 @@ def _judged(found: TopicClean) -> TopicClean:
     return replace(found, judged=counts[0], judged_bad=counts[1])
 
 
-def _sort_out(lake: Lake, run: Run, state: LakeState) -> list[TopicClean]:
+def _sort_out(lake: Lake, run: Run, state: LakeState, pending: Mapping[str, DataFrame]) -> list[TopicClean]:
     """Quarantine and drift of the pending records: each table in one commit for all topics.
 
     The bad records are written by the same pass that counts them all.
     """
-    pending = {name: _pending(lake, state, topic) for name, topic in TOPICS.items() if state.pending(name)}
     _delete_left_over(lake, state)
     counted = _quarantine(lake, run, pending) if pending else {}
     found = []
@@ -246,9 +261,7 @@ def _delete_left_over(lake: Lake, state: LakeState) -> None:
 
 def _quarantine(lake: Lake, run: Run, pending: Mapping[str, DataFrame]) -> dict[str, dict[str, int]]:
     """Write the bad records of each topic, and return the counts of all its records."""
-    if not lake.exists("quarantine"):
-        # What is observed where a table is made from rows, Spark loses.
-        lake.empty("quarantine")
+    lake.ensure("quarantine")  # else what is observed were lost
     observed = {name: Observation() for name in pending}
     bad = [
         quarantine_rows(rows.observe(observed[name], *_counts()).where("_errors IS NOT NULL"), TOPICS[name], run)
@@ -284,13 +297,11 @@ def drift_rows(cleaned: DataFrame, topic: Topic, run: Run) -> DataFrame:
 
 def _upsert(lake: Lake, run: Run, state: LakeState, result: TopicClean) -> None:
     topic = TOPICS[result.topic]
-    is_empty = not state.in_silver[topic.name]
     if result.pending is None or result.records == result.bad:
         # A topic may have no good record at all: what comes after finds an empty table then.
-        if is_empty and not lake.exists(topic.silver_table):
-            lake.empty(topic.silver_table)
+        lake.ensure(topic.silver_table)
     else:
-        _merge(lake, topic, good(result.pending), is_empty)
+        _merge(lake, topic, good(result.pending), is_empty=not state.in_silver[topic.name])
         state.in_silver[topic.name] = result.last_good
         run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
     if result.batch and result.last_good < result.batch:

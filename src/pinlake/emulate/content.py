@@ -8,21 +8,40 @@ cleaning, a value is read from its text, so that a number where text belongs and
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from hashlib import blake2b
 from typing import Any
 
-from pinlake.topics import PIN, SAVE_PREFIX, USER, Field, Kind, Topic
+from pinlake.topics import (
+    ASCII_CHARACTERS,
+    BLANKS,
+    OTHER_CHARACTERS,
+    PIN,
+    PLAUSIBLE_SECONDS,
+    SAVE_PREFIX,
+    USER,
+    Field,
+    Kind,
+    Topic,
+)
 
 TIME_TEXT = re.compile(r"(\d{4})(?:-(\d\d)-(\d\d)[ T]|:(\d\d):(\d\d) )(\d\d):(\d\d):(\d\d)", re.ASCII)
 _BLANKS = " \t\n\v\f\r"
 _INTEGER_TEXT = re.compile(r"[+-]?\d+(?:\.0+)?|[+-]?\d\.\d{1,17}E\d{1,2}", re.ASCII)
 _NUMBER_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_FOLLOWERS = re.compile(r"(\d+(?:\.\d{1,9}0*)?)\s*([kmb]?)", re.ASCII | re.IGNORECASE)
+_FOLLOWERS = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+(?:\.\d{1,9}0*)?)\s*([kmb]?)", re.ASCII | re.IGNORECASE)
+_ZONED = re.compile(
+    TIME_TEXT.pattern.replace("[ T]", "[ Tt]") + r"(?:\.(\d{1,9}))?\s*(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
+)
+_EPOCH_TEXT = re.compile(r"\d{9,13}(?:\.\d*)?|\d\.\d+E(?:8|9|1[0-2])", re.ASCII)
+_FLAGS = {"true": "1", "false": "0"}
+_TO_ASCII = str.maketrans(OTHER_CHARACTERS, ASCII_CHARACTERS)
 _SAVED_IN = re.compile(rf"\s*(?:{SAVE_PREFIX.strip()}\b)?\s*", re.ASCII)
 # A decimal number of which cleaning may lose digits, where no number belongs.
 _INEXACT = re.compile(r"-?(?:[0.]*[1-9](?:\.?\d){14,}\.?[1-9]|\d[\d.]*e[+-]?\d{3})", re.ASCII)
@@ -38,9 +57,12 @@ _RANGES = {
 
 def content_of(topic: Topic, record: Mapping[str, Any]) -> tuple[object, ...] | None:
     """The clean values of a record, post id first; None where the record is to be quarantined."""
-    # A key in its own spelling counts before one in another case or padded.
-    named = {**{name.strip(" ").lower(): value for name, value in record.items()}, **record}
-    if all(named.get(name) is None for name in topic.own_names):
+    plain = {name: name.strip(" ").lower() for name in record}
+    # A key in its own spelling counts before one in another case, padded, or under another name.
+    named = {**{topic.other_names.get(plain[name], plain[name]): value for name, value in record.items()}, **record}
+    if any(_differ(record.get(name), record.get(other)) for other, name in topic.other_names.items()):
+        return None
+    if all(_is_nothing(topic.field(name), named.get(name)) for name in topic.own_names):
         return None
     try:
         texts = {field.name: _text(field, named.get(field.name)) for field in topic.fields}
@@ -54,7 +76,7 @@ def content_of(topic: Topic, record: Mapping[str, Any]) -> tuple[object, ...] | 
         values["save_location"] = _SAVED_IN.sub("", texts["save_location"] or "", count=1).rstrip(" ")
     if topic is USER:
         names = (values.pop("first_name"), values.pop("last_name"))
-        values["user_name"] = " ".join(name.strip(" ") for name in names if name)
+        values["user_name"] = " ".join(name for name in names if name)
     return (values.pop(topic.key), *values.values())
 
 
@@ -65,10 +87,16 @@ def digest_of(content: tuple[object, ...]) -> bytes:
 
 def _text(field: Field, value: Any) -> str | None:
     """A value as the text that cleaning reads it from. Raises ValueError for one that no text holds as it is."""
+    if field.is_flag and str(value).lower() in _FLAGS:
+        return _FLAGS[str(value).lower()]
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, list) and field.is_joined and all(each is None or isinstance(each, str) for each in value):
+        return ",".join(each for each in value if each is not None)
     if isinstance(value, list | dict):
         raise ValueError("no plain value")
+    if _is_nothing(field, value):
+        return None
     if not isinstance(value, float):
         return json.dumps(value)
     if field.kind in (Kind.TEXT, Kind.INTEGER) and _INEXACT.match(json.dumps(value)):
@@ -90,8 +118,28 @@ def _value(field: Field, text: str | None) -> Any:
             raise ValueError(f"{field.name} is missing")
         return None
     if field.kind is Kind.TEXT:
+        text = text.strip(BLANKS) if field.is_name else text
         return None if not text.strip(" ") or text in field.placeholders else text
-    return _in_range(field.name, _READERS[field.kind](text.strip(_BLANKS)))
+    return _in_range(field.name, _READERS[field.kind](_plain(text)))
+
+
+def _is_nothing(field: Field, value: Any) -> bool:
+    return value is None or (not field.is_number and isinstance(value, float) and not math.isfinite(value))
+
+
+def _plain(text: str) -> str:
+    """A number's or a time's text in ASCII, without the blanks around it."""
+    return text.translate(_TO_ASCII).strip(_BLANKS)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether both are there, and are not the same number."""
+    if one is None or other is None:
+        return False
+    try:
+        return Decimal(str(one)) != Decimal(str(other))
+    except ArithmeticError:
+        return str(one) != str(other)
 
 
 def _in_range(name: str, value: Any) -> Any:
@@ -117,15 +165,35 @@ def _whole(number: Fraction) -> int:
 _READERS: dict[Kind, Any] = {
     Kind.INTEGER: lambda text: _whole(Fraction(_match(_INTEGER_TEXT, text)[0])),
     Kind.NUMBER: lambda text: float(_match(_NUMBER_TEXT, text)[0]),
-    # Six numbers, whichever spelling; the zone stays out.
-    Kind.TIME: lambda text: datetime(*(int(part) for part in _match(TIME_TEXT, text).groups() if part)),  # type: ignore[arg-type]
+    Kind.TIME: lambda text: _epoch(text) if _EPOCH_TEXT.fullmatch(text) else _instant(text),
 }
 
 
+def _instant(text: str) -> int:
+    """A time as microseconds since 1970."""
+    *parts, fraction, sign, hours, minutes = _match(_ZONED, text).groups()
+    since = datetime(*(int(part) for part in parts if part)) - datetime(1970, 1, 1)  # type: ignore[arg-type]
+    offset = 60 * int(hours or 0) + int(minutes or 0)
+    if offset > 18 * 60 or int(minutes or 0) > 59:
+        raise ValueError(f"{text!r} has no zone that there is")
+    away = (-1 if sign == "-" else 1) * timedelta(minutes=offset)
+    return (since - away) // timedelta(microseconds=1) + int((fraction or "0")[:6].ljust(6, "0"))
+
+
+def _epoch(text: str) -> int:
+    """A number of seconds or milliseconds as microseconds since 1970."""
+    seconds = Decimal(text)
+    if not PLAUSIBLE_SECONDS[0] <= seconds <= PLAUSIBLE_SECONDS[1]:
+        seconds = (seconds / 1_000).quantize(Decimal("1e-9"), ROUND_HALF_UP)
+    if not PLAUSIBLE_SECONDS[0] <= seconds <= PLAUSIBLE_SECONDS[1]:
+        raise ValueError(f"{text} is no time of a post")
+    return int(seconds * 1_000_000)
+
+
 def _followers(text: str | None) -> int | None:
-    match = _FOLLOWERS.fullmatch((text or "").strip(_BLANKS))
+    match = _FOLLOWERS.fullmatch(_plain(text or ""))
     if not match:
         return None
-    amount = Fraction(match[1])
+    amount = Fraction(match[1].replace(",", ""))
     count = amount * _SCALES[match[2].lower()]
     return int(count) if count.denominator == 1 and amount < 10**18 and count <= _BIGINT[1] else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +11,7 @@ from random import Random
 
 from pinlake.emulate.content import TIME_TEXT
 from pinlake.emulate.rows import Record
-from pinlake.topics import GEO, PIN, TOPICS, USER, Kind, Topic
+from pinlake.topics import GEO, NO_IMAGE, PIN, STORY_TYPE, TOPICS, USER, Kind, Topic
 
 
 class Outcome(StrEnum):
@@ -24,6 +25,9 @@ class Outcome(StrEnum):
 
 Change = Callable[[Topic, Record, float], Record]
 Form = Callable[[Record, float], str]
+
+# A text of each topic that may be missing.
+_TEXTS = {PIN.name: "tag_list", GEO.name: "country", USER.name: "last_name"}
 
 plain: Callable[[Record], str] = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -155,7 +159,47 @@ def _contradicting(topic: Topic, record: Record, share: float) -> Record:
     return {**record, "age": 30 if record.get("age") != 30 else 31}
 
 
+# Facts of real data that a record breaks: it is kept, and cleaning warns of it.
+
+
+def _with_odd_followers(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, "follower_count": "many" if share < 0.5 else "12 thousand"}
+
+
+def _with_odd_story(topic: Topic, record: Record, share: float) -> Record:
+    """A story described as a picture is, or the reverse."""
+    return {**record, "is_image_or_video": "image" if record.get("is_image_or_video") == STORY_TYPE else STORY_TYPE}
+
+
+def _with_odd_download(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, "downloaded": 1 if record.get("image_src") == NO_IMAGE else 0}
+
+
+def _with_odd_title(topic: Topic, record: Record, share: float) -> Record:
+    """Only one of three placeholders that come together, or only the other two."""
+    placeholder = PIN.field("title").placeholders[0]
+    return {**record, "title": "Found again" if record.get("title") == placeholder else placeholder}
+
+
+def _with_odd_location(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, "save_location": "Local save in /data/elsewhere"}
+
+
+def _in_the_future(topic: Topic, record: Record, share: float) -> Record:
+    return {**record, "date_joined": "2099-01-01T00:00:00"}
+
+
+def _with_nan(topic: Topic, record: Record, share: float) -> Record:
+    """A text that is a bare NaN, as pandas writes what isn't there."""
+    return {**record, _TEXTS[topic.name]: math.nan}
+
+
 # Forms: record to text.
+
+
+def _twice(record: Record, share: float) -> str:
+    """The first key once more at the end."""
+    return plain(record)[:-1] + ", " + plain(dict([next(iter(record.items()))]))[1:]
 
 
 def _pretty(record: Record, share: float) -> str:
@@ -189,6 +233,14 @@ KINDS = (
     DirtKind("other_types", Outcome.SILVER, change=_with_other_types),
     DirtKind("pretty", Outcome.SILVER, form=_pretty),
     DirtKind("array", Outcome.SILVER, form=_array),
+    DirtKind("follower_count_unreadable", Outcome.SILVER, topics=(PIN,), change=_with_odd_followers),
+    DirtKind("story_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_story),
+    DirtKind("download_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_download),
+    DirtKind("placeholder_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_title),
+    DirtKind("location_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_location),
+    DirtKind("in_the_future", Outcome.SILVER, topics=(USER,), change=_in_the_future),
+    DirtKind("not_a_number", Outcome.SILVER, change=_with_nan),
+    DirtKind("duplicate_key", Outcome.SILVER, form=_twice),
     DirtKind("misrouted", Outcome.QUARANTINED, topics=(PIN, GEO), sent_to=USER),
     DirtKind("null_row", Outcome.QUARANTINED, change=_all_null),
     DirtKind("bad_index", Outcome.QUARANTINED, change=_with_bad_index),

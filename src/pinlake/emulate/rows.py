@@ -8,18 +8,17 @@ from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
-from pinlake.emulate.draws import below, draw, seconds_of, skewed, spelled_time
+from pinlake.emulate.draws import below, draw, skewed, spelled_time
+from pinlake.emulate.shape import CALENDARS, category_starts, poster
 from pinlake.emulate.texts import (
     ENDINGS,
     LEADS,
     MIDDLES,
     OPENINGS,
-    POSTER_STYLES,
-    POSTERS,
     SHORT_DESCRIPTIONS,
     WORDS,
 )
-from pinlake.emulate.users import User, made_user, spelling
+from pinlake.emulate.users import User, leaning, made_user, spelling
 from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, PIN, SAVE_PREFIX, STORY_TYPE
 
 Record = dict[str, Any]
@@ -42,10 +41,6 @@ class Rows(Protocol):
     def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
         """The posts of these numbers, in this order; a number may come again. Raises SourceError, MachineError."""
 
-
-# No post is older than the newest user, so none comes before its user joined.
-POSTED_FROM = seconds_of(2017, 10, 20)
-POSTED_UNTIL = seconds_of(2022, 11, 1)
 
 _NO_TITLE = PIN.field("title").placeholders[0]
 _NO_STORY, _NO_DESCRIPTION, _UNTITLED = PIN.field("description").placeholders
@@ -72,8 +67,8 @@ _CUT_SHARE = int(0.37 / 0.893 * 2**32)
 _CUT_LENGTH = 177
 _ELLIPSIS = "…\u00a0"
 
-# Of the followers that are shown: as thousands, plain, as millions.
-_THOUSANDS, _PLAIN = 737, 180
+# Half of the posts of these categories are made by the younger, or the older, of two users.
+_LEANS = {"beauty": -1, "event-planning": 1, "finance": 1, "mens-fashion": -1, "tattoos": -1, "vehicles": 1}
 
 
 class MadeRows:
@@ -85,7 +80,7 @@ class MadeRows:
     def __init__(self, posts: int, seed: int) -> None:
         self._posts = posts
         self._seed = seed
-        self._starts = [number * posts // len(CATEGORIES) for number in range(len(CATEGORIES))]
+        self._starts = category_starts(posts)
 
     def __len__(self) -> int:
         return self._posts
@@ -95,8 +90,11 @@ class MadeRows:
         for post in numbers:
             texts = _texts_of(CATEGORIES[bisect_right(self._starts, post) - 1])
             drawn = draw(self._seed, "post", post)
-            user = made_user(self._seed, skewed(pool, drawn[0]))
-            yield Post(_made_pin(post, drawn, texts), _made_geo(post, drawn, user), _made_user(post, user))
+            number = skewed(pool, drawn[0])
+            if texts.leans and drawn[0] & 1:
+                number = leaning(self._seed, number, texts.leans)
+            user = made_user(self._seed, number)
+            yield Post(_made_pin(post, drawn, texts, user), _made_geo(post, drawn, texts, user), _made_user(post, user))
 
 
 def made_posts(posts: int, seed: int) -> Iterator[Post]:
@@ -115,6 +113,8 @@ class _CategoryTexts:
     def __init__(self, category: str) -> None:
         subjects = WORDS[category].subjects
         self.category = category
+        self.calendar = CALENDARS[category]
+        self.leans = _LEANS.get(category, 0)
         self.save_location = f"{SAVE_PREFIX}/data/{category}"
         self.subjects = subjects
         self.tags = WORDS[category].tags * 2  # twice, so that any nine in a row are one slice
@@ -142,19 +142,20 @@ def _texts_of(category: str) -> _CategoryTexts:
     return _CategoryTexts(category)
 
 
-def _made_pin(post: int, drawn: tuple[int, ...], texts: _CategoryTexts) -> Record:
+def _made_pin(post: int, drawn: tuple[int, ...], texts: _CategoryTexts, user: User) -> Record:
     look = _LOOKS[bisect_right(_LIMITS, below(_LIMITS[-1], drawn[1]))]
     is_story = "story" in look
     is_unknown = look.startswith("nothing")
     has_no_tags = look.endswith("without tags") or look == "nothing but a story"
     has_no_picture = is_unknown or look == "story without picture"
+    name, followers = (NO_USER, NO_USER) if is_unknown else poster(drawn[9], drawn[10], user.reach)
     return {
         "index": post,
         "unique_id": _uuid4(drawn),
         "title": _NO_TITLE if is_unknown else texts.title(drawn),
         "description": _description(look, is_story, drawn, texts),
-        "poster_name": NO_USER if is_unknown else _poster(drawn),
-        "follower_count": NO_USER if is_unknown else _followers(drawn),
+        "poster_name": name,
+        "follower_count": followers,
         "tag_list": NO_TAGS if has_no_tags else texts.tag_list(drawn),
         "is_image_or_video": STORY_TYPE if is_story else look[:5],
         "image_src": NO_IMAGE if has_no_picture else _picture(look, drawn),
@@ -174,28 +175,6 @@ def _description(look: str, is_story: bool, drawn: tuple[int, ...], texts: _Cate
     return texts.description(drawn)
 
 
-def _poster(drawn: tuple[int, ...]) -> str:
-    return POSTER_STYLES[below(len(POSTER_STYLES), drawn[9])].format(POSTERS[below(len(POSTERS), drawn[10])])
-
-
-def _followers(drawn: tuple[int, ...]) -> str:
-    """Written as the site shows them: whole thousands or millions, plain below a thousand.
-
-    A poster has one number of followers however often it posts, so it comes from what its name came from.
-    """
-    poster = below(len(POSTER_STYLES), drawn[9]) * len(POSTERS) + below(len(POSTERS), drawn[10])
-    scale, number = _POSTER_DRAWS[poster]
-    if scale < _THOUSANDS:
-        return f"{1 + skewed(999, number)}k"
-    return str(below(1000, number)) if scale < _THOUSANDS + _PLAIN else f"{1 + skewed(15, number)}M"
-
-
-_POSTER_DRAWS = tuple(
-    (below(1000, drawn[0]), drawn[1])
-    for drawn in (draw(0, "poster", number) for number in range(len(POSTER_STYLES) * len(POSTERS)))
-)
-
-
 def _uuid4(drawn: tuple[int, ...]) -> str:
     text = f"{drawn[11]:08x}{drawn[12]:08x}{drawn[13]:08x}{drawn[14]:08x}"
     variant = "89ab"[drawn[13] & 3]
@@ -208,9 +187,9 @@ def _picture(look: str, drawn: tuple[int, ...]) -> str:
     return f"https://pictures.example.org/{folder}/{name[:2]}/{name[2:4]}/{name[4:6]}/{name}{ending}"
 
 
-def _made_geo(post: int, drawn: tuple[int, ...], user: User) -> Record:
+def _made_geo(post: int, drawn: tuple[int, ...], texts: _CategoryTexts, user: User) -> Record:
     # The low digits of a draw are as random as the high ones, so one draw serves for the moment and its spelling.
-    posted = POSTED_FROM + below(POSTED_UNTIL - POSTED_FROM, drawn[15])
+    posted = texts.calendar.moment(drawn[15])
     return {
         "ind": post,
         "timestamp": spelled_time(posted, spelling(drawn[15] << 16 & 0xFFFF0000)),

@@ -1,4 +1,4 @@
-"""The full audit: every name, size and time in a dump against bronze."""
+"""Objects that are known and may have changed: of all in a full audit, else of those that end where a hole begins."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pinlake.ingest.listing import Listing, Stranger
+from pinlake.ingest.listing import Dump, Listing, Stranger
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import Progress, one_per_object
-from pinlake.objects import KAFKA_ROOT, TOPICS_FOLDER, ObjectName
-from pinlake.store.base import Store, stat_all
+from pinlake.lake.offsets import KnownObject, Progress, is_streamed, one_per_object
+from pinlake.objects import ObjectName
+from pinlake.store.base import stat_all
+
+# The kinds of report that are about one object, and not about names.
+AUDITED = ("late", "changed", "lost")
 
 
 @dataclass
@@ -23,16 +26,15 @@ class Audit:
     reported: list[Stranger]
 
 
-def audit_topic(lake: Lake, store: Store, listing: Listing, progress: Progress) -> Audit:
+def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> Audit:
     """Compare one topic's whole listing with bronze. `progress` tells what a listing without audit would read."""
     known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
     straddling = progress.straddling(listing.objects)
     streamed = _streamed(lake, listing.topic)
     to_read: list[ObjectName] = []
     suspects: list[ObjectName] = []
-    batches: dict[ObjectName, int] = {}
-    reported = list(listing.strangers)
-    stats = stat_all(store, [name.key for name in listing.objects])
+    reported = listing.strangers.all()
+    stats = stat_all(dump.store, [name.key for name in listing.objects])
     for name, now in zip(listing.objects, stats, strict=True):
         before = known.pop(name.key, None)
         if before is None:
@@ -43,27 +45,55 @@ def audit_topic(lake: Lake, store: Store, listing: Listing, progress: Progress) 
                 reported.append(Stranger(name.key, "late", "appeared after objects with a higher offset"))
         elif now is None or now != (before["size"], before["modified_us"]):
             suspects.append(name)
-            batches[name] = before["batch"]
-    for name in _changed(lake, store, listing.topic, suspects):
-        to_read.append(name)
-        message = f"has other content than in ingest batch {batches[name]}; read again"
-        reported.append(Stranger(name.key, "changed", message))
+    changed, told = _changed(lake, dump, listing.topic, suspects)
+    reported += told
     reported += [Stranger(path, "lost", "was read before and is no longer in the dump") for path in sorted(known)]
-    return Audit(sorted(to_read), reported)
+    return Audit(sorted(to_read + changed), reported)
+
+
+def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> Audit:
+    """What is new, and those known objects that were written again since, longer, where a hole begins after them.
+
+    So does a sink that stops before it has told Kafka how far it came: it writes its last object again, with more.
+    """
+    # The first in each partition: objects are in the order of partition and offset.
+    first_new = {
+        name.partition: name.offset
+        for name in reversed(listing.objects)
+        if name.offset > progress.highest.get(name.partition, -1)
+    }
+    begin_a_hole = [
+        last for partition, last in progress.last.items() if first_new.get(partition, 0) > progress.ends[partition]
+    ]
+    suspects = _differing(dump, [*progress.before_holes, *begin_a_hole])
+    new = set(listing.objects)
+    changed, told = _changed(lake, dump, listing.topic, [name for name in suspects if name not in new])
+    return Audit(sorted(listing.objects + changed), [*listing.strangers.all(), *told])
+
+
+def _differing(dump: Dump, known: list[KnownObject]) -> list[ObjectName]:
+    """Those of which the store says something else than when they were read; not those that are gone."""
+    stats = stat_all(dump.store, [each.path for each in known])
+    names = [
+        # None where the settings of the layout were others when it was read.
+        dump.layout.name_of(each.path)
+        for each, now in zip(known, stats, strict=True)
+        if now is not None and now != (each.size, each.modified)
+    ]
+    return [name for name in names if name is not None]
 
 
 def _streamed(lake: Lake, topic: str) -> set[tuple[int, int]]:
     """Partitions and offsets of messages that came as a stream: their objects have been read in another way."""
     bronze = one_per_object(lake.read("bronze").where(F.col("topic") == topic))
-    messages = bronze.where(F.col("path").startswith(f"{KAFKA_ROOT}/")).select("partition", "object_offset")
+    messages = bronze.where(is_streamed(F.col("path"))).select("partition", "object_offset")
     return {(row["partition"], row["object_offset"]) for row in messages.collect()}
 
 
 def _known_objects(lake: Lake, topic: str) -> DataFrame:
     """Every object in bronze as it was when it was read last."""
-    # Messages that came as a stream lie in no object.
-    in_dump = F.col("path").startswith(f"{TOPICS_FOLDER}/")
-    objects = one_per_object(lake.read("bronze").where((F.col("topic") == topic) & in_dump))
+    bronze = lake.read("bronze").where((F.col("topic") == topic) & ~is_streamed(F.col("path")))
+    objects = one_per_object(bronze)
     last = Window.partitionBy("path").orderBy(F.col("batch").desc())
     return (
         objects.withColumn("_age", F.row_number().over(last))
@@ -72,17 +102,22 @@ def _known_objects(lake: Lake, topic: str) -> DataFrame:
     )
 
 
-def _changed(lake: Lake, store: Store, topic: str, suspects: list[ObjectName]) -> list[ObjectName]:
-    """Of objects that may differ, those that do: a copy sent again is no change, nor is what still can't be read."""
+def _changed(lake: Lake, dump: Dump, topic: str, suspects: list[ObjectName]) -> tuple[list[ObjectName], list[Stranger]]:
+    """Of objects that may differ, those that do, and a report of each: a copy sent again is no change, nor is what
+    still can't be read.
+    """
     if not suspects:
-        return []
-    now = read_objects(lake.spark, store, group(Sized(name, 0) for name in suspects))
-    bronze = lake.read("bronze").where(F.col("topic") == topic)
+        return [], []
+    now = read_objects(lake.spark, dump, group(Sized(name, 0) for name in suspects))
+    paths = lake.spark.createDataFrame([(name.key,) for name in suspects], "path STRING")
+    bronze = lake.read("bronze").where(F.col("topic") == topic).join(paths, "path", "left_semi")
     last = bronze.groupBy("path").agg(F.max("batch").alias("batch"))
     before = bronze.join(last, ["path", "batch"], "left_semi")
-    differing = _fingerprints(now).join(_fingerprints(before), ["path", "fingerprint"], "left_anti")
-    paths = {row["path"] for row in differing.select("path").collect()}
-    return [name for name in suspects if name.key in paths]
+    differing = _fingerprints(now).join(_fingerprints(before), ["path", "fingerprint"], "left_anti").select("path")
+    batches = {row["path"]: row["batch"] for row in differing.join(last, "path").collect()}
+    changed = [name for name in suspects if name.key in batches]
+    message = "has other content than in ingest batch {}; read again"
+    return changed, [Stranger(name.key, "changed", message.format(batches[name.key])) for name in changed]
 
 
 def _fingerprints(rows: DataFrame) -> DataFrame:

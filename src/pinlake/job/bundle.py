@@ -38,9 +38,13 @@ class Bundle:
     def jobs(self) -> dict[str, dict[str, Any]]:
         return self.resources.get("jobs", {})
 
-    def names(self, kind: str, *fields: str) -> list[str]:
-        """The name of each resource of a kind, such as `catalog.schema.volume` of three fields."""
-        return [".".join(str(found[field]) for field in fields) for found in self.resources.get(kind, {}).values()]
+    def names(self, kind: str, *fields: str, having: str | None = None) -> list[str]:
+        """The name of each resource of a kind, such as `catalog.schema.volume` of three fields.
+
+        Only of those that have the field `having`, where it is given.
+        """
+        resources = self.resources.get(kind, {}).values()
+        return [".".join(str(found[field]) for field in fields) for found in resources if not having or having in found]
 
     def job(self, name: str | None = None) -> tuple[str, dict[str, Any]]:
         """A job by its key; without a name the only one, or the one called `pipeline`. Raises BundleError."""
@@ -76,11 +80,13 @@ def load(
     variables: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     user: Mapping[str, str] | None = None,
+    otherwise: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Read the bundle in folder `root` as the target sees it; without a name, its default target.
 
     `variables` are those of --var; of `environment` only BUNDLE_VAR_* is read. `user` is who deploys, with the fields
-    of LOCAL_USER: names are then those of the deployment, with the target's prefix. Raises BundleError for what the
+    of LOCAL_USER: names are then those of the deployment, with the target's prefix. `otherwise` has values of variables
+    that get none elsewhere. Raises BundleError for what the
     Databricks CLI would refuse too: an unknown target, a variable without a value, a reference that leads nowhere.
     """
     root = root.absolute()
@@ -90,7 +96,7 @@ def load(
     merged = apply_target(config, targets.get(chosen) or {}, chosen)
     merged["resources"] = join_named(merged.get("resources") or {})
     overrides = _variable_file(root / ".databricks" / "bundle" / chosen / "variable-overrides.json")
-    values = assign(merged["variables"], variables or {}, environment or {}, overrides)
+    values = assign(merged["variables"], variables or {}, environment or {}, overrides, otherwise or {})
     merged["workspace"] = _workspace(root, merged, user or LOCAL_USER)
     interpolation = Interpolation(lambda *asked: _look_up(merged, values, *asked))
     if user is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pinlake.job.bundle import Bundle
@@ -10,6 +10,7 @@ from pinlake.job.errors import BundleError
 from pinlake.job.graph import RUNNABLE, Graph, Task
 from pinlake.job.notebook_file import read_notebook
 from pinlake.job.parameters import check_names, check_references, own_parameters, parameter_names
+from pinlake.names import meant
 
 
 def check_job(bundle: Bundle, key: str) -> None:
@@ -47,6 +48,25 @@ def parameters_taken(bundle: Bundle, key: str) -> set[str]:
     jobs = [(name, bundle.jobs[name]) for name in jobs_reached(bundle, key)]
     of_tasks = {name for key, job in jobs for task in _enabled(Graph.of(key, job)) for name in own_parameters(task)}
     return of_tasks.union(*(parameter_names(job) for _, job in jobs))
+
+
+def others_given(bundle: Bundle, key: str, given: Iterable[str]) -> list[str]:
+    """Names in `given` that are no parameters of the job: who starts it may have some, and a workspace takes them.
+
+    Raises BundleError for one that must be a slip of a parameter's name, and for one that the job's tasks have of their
+    own: it would take the place of each.
+    """
+    parameters = parameter_names(bundle.jobs[key])
+    of_tasks = {name for task in _enabled(Graph.of(key, bundle.jobs[key])) for name in own_parameters(task)}
+    others = sorted(set(given).difference(parameters))
+    for other in others:
+        near = meant(other, parameters)
+        if near is None and other not in of_tasks:
+            continue
+        what = f", did you mean {near}?" if near else ": its tasks have it, each its own; leave it out."
+        known = ", ".join(parameters) or "none"
+        raise BundleError(f"job {key!r} has no parameter {other!r}{what} The job's parameters are {known}")
+    return others
 
 
 def _enabled(graph: Graph) -> Iterator[Task]:

@@ -27,12 +27,13 @@ def check_names(name: str, job: Mapping[str, Any], given: Iterable[str]) -> None
 
 
 def job_parameters(job: Mapping[str, Any], given: Mapping[str, str], context: Context) -> dict[str, str]:
-    """The job's parameters: defaults, then what was given."""
+    """The job's parameters: defaults, then what was given, whether or not the job has a default for it."""
     defaults = {str(found["name"]): found.get("default") for found in job.get("parameters") or []}
-    return {
+    own = {
         parameter: given.get(parameter, as_text(resolve(default, context, f"parameter {parameter!r}")))
         for parameter, default in defaults.items()
     }
+    return own | dict(given)
 
 
 def own_parameters(task: Task) -> dict[str, Any]:

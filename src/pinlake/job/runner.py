@@ -13,18 +13,11 @@ from typing import NamedTuple
 
 from pinlake.errors import PinlakeError
 from pinlake.job.bundle import Bundle
-from pinlake.job.check import check_job, job_started_by, notebook_of
+from pinlake.job.check import check_job, job_started_by, notebook_of, others_given
 from pinlake.job.errors import JobError
 from pinlake.job.graph import FAILURES, Graph, State, Task, decide
 from pinlake.job.kernel import Kernel, Ran
-from pinlake.job.parameters import (
-    check_names,
-    condition,
-    inputs,
-    job_parameters,
-    parameter_names,
-    task_parameters,
-)
+from pinlake.job.parameters import condition, inputs, job_parameters, parameter_names, task_parameters
 from pinlake.job.references import Context, as_text
 from pinlake.job.result import JobResult, TaskRun
 
@@ -47,15 +40,19 @@ def run_job(
 ) -> JobResult:
     """Run a job's tasks here and return how each ended; a failing task is a result, not an exception.
 
-    `parameters` take the place of the job's defaults. `source` and `lake` fill the parameters of those names, of the
-    job and of its tasks; then `catalog` is empty and `storage` is `local`. Executed notebooks go to `out`, by default
-    work/jobs/<run id>. A wait between two attempts is never longer than `longest_wait` seconds. `environment` is added
-    to the kernel's; a `kernel` that is given is used as it is, and left running. Raises BundleError, before anything
-    is started, for a job that can't be run as it is written.
+    `parameters` take the place of the job's defaults; what isn't the job's is reported, and reaches its notebooks as in
+    a workspace. `source` and `lake` fill the parameters of those names, of the job and of its tasks; then `catalog` is
+    empty and `storage` is `local`. Executed notebooks go to `out`, by default work/jobs/<run id>. A wait between two
+    attempts is never longer than `longest_wait` seconds. `environment` is added to the kernel's; a `kernel` that is
+    given is used as it is, and left running. Raises BundleError, before anything is started, for a job that can't be
+    run as it is written.
     """
     key, job = bundle.job(name)
-    check_names(key, job, parameters or {})
+    others = others_given(bundle, key, parameters or {})
     check_job(bundle, key)
+    if others:
+        known = ", ".join(parameter_names(job)) or "none"
+        report("job", f"no parameter of {key}, and let be: {', '.join(others)}; its parameters are {known}")
     begun = _begin(bundle, key, parameters or {}, _for_here(source, lake), out)
     with nullcontext(kernel) if kernel else Kernel(begun.result.folder / "kernel.log", environment) as warm:
         run = _Run(bundle, begun.graph, begun.context, begun.result, warm, report, longest_wait, secrets)
@@ -91,8 +88,8 @@ def _begin(
     # A number, as in a workspace, and one that sorts by time.
     run_id = f"{started:%Y%m%d%H%M%S%f}"[:17]
     context = Context(key, run_id, started, {}, trigger, here)
-    taken = {name: value for name, value in {**here, **given}.items() if name in parameter_names(job)}
-    context = replace(context, parameters=job_parameters(job, taken, context))
+    taken = {name: value for name, value in here.items() if name in parameter_names(job)}
+    context = replace(context, parameters=job_parameters(job, {**taken, **given}, context))
     folder = (folder or Path("work") / "jobs" / run_id).absolute()
     result = JobResult(key, bundle.target, run_id, started, folder, dict(context.parameters))
     return _Begun(Graph.of(key, job), context, result, float(job.get("timeout_seconds") or 0))
@@ -231,7 +228,8 @@ class _Run:
     def _job(self, task: Task, context: Context, run: TaskRun, name: str) -> Ran:
         """All tasks of another job in the same kernel. It ends in the state of that job."""
         key = job_started_by(self.bundle, task)
-        given = task_parameters(task, context)
+        own = parameter_names(self.bundle.jobs[key])
+        given = {name: value for name, value in task_parameters(task, context).items() if name in own}
         begun = _begin(self.bundle, key, given, context.here, self.result.folder / name, "run_job_task")
         run.job = begun.result
         inner = replace(

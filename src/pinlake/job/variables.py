@@ -19,9 +19,15 @@ Resolve = Callable[[Any], Any]
 
 
 def assign(
-    definitions: Mapping[str, Any], given: Mapping[str, str], environment: Mapping[str, str], file: Mapping[str, Any]
+    definitions: Mapping[str, Any],
+    given: Mapping[str, str],
+    environment: Mapping[str, str],
+    file: Mapping[str, Any],
+    otherwise: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The value of each variable, not yet interpolated: given > environment BUNDLE_VAR_* > file > target > default.
+    """The value of each variable, not yet interpolated.
+
+    It is the first of: given, environment BUNDLE_VAR_*, file, target, default, otherwise.
 
     `definitions` hold the target's values as defaults. Raises BundleError for an unknown name in `given`, and for a
     variable without a value. One that is looked up in a workspace gets a `Lookup` in place of a value.
@@ -29,7 +35,8 @@ def assign(
     if unknown := sorted(given.keys() - definitions.keys()):
         known = ", ".join(definitions) or "none"
         raise BundleError(f"no variable is called {unknown[0]!r}; the bundle's variables are {known}")
-    return {name: _assigned(name, settings or {}, given, environment, file) for name, settings in definitions.items()}
+    places = (given, environment, file, otherwise)
+    return {name: _assigned(name, settings or {}, *places) for name, settings in definitions.items()}
 
 
 class Lookup:
@@ -53,6 +60,7 @@ def _assigned(
     given: Mapping[str, str],
     environment: Mapping[str, str],
     file: Mapping[str, Any],
+    otherwise: Mapping[str, str],
 ) -> Any:
     is_complex = settings.get("type") == "complex"
     for value, place in ((given.get(name), "--var"), (environment.get(f"BUNDLE_VAR_{name}"), f"BUNDLE_VAR_{name}")):
@@ -62,7 +70,7 @@ def _assigned(
             return value
     if settings.get("lookup"):
         return Lookup(name, settings["lookup"])
-    for value in (file.get(name), settings.get("default")):
+    for value in (file.get(name), settings.get("default"), otherwise.get(name)):
         if value is not None:
             if isinstance(value, dict | list) and not is_complex:
                 raise BundleError(f"variable {name!r} holds a {type(value).__name__}; give it `type: complex`")

@@ -10,11 +10,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.errors import AccountingError
+from pinlake.lake.holes import accepted_holes
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import EMPTY, UNREADABLE
 from pinlake.lake.offsets import Hole, by_partition, one_per_object, progress_of
 from pinlake.lake.row_count import TopicCount
-from pinlake.lake.state import noted_batch
+from pinlake.lake.state import cleaned_batch
 from pinlake.topics import TOPICS
 
 
@@ -46,8 +47,7 @@ def account(lake: Lake) -> Accounting:
     for topic in TOPICS:
         found = measured[topic]
         last_batch, posts, in_silver = (found.pop(name, 0) for name in ("last_batch", "posts", "in_silver"))
-        # Of a topic that silver has nothing of, nothing was cleaned: so a rebuild that was stopped is finished.
-        cleaned = max(in_silver, noted_batch(lake, topic)) if 0 < in_silver < last_batch else in_silver
+        cleaned = cleaned_batch(lake, topic, in_silver, last_batch)
         if last_batch > cleaned:
             uncleaned.append(topic)
         backlog = _waiting(lake, topic, cleaned) if last_batch > cleaned else 0
@@ -96,7 +96,7 @@ def _measured(lake: Lake) -> tuple[dict[str, dict[str, int]], list[Hole]]:
     for row in rows:
         if row["name"]:
             found[row["topic"]][row["name"]] = row["value"] or 0
-    progress = progress_of(row for row in rows if not row["name"])
+    progress = progress_of([row for row in rows if not row["name"]], accepted_holes(lake))
     # A query of its own, which most lakes don't need.
     if sum([counts.pop("problems", 0) for counts in found.values()]):
         for topic, name, value in _by_name(_problems(lake)).collect():
@@ -162,5 +162,4 @@ def _waiting(lake: Lake, topic: str, cleaned: int) -> int:
     def after(table: str) -> DataFrame:
         return lake.read(table).where((F.col("topic") == topic) & (F.col("batch") > cleaned))
 
-    waiting = after("bronze").where(F.col("problem").isNull()).select(F.lit(1).alias("one"))
-    return int(waiting.unionAll(after("quarantine").select(F.lit(-1))).agg(F.sum("one")).collect()[0][0] or 0)
+    return after("bronze").where(F.col("problem").isNull()).count() - after("quarantine").count()

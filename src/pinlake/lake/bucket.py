@@ -16,7 +16,7 @@ from threading import Event, Thread
 from uuid import uuid4
 
 from pinlake.errors import LakeBusyError, LakeError, PinlakeError
-from pinlake.lake.place import LEFT_OVER, LOG, MARKER, MARKER_TEXT, Commit, version_of
+from pinlake.lake.place import LOG, MARKER, MARKER_TEXT, Commit, kept_as, last_of
 from pinlake.lake.run import Run
 from pinlake.store.s3_lake import LakeBucket
 
@@ -63,17 +63,20 @@ class BucketPlace:
     def has(self, table: str) -> bool:
         return self.store.holds_any(table)
 
+    def names(self, table: str) -> list[str]:
+        return [entry.name for entry in self.store.entries(table)]
+
     def log(self, table: str) -> list[str] | None:
         return [entry.name for entry in self.store.entries(f"{table}/{LOG}")] or None
 
     def last_commit(self, table: str) -> Commit | None:
-        version, name = max(((version_of(name), name) for name in self.log(table) or []), default=(-1, ""))
-        if version < 0:
+        if (name := last_of(self.log(table) or [])) is None:
             return None
-        return Commit(version, self.store.stat(f"{table}/{LOG}/{name}").modified // 1000)
+        return Commit.of(name, self.store.stat(f"{table}/{LOG}/{name}").modified // 1000)
 
-    def set_aside(self, table: str) -> None:
-        self.store.move_all(table, f"{LEFT_OVER}/{table}-{uuid4().hex[:8]}")
+    def set_aside(self, table: str) -> str:
+        self.store.move_all(table, kept := kept_as(table))
+        return kept
 
     def remove(self, table: str) -> None:
         self.store.remove_all(table)

@@ -6,17 +6,19 @@ costs a run of Spark, so nothing is asked of it that a look at the folder tells,
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import uuid4
 
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from pinlake.errors import LakeError, UsageError, first_line
@@ -29,13 +31,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_log = logging.getLogger("pinlake.lake")
+
 _NOTE = "pinlake."
 _MADE_FROM = "made_from"
 # All other tables are made anew from bronze.
-_NOT_REBUILT = ("bronze", "row_count", "object_report")
+_NOT_REBUILT = ("bronze", "row_count", "object_report", "accepted_hole")
 _READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
 # WITH and FROM may begin a statement that writes.
 _WRITES = re.compile(r"\b(insert\s+(into|overwrite)|merge\s+into|delete\s+from|update\s+\S+\s+set)\b", re.I)
+# What the writer of a new table leaves, also one who is about to make its log.
+_DATA = re.compile(rf"\.?part-.*|\w+=.*|{LOG}")
 _NO_CODE = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.S)
 
 
@@ -85,11 +91,10 @@ class Lake:
             return self.spark.catalog.tableExists(self._name(table))
         with self._lock:
             # The log of a table that was read before has its first commit.
-            there = self.place.has(table) and (table in self._found or not _is_unfinished(self.place, table))
-            if there and table not in self._found:
-                _check_log(self.place, table)
+            there = self.place.has(table) and (table in self._found or _is_committed(self.place, table))
+            if there:
                 self._found.add(table)
-            elif not there:
+            else:
                 self._found.discard(table)
             return there
 
@@ -97,7 +102,7 @@ class Lake:
         """The table's rows; none, in the right columns, where it isn't there yet."""
         model = TABLES[table]
         if not self.exists(table):
-            return self.spark.createDataFrame([], _schema_of(model))
+            return self.spark.createDataFrame([], model.schema)
         if model.view_of:
             return self.read(model.view_of).where(F.col("answer") == table).select(*model.column_names)
         with _explaining(table):
@@ -113,6 +118,8 @@ class Lake:
                 f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
                 f"was changed by hand; {way_out}"
             )
+        if found.columns == model.column_names:
+            return found
         return found.select(
             *[
                 F.col(f"`{column.name}`")
@@ -158,10 +165,27 @@ class Lake:
             names = ", ".join(table for table in TABLES if self.exists(table))
             raise UsageError(f"can't run the query: {first_line(error)}; the tables are {names}") from error
 
+    def ensure(self, table: str) -> None:
+        """Make the table, empty, where it isn't there."""
+        with self._lock:
+            if self.exists(table):
+                return
+            self._set_aside_unfinished(table)
+            model = TABLES[table]
+            columns = ", ".join(f"`{c.name}` {c.type} COMMENT {_literal(c.comment)}" for c in model.columns)
+            partitions = f"PARTITIONED BY ({', '.join(model.partitioned_by)})" if model.partitioned_by else ""
+            properties = [f"{_literal(name)} = {_literal(value)}" for name, value in _properties(model).items()]
+            statement = (
+                f"CREATE TABLE {self._name(table)} ({columns}) USING DELTA {partitions} "
+                f"COMMENT {_literal(model.comment)} TBLPROPERTIES ({', '.join(properties)})"
+            )
+            self._commit(table, lambda: self.spark.sql(statement))
+
     def append(self, table: str, rows: DataFrame, once: tuple[str, int] | None = None) -> None:
         """Add rows in one commit, which makes the table where it isn't there.
 
-        `once` is an application id and a version: Delta skips a version that the table has seen.
+        `once` is an application id and a version: Delta skips a version that the table has seen. Spark loses what is
+        observed of rows that make a table: `ensure` it before.
         """
         writer = self._writer(table, rows)
         if TABLES[table].added:
@@ -219,8 +243,7 @@ class Lake:
         Without `update` they take the old rows' places. Returns what Delta says of it, num_affected_rows among it. Into
         a table that has no rows `replace` writes as well, and reads nothing.
         """
-        if not self.exists(table):
-            self.empty(table)
+        self.ensure(table)
         whole = {name: f"new.`{name}`" for name in TABLES[table].column_names}
         assignments = ", ".join(f"old.`{name}` = {value}" for name, value in (update or whole).items())
         with self._view(table, self._shaped(table, rows)) as view:
@@ -233,20 +256,9 @@ class Lake:
             )
 
     def empty(self, table: str) -> None:
-        """Leave no row in the table, and give it today's columns; made where it isn't there."""
+        """Leave no row in the table, and give it today's columns."""
         if self.exists(table):
-            self.replace(table, self.spark.createDataFrame([], _schema_of(TABLES[table])))
-            return
-        self._set_aside_unfinished(table)
-        model = TABLES[table]
-        columns = ", ".join(f"`{c.name}` {c.type} COMMENT {_literal(c.comment)}" for c in model.columns)
-        partitions = f"PARTITIONED BY ({', '.join(model.partitioned_by)})" if model.partitioned_by else ""
-        properties = ", ".join(f"{_literal(name)} = {_literal(value)}" for name, value in _properties(model).items())
-        statement = (
-            f"CREATE TABLE {self._name(table)} ({columns}) USING DELTA {partitions} COMMENT {_literal(model.comment)} "
-            f"TBLPROPERTIES ({properties})"
-        )
-        self._commit(table, lambda: self.spark.sql(statement))
+            self.replace(table, self.spark.createDataFrame([], TABLES[table].schema))
 
     def delete(self, table: str, where: str = "TRUE") -> None:
         """Delete the rows for which the SQL condition holds."""
@@ -320,7 +332,7 @@ class Lake:
         """The table at a glance; an answer has no bytes of its own."""
         model = TABLES[table]
         size = 0 if model.view_of else int(self._detail(table)["sizeInBytes"])
-        moment = datetime.fromtimestamp(self._last_commit(model.view_of or table).millis / 1000, UTC)
+        moment = datetime.fromtimestamp(self._last_commit(table).millis / 1000, UTC)
         return TableInfo(table, model.comment, self.read(table).count(), size, f"{moment:%Y-%m-%dT%H:%M:%S}Z")
 
     def _commit(self, table: str, write: Callable[[], T]) -> T:
@@ -341,6 +353,7 @@ class Lake:
         return detail
 
     def _last_commit(self, table: str) -> Commit:
+        table = TABLES[table].view_of or table
         if self.place is not None and (last := self.place.last_commit(table)):
             return last
         with _explaining(table):
@@ -352,17 +365,13 @@ class Lake:
 
     def _set_aside_unfinished(self, table: str) -> None:
         # Delta makes no table in a folder that holds files. They are kept: a log that was deleted looks just the same.
-        if self.place is not None and _is_unfinished(self.place, table):
-            self.place.set_aside(table)
+        if self.place is not None and self.place.has(table) and not _is_committed(self.place, table):
+            kept = self.place.set_aside(table)
+            _log.warning("%s/%s holds files and no commit of a table: moved to %s", self.place, table, kept)
 
     def _shaped(self, table: str, rows: DataFrame) -> DataFrame:
         """The table's columns in their order, types and comments; others that `rows` has are left out."""
-        return rows.select(
-            *[
-                F.col(f"`{column.name}`").cast(column.type).alias(column.name, metadata={"comment": column.comment})
-                for column in TABLES[table].columns
-            ]
-        )
+        return rows.select(*_columns(table))
 
     @contextmanager
     def _view(self, table: str, rows: DataFrame) -> Iterator[str]:
@@ -382,17 +391,16 @@ class Lake:
         return f"delta.`{path}`"
 
 
-def _is_unfinished(place: LakePlace, table: str) -> bool:
-    """True where the process that made the table ended before its first commit: no row of it was ever seen."""
-    names = place.log(table)
-    return names is not None and not any(name.endswith((".json", ".parquet")) for name in names)
-
-
-def _check_log(place: LakePlace, table: str) -> None:
-    if place.log(table) is None:
-        raise LakeError(
-            f"{place}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again"
-        )
+def _is_committed(place: LakePlace, table: str) -> bool:
+    """False where the process that makes the table has not come to its first commit, or never came: no row of it was
+    ever seen. Raises LakeError where files are in its place that no such process leaves.
+    """
+    commits = place.log(table)
+    if commits is not None:
+        return any(name.endswith((".json", ".parquet")) for name in commits)
+    if all(_DATA.fullmatch(name) for name in place.names(table)):
+        return False
+    raise LakeError(f"{place}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again")
 
 
 def check_query(statement: str) -> None:
@@ -428,8 +436,13 @@ def _explaining(table: str) -> Iterator[None]:
         raise explained(table, error) from error
 
 
-def _schema_of(table: Table) -> str:
-    return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)
+@cache
+def _columns(table: str) -> list[Column]:
+    """Made once: for Spark on this machine, each function of a column is a call to Java."""
+    return [
+        F.col(f"`{column.name}`").cast(column.type).alias(column.name, metadata={"comment": column.comment})
+        for column in TABLES[table].columns
+    ]
 
 
 def _properties(table: Table) -> dict[str, str]:

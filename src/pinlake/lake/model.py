@@ -47,6 +47,11 @@ class Table:
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
 
+    @property
+    def schema(self) -> str:
+        """Names and types, as Spark reads them."""
+        return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
@@ -84,6 +89,10 @@ BRONZE = Table(
         Column("modified", "timestamp", "when the object was last changed"),
         _TEXT,
         _BYTES,
+        Column(
+            "content", "string", "the record without what it came wrapped in; null where it came without a wrapping"
+        ),
+        Column("wrapping", "string", "what it came in: payload, value, text, registry prefix; null where in nothing"),
         Column("problem", "string", "why the object gave no record: empty, or unreadable and the reason; else null"),
         _BATCH,
         _RUN,
@@ -91,15 +100,16 @@ BRONZE = Table(
     ),
     partitioned_by=("topic",),
     skipping=("batch", "position"),
+    added=("content", "wrapping"),
 )
 
 OBJECT_REPORT = Table(
     "object_report",
-    "Names in the dump that are no object of a topic, and what audits found late, changed or lost",
+    "Names in the dump that are no object of a topic, once a kind, and objects found late, changed or lost",
     (
         Column("topic", "string", "pin, geo or user; null outside the topics' folders"),
-        Column("path", "string", "path in the dump"),
-        Column("kind", "string", "hidden file, foreign file, unknown topic, late, changed or lost"),
+        Column("path", "string", "path in the dump; of names that are no objects the first of their kind"),
+        Column("kind", "string", "hidden file, foreign file, foreign format, unknown topic, late, changed or lost"),
         Column("message", "string", "what was done about it"),
         _RUN,
         Column("found_at", "timestamp", "when the run that found it began"),
@@ -130,13 +140,34 @@ DRIFT = Table(
     "Fields that were missing, unknown, or written in another way than the topic has them",
     (
         _TOPIC,
-        Column("kind", "string", "missing, extra or renamed (in another case, or padded)"),
-        Column("field", "string", "the field, as it was written"),
+        Column(
+            "kind",
+            "string",
+            "missing, extra, renamed (another case or name, or padded), wrapped, or how a value was spelled: "
+            "with_zone, with_fraction, beyond_microseconds, epoch_seconds, epoch_milliseconds, boolean, list or "
+            "separators",
+        ),
+        Column("field", "string", "the field, as it was written; of wrapped records the wrapping"),
         Column("records", "bigint", "how many records of the batch"),
         Column("example_path", "string", "an object that holds one of them"),
         _BATCH,
         _RUN,
         Column("found_at", "timestamp", "when the run that found it began"),
+    ),
+)
+
+ACCEPTED_HOLE = Table(
+    "accepted_hole",
+    "Offsets that no object covers and that somebody explained: they neither count as missing nor slow a listing",
+    (
+        _TOPIC,
+        _PARTITION,
+        Column("first", "bigint", "first offset"),
+        Column("last", "bigint", "last offset"),
+        Column("reason", "string", "why no object covers them"),
+        Column("accepted_by", "string", "who said so"),
+        _RUN,
+        Column("accepted_at", "timestamp", "when"),
     ),
 )
 
@@ -213,7 +244,7 @@ ROW_COUNT = Table(
         Column("conflicts", "bigint", "records that lost to a later one of the same post with other content"),
         Column("quarantined", "bigint", "records in quarantine"),
         Column("warnings", "bigint", "posts in silver with a warning"),
-        Column("missing_offsets", "bigint", "offsets that no object covers"),
+        Column("missing_offsets", "bigint", "offsets that no object covers, but for those in accepted_hole"),
         Column("empty_objects", "bigint", "objects without any record"),
         Column("orphans", "bigint", "posts in silver that one of the other two topics lacks"),
         Column("scattered_users", "bigint", "users whose posts come from more than one country or position"),
@@ -319,6 +350,7 @@ TABLES: dict[str, Table] = {
     for table in (
         BRONZE,
         OBJECT_REPORT,
+        ACCEPTED_HOLE,
         SILVER_PIN,
         SILVER_GEO,
         SILVER_USER,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -20,7 +21,7 @@ LEFT_OVER = ".left-over"
 LOG = "_delta_log"
 
 
-_COMMIT = re.compile(r"(\d{20})\.json")
+_COMMIT = re.compile(r"\d{20}\.json")
 
 
 class Commit(NamedTuple):
@@ -29,11 +30,20 @@ class Commit(NamedTuple):
     version: int
     millis: int
 
+    @classmethod
+    def of(cls, name: str, millis: int) -> Commit:
+        """By the name of its file, which all have as many digits."""
+        return cls(int(name.removesuffix(".json")), millis)
 
-def version_of(name: str) -> int:
-    """The version of a commit by the name of its file in a table's log, -1 for a file that is no commit."""
-    found = _COMMIT.fullmatch(name)
-    return int(found[1]) if found else -1
+
+def last_of(names: Iterable[str]) -> str | None:
+    """The file of the last commit among the names in a table's log; None where there is none."""
+    return max((name for name in names if _COMMIT.fullmatch(name)), default=None)
+
+
+def kept_as(table: str) -> str:
+    """A place of its own for what was in the table's place."""
+    return f"{LEFT_OVER}/{table}-{uuid4().hex[:8]}"
 
 
 class LakePlace(Protocol):
@@ -57,14 +67,17 @@ class LakePlace(Protocol):
     def has(self, table: str) -> bool:
         """Whether anything is in the table's place."""
 
+    def names(self, table: str) -> list[str]:
+        """Names of files and folders in the table's place."""
+
     def log(self, table: str) -> list[str] | None:
         """Names in the table's log, None where it has no log."""
 
     def last_commit(self, table: str) -> Commit | None:
         """The table's last commit, None where it has none."""
 
-    def set_aside(self, table: str) -> None:
-        """Move what is in the table's place to where it is kept, and in nobody's way."""
+    def set_aside(self, table: str) -> str:
+        """Move what is in the table's place to where it is kept, and in nobody's way. Returns where, in the lake."""
 
     def remove(self, table: str) -> None:
         """Remove what is in the table's place."""
@@ -112,19 +125,23 @@ class FolderPlace:
     def has(self, table: str) -> bool:
         return (self.root / table).exists()
 
+    def names(self, table: str) -> list[str]:
+        return [path.name for path in (self.root / table).iterdir()]
+
     def log(self, table: str) -> list[str] | None:
         log = self.root / table / LOG
         return [path.name for path in log.iterdir()] if log.is_dir() else None
 
     def last_commit(self, table: str) -> Commit | None:
-        version, name = max(((version_of(name), name) for name in self.log(table) or []), default=(-1, ""))
-        if version < 0:
+        if (name := last_of(self.log(table) or [])) is None:
             return None
-        return Commit(version, (self.root / table / LOG / name).stat().st_mtime_ns // 1_000_000)
+        return Commit.of(name, (self.root / table / LOG / name).stat().st_mtime_ns // 1_000_000)
 
-    def set_aside(self, table: str) -> None:
+    def set_aside(self, table: str) -> str:
         (self.root / LEFT_OVER).mkdir(exist_ok=True)
-        (self.root / table).rename(self.root / LEFT_OVER / f"{table}-{uuid4().hex[:8]}")
+        kept = kept_as(table)
+        (self.root / table).rename(self.root / kept)
+        return kept
 
     def remove(self, table: str) -> None:
         shutil.rmtree(self.root / table)
@@ -143,6 +160,8 @@ def nearest_folder(path: Path) -> Path:
 
 def check_folder(root: Path) -> None:
     """Raise LakeError where the folder neither is a lake nor can become one. Writes nothing."""
+    if (path := os.fsencode(root.absolute()).decode(errors="backslashreplace")) != str(root.absolute()):
+        raise LakeError(f"lake {path} has a path that is not UTF-8, which Spark can't name; give another with --lake")
     if root.exists() and not root.is_dir():
         raise LakeError(f"lake {root} is a file; give a folder with --lake")
     if root.is_dir() and not (root / MARKER).is_file():

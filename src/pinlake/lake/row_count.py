@@ -61,11 +61,12 @@ def versions(lake: Lake) -> str:
 
 def publish(lake: Lake, run: Run, counts: Sequence[TopicCount], counted_from: str | None) -> None:
     """Add the counts to table row_count; `counted_from` are the versions of the tables, where these are all counts."""
-    rows = [(*asdict(count).values(), counted_from) for count in counts]
-    named = {field.name: ROW_COUNT.column(field.name).type for field in fields(TopicCount)} | {"counted_from": "string"}
-    schema = ", ".join(f"{name} {kind}" for name, kind in named.items())
-    stamped = lake.spark.createDataFrame(rows, schema).withColumns({"run_id": F.lit(run.id), "at": F.lit(run.started)})
-    lake.append("row_count", stamped, (f"pinlake-row_count-{run.id}", 1))
+    rows = [tuple(asdict(count).values()) for count in counts]
+    schema = ", ".join(f"{field.name} {ROW_COUNT.column(field.name).type}" for field in fields(TopicCount))
+    stamp = {"run_id": F.lit(run.id), "at": F.lit(run.started), "counted_from": F.lit(counted_from)}
+    lake.append(
+        "row_count", lake.spark.createDataFrame(rows, schema).withColumns(stamp), (f"pinlake-row_count-{run.id}", 1)
+    )
 
 
 def last_counts(counts: DataFrame) -> DataFrame:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import reduce
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from pinlake.errors import LakeError
+from pinlake.lake.holes import accepted_holes
 from pinlake.lake.lake import Lake
 from pinlake.lake.offsets import Progress, by_partition, progress_of
+from pinlake.lake.one_query import in_one
 from pinlake.lake.row_count import LastRun, last_counts, last_of
 from pinlake.topics import TOPICS
 
@@ -61,7 +62,7 @@ class LakeState:
 def read_state(lake: Lake) -> LakeState:
     """The state of the lake. Where it is settled bronze tells, else every table is asked."""
     rows = _answers(lake, {"bronze": by_partition, "row_count": last_counts})
-    state = _of_bronze(rows.get("bronze", []))
+    state = _of_bronze(lake, rows.get("bronze", []))
     state.last = last_of(rows.get("row_count", []))
     if state.last and state.last.is_settled(lake):
         state.settled = True
@@ -77,7 +78,7 @@ def state_of_damaged(lake: Lake) -> LakeState:
     for table, ask in {"bronze": by_partition, **_OTHERS}.items():
         with suppress(LakeError):
             rows |= _answers(lake, {table: ask})
-    return _of_others(lake, _of_bronze(rows.get("bronze", [])), rows)
+    return _of_others(lake, _of_bronze(lake, rows.get("bronze", [])), rows)
 
 
 def mark_cleaned(lake: Lake, topic: str, batch: int) -> None:
@@ -85,20 +86,15 @@ def mark_cleaned(lake: Lake, topic: str, batch: int) -> None:
     lake.note(TOPICS[topic].silver_table, _CLEANED, str(batch))
 
 
-def noted_batch(lake: Lake, topic: str) -> int:
-    """What `mark_cleaned` noted last, 0 for nothing."""
-    return int(lake.noted(TOPICS[topic].silver_table, _CLEANED) or 0)
+def cleaned_batch(lake: Lake, topic: str, in_silver: int, ingested: int) -> int:
+    """The batch up to which the topic was cleaned, by the last ones in its silver table and in bronze.
 
-
-def _cleaned(lake: Lake, state: LakeState, topic: str) -> int:
-    """The silver table says so by its rows, and by a note for batches of which every record was bad.
-
-    An empty silver table always means that nothing was cleaned, so that a rebuild which was stopped is finished.
+    The silver table says so by its rows, and by a note for batches of which every record was bad. An empty one always
+    means that nothing was cleaned, so that a rebuild which was stopped is finished.
     """
-    in_silver = state.in_silver[topic]
-    if not in_silver or state.ingested[topic] <= in_silver:
+    if not in_silver or ingested <= in_silver:
         return in_silver
-    return max(in_silver, noted_batch(lake, topic))
+    return max(in_silver, int(lake.noted(TOPICS[topic].silver_table, _CLEANED) or 0))
 
 
 Ask = Callable[[DataFrame], DataFrame]
@@ -114,17 +110,15 @@ _OTHERS: dict[str, Ask] = {
 
 def _answers(lake: Lake, asks: Mapping[str, Ask]) -> dict[str, list[Row]]:
     """What the tables answer, in one query; nothing for those that aren't there."""
-    asked = [
-        ask(lake.read(table)).withColumn(_TABLE, F.lit(table)) for table, ask in asks.items() if lake.exists(table)
-    ]
+    asked = {table: ask(lake.read(table)) for table, ask in asks.items() if lake.exists(table)}
     if not asked:
         return {}
-    rows = reduce(lambda first, second: first.unionByName(second, allowMissingColumns=True), asked).collect()
+    rows = in_one(asked, _TABLE).collect()
     return {table: [row for row in rows if row[_TABLE] == table] for table in asks}
 
 
-def _of_bronze(rows: list[Row]) -> LakeState:
-    state = LakeState(progress_of(rows))
+def _of_bronze(lake: Lake, rows: list[Row]) -> LakeState:
+    state = LakeState(progress_of(rows, accepted_holes(lake)))
     for row in rows:
         state.ingested[row["topic"]] = max(row["batch"], state.ingested[row["topic"]])
         state.topic_id, state.path = row["topic_id"], row["last"]["path"]
@@ -135,7 +129,7 @@ def _of_others(lake: Lake, state: LakeState, rows: Mapping[str, list[Row]]) -> L
     for name, topic in TOPICS.items():
         state.in_silver[name] = max([row["batch"] or 0 for row in rows.get(topic.silver_table, [])], default=0)
         state.joined[name] = max([row[f"{name}_batch"] or 0 for row in rows.get("silver_post", [])], default=0)
-        state.cleaned[name] = _cleaned(lake, state, name)
+        state.cleaned[name] = cleaned_batch(lake, name, state.in_silver[name], state.ingested[name])
     for table in ("quarantine", "drift"):
         state.left_over[table] = {row["topic"]: row["batch"] for row in rows.get(table, [])}
     return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from pinlake.errors import MachineError
-from pinlake.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folder, scala_library
+from pinlake.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folders, scala_library
 from pinlake.java import java_program
+from pinlake.spark_environment import java_environment
 
 START_SECONDS = 60.0
 
@@ -73,6 +75,7 @@ class Broker:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self._folder,
+                env=java_environment(os.environ),
                 # Ctrl-C is for whoever started it, who ends it when all is done.
                 start_new_session=True,
             )
@@ -117,6 +120,7 @@ class Broker:
     def _run_tool(self, *arguments: str) -> None:
         said = subprocess.run(
             [java_program(), *_JVM, "-cp", self._classpath, *arguments, str(self._config)],
+            env=java_environment(os.environ),
             capture_output=True,
             text=True,
             check=False,
@@ -144,7 +148,7 @@ _JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "
 
 
 def _classpath() -> str:
-    return ":".join(map(str, [*fetch_jars(jars_folder("kafka"), KAFKA_BROKER), *scala_library()]))
+    return ":".join(map(str, [*fetch_jars(jars_folders("kafka"), KAFKA_BROKER), *scala_library()]))
 
 
 def _cluster_id() -> str:

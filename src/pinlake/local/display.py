@@ -58,6 +58,7 @@ def _note(shown: int, more: bool, total: int | None) -> str:
 
 def _html(columns: list[str], rows: list[list[Any]], note: str) -> str:
     sides = ["right" if _is_numeric([row[place] for row in rows]) else "left" for place in range(len(columns))]
+    sides = [f"{side}; white-space: nowrap" if side == "right" else side for side in sides]
     # Each header as its column: Jupyter would align all of them to the right.
     head = _row("th", [html.escape(name) for name in columns], sides)
     body = "\n".join(_row("td", list(map(_text, columns, row)), sides) for row in rows)
@@ -78,7 +79,7 @@ def _is_numeric(values: list[Any]) -> bool:
 
 
 def _text(column: str, value: Any) -> str:
-    from pinlake.report.output import shown
+    from pinlake.report.output import TIME, shown
 
     if value is None:
         return "<i>null</i>"
@@ -88,4 +89,5 @@ def _text(column: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
         return html.escape(", ".join(map(shown, value)))
-    return html.escape(shown(value))
+    # A browser would break a time at its hyphens.
+    return TIME.sub(r'<span style="white-space: nowrap">\g<0></span>', html.escape(shown(value, column)))

@@ -33,5 +33,6 @@ def top_category_by_age_group(counts: DataFrame) -> DataFrame:
 
 
 def _by_category(counts: DataFrame, group: str) -> DataFrame:
-    grouped = counts.dropna(subset=[group, "category"]).groupBy(group, "category")
-    return grouped.agg(F.sum("posts").alias("category_count"))
+    # Of rows that are counted by another group, this one is null.
+    grouped = counts.dropna(subset=[group, "category"])
+    return grouped.select(group, "category", F.col("posts").alias("category_count"))

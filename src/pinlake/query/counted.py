@@ -12,9 +12,13 @@ from pinlake.query.shared import age_group, year
 
 
 def count_posts(posts: DataFrame) -> DataFrame:
-    """Posts by country, category, post_year and age_group, each of which may be null: and their number, `posts`."""
+    """Posts by category and one of country, post_year and age_group, the others null: and their number, `posts`.
+
+    By all four at once there would be many times as many rows.
+    """
     groups = posts.select("country", "category", year("timestamp").alias("post_year"), age_group().alias("age_group"))
-    return groups.groupBy(*groups.columns).agg(F.count("*").alias("posts"))
+    sets = [[name, "category"] for name in ("country", "post_year", "age_group")]
+    return groups.groupingSets(sets, *groups.columns).agg(F.count("*").alias("posts"))
 
 
 def count_followers(posts: DataFrame) -> DataFrame:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import reduce
 from typing import Any
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import ANSWERS, GOLD
+from pinlake.lake.one_query import in_one
 from pinlake.lake.run import Run
 from pinlake.query.categories import (
     category_posts_by_year,
@@ -53,8 +52,7 @@ def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, Rows]
 
     In two steps: the tables are read once, to rows so few that the driver holds them, and from these all is answered.
     """
-    by_name = questions(counted(posts, users), years)
-    return _collected(_in_one([_named(answer, name) for name, answer in by_name.items()]))
+    return _collected(in_one(questions(counted(posts, users), years), _NAME))
 
 
 def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataFrame]:
@@ -80,15 +78,15 @@ def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataF
 
 def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
     """What the questions are asked of, fetched in one query: else each question would read all posts again."""
+    import pyarrow.compute
+
     frames = {
         "posts": count_posts(posts),
         "followers": count_followers(posts),
         "tops": top_user_by_country(posts),
         "users": count_users(users),
     }
-    import pyarrow.compute
-
-    fetched = _in_one([_named(frame, name) for name, frame in frames.items()]).toArrow()
+    fetched = in_one(frames, _NAME).toArrow()
     named = fetched.column(_NAME)
     return {
         name: posts.sparkSession.createDataFrame(
@@ -101,14 +99,6 @@ def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
 def _nullable(frame: DataFrame) -> StructType:
     """The frame's schema, which Spark Connect must be given where there are no rows."""
     return StructType([StructField(field.name, field.dataType) for field in frame.schema])
-
-
-def _named(rows: DataFrame, name: str) -> DataFrame:
-    return rows.withColumn(_NAME, F.lit(name))
-
-
-def _in_one(frames: Sequence[DataFrame]) -> DataFrame:
-    return reduce(lambda first, second: first.unionByName(second, allowMissingColumns=True), frames)
 
 
 def _collected(rows: DataFrame) -> dict[str, Rows]:
@@ -131,13 +121,12 @@ def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict
         return read_answers(lake)
     found = answers(posts, users, years)
     rows = [
-        {"answer": name, **dict(zip(GOLD[name].column_names, row, strict=True))}
+        {_NAME: name, **dict(zip(GOLD[name].column_names, row, strict=True))}
         for name, answer in found.items()
         for row in answer
     ]
     values = [tuple(row.get(column.name) for column in ANSWERS.columns) for row in rows]
-    schema = ", ".join(f"{column.name} {column.type}" for column in ANSWERS.columns)
-    lake.replace(ANSWERS.name, lake.spark.createDataFrame(values, schema), made_from)
+    lake.replace(ANSWERS.name, lake.spark.createDataFrame(values, ANSWERS.schema), made_from)
     run.report("query", f"{len(found)} gold tables written")
     return found
 

@@ -10,10 +10,14 @@ from pyspark.sql import functions as F
 _SECONDS_A_DAY = 86_400
 
 
+def day(name: str) -> Column:
+    """The date of a time stamp in UTC, whatever the session's time zone."""
+    return F.date_from_unix_date(F.floor(F.unix_seconds(F.col(name)) / _SECONDS_A_DAY).cast("int"))
+
+
 def year(name: str) -> Column:
-    """The calendar year of a time stamp in UTC, whatever the session's time zone."""
-    days = F.floor(F.unix_seconds(F.col(name)) / _SECONDS_A_DAY).cast("int")
-    return F.year(F.date_from_unix_date(days))
+    """The calendar year of a time stamp in UTC."""
+    return F.year(day(name))
 
 
 def age_group(name: str = "age") -> Column:

@@ -129,6 +129,101 @@ def _sides(numbers: Sequence[float]) -> list[str]:
     ]
 
 
+def upright(name: str, numbers: Sequence[tuple[str, int]], what: str, x: str, y: str) -> go.Figure:
+    """A standing bar for each name, its number above it."""
+    bar = go.Bar(
+        x=[each for each, _ in numbers],
+        y=[number for _, number in numbers],
+        text=[f"{number:,}" for _, number in numbers],
+        textposition="outside",
+        cliponaxis=False,
+        marker_color=PLAIN,
+        hovertemplate=f"%{{x}}: %{{y:,}} {what}<extra></extra>",
+    )
+    # Room for the numbers above the bars.
+    highest = (max(number for _, number in numbers) or 1) * 1.12
+    page = laid_out(name, [bar], x=x, y=y, x_type="category")
+    return page.update_yaxes(range=[0, highest], **ticks(0, highest, "linear"))
+
+
+def months(name: str, numbers: Sequence[tuple[str, int]]) -> go.Figure:
+    """A line through numbers of posts by month (2018-01), with a tick for each year."""
+    line = go.Scatter(
+        x=[month for month, _ in numbers],
+        y=[number for _, number in numbers],
+        mode="lines",
+        line={"color": PLAIN, "width": 2},
+        marker={"color": PLAIN},
+        hovertemplate="%{x}: %{y:,} posts<extra></extra>",
+    )
+    highest = (max(number for _, number in numbers) or 1) * 1.05
+    page = laid_out(name, [line], x="month (UTC)", y="posts", x_type="category")
+    page.update_yaxes(range=[0, highest], **ticks(0, highest, "linear"))
+    years = [month for month, _ in numbers if month.endswith("-01")]
+    return page.update_xaxes(tickvals=years, ticktext=[year[:4] for year in years])
+
+
+def places(name: str, numbers: Sequence[tuple[float, float, int]]) -> go.Figure:
+    """A dot for each place (latitude, longitude, posts), the larger the more posts.
+
+    Without coasts: plotly fetches those from elsewhere.
+    """
+    highest = max(number for *_, number in numbers)
+    dots = go.Scatter(
+        x=[longitude for _, longitude, _ in numbers],
+        y=[latitude for latitude, *_ in numbers],
+        mode="markers",
+        # The area stands for the number.
+        marker={
+            "size": [round(3 + 13 * (number / highest) ** 0.5, 1) for *_, number in numbers],
+            "color": PLAIN,
+            "opacity": 0.6,
+            "line": {"width": 0},
+        },
+        customdata=[number for *_, number in numbers],
+        hovertemplate="%{y:.0f}, %{x:.0f}: %{customdata:,} posts<extra></extra>",
+    )
+    page = laid_out(name, [dots], x="longitude", y="latitude", height=480)
+    page.update_xaxes(range=[-180, 180], tickvals=list(range(-180, 181, 90)), ticktext=_degrees(range(-180, 181, 90)))
+    return page.update_yaxes(range=[-90, 90], tickvals=list(range(-90, 91, 30)), ticktext=_degrees(range(-90, 91, 30)))
+
+
+def _degrees(numbers: Sequence[int]) -> list[str]:
+    return [f"{number}°" for number in numbers]
+
+
+def panels(title: str, figures: Sequence[go.Figure]) -> go.Figure:
+    """Small figures side by side, two in a row, each under its own title. Names that need room belong on the left."""
+    rows = (len(figures) + 1) // 2
+    page = go.Figure(
+        layout={
+            "template": "none",
+            "title": {"text": title},
+            "height": 90 + 280 * rows,
+            "margin": {"l": 60, "r": 40, "t": 80, "b": 50},
+            "showlegend": False,
+        }
+    )
+    for number, figure in enumerate(figures):
+        row, column = divmod(number, 2)
+        across = [0.0, 0.43] if column == 0 else [0.57, 1.0]
+        up = [round(1 - (row + 0.78) / rows, 3), round(1 - (row + 0.06) / rows, 3)]
+        suffix = str(number + 1) if number else ""
+        for mark in figure.data:
+            page.add_trace(mark).data[-1].update(xaxis=f"x{suffix}", yaxis=f"y{suffix}")
+        for letter, other, domain in (("x", "y", across), ("y", "x", up)):
+            axis = figure.layout[f"{letter}axis"].to_plotly_json()
+            # Without a title of its own, which would run into the panel below.
+            axis |= {"domain": domain, "anchor": f"{other}{suffix}", "title": {"text": ""}}
+            page.layout[f"{letter}axis{suffix}"] = axis
+        page.add_annotation(
+            text=f"<b>{figure.layout.title.text}</b>",
+            **{"x": across[0], "y": up[1], "xref": "paper", "yref": "paper", "showarrow": False},
+            **{"xanchor": "left", "yanchor": "bottom"},
+        )
+    return page
+
+
 def lines(name: str, over_years: Sequence[go.Scatter]) -> go.Figure:
     """Lines over the years in which users joined, medians of followers that are far apart on a logarithmic axis."""
     years = sorted({year for line in over_years for year in line.x})
@@ -157,7 +252,10 @@ def laid_out(
     x_type: str | None = None,
     y_type: str | None = None,
 ) -> go.Figure:
-    """The marks under the table's title. No template: it would be most of what a notebook stores of the figure."""
+    """The marks under the title of the table, or the one that is given. No template: it would be most of what a
+    notebook stores of the figure.
+    """
+    title = GOLD[name].comment if name in GOLD else name
     axis = {"automargin": True, "gridcolor": "#e6e6e6", "zeroline": False}
     # Marks that nobody sees keep what is written off the axis.
     axis |= {"ticks": "outside", "tickcolor": "rgba(0,0,0,0)"}
@@ -165,7 +263,7 @@ def laid_out(
         data=list(marks),
         layout={
             "template": "none",
-            "title": {"text": GOLD[name].comment + (f"<br><sub>{limited}</sub>" if limited else "")},
+            "title": {"text": title + (f"<br><sub>{limited}</sub>" if limited else "")},
             "height": height,
             "margin": {"l": 60, "r": 60, "t": 70, "b": 50},
             "showlegend": len(marks) > 1,

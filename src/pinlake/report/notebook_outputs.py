@@ -10,15 +10,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 
+from pinlake.lake.model import TABLES
 from pinlake.report.static_picture import static_png
+from pinlake.topics import TOPICS
 
 PLOTLY = "application/vnd.plotly.v1+json"
-# The accounting has 13 counts, and must not be cut.
-MOST_ROWS = 15
+# The report has a line for each answer and for all that may be odd, and must not be cut.
+MOST_ROWS = 25
 # Figures that can be moved are worth so much of a notebook; above it the pictures alone are kept.
 MOST_PLOTLY_BYTES = 200_000
+
+# What is worked on by several threads at once, in the order in which people name it.
+_SIDE_BY_SIDE = (*TOPICS, *TABLES)
+# What stands above the first output: the pages look like somebody's numbers.
+MADE_UP = "Made-up data: the numbers in this file come from posts that pinlake made up from a seed."
 
 _SOME_RUN = "20260101T120000Z-0123abcd"
 _SOME_TIME = "2026-01-01{}12:00:00"
@@ -40,8 +47,19 @@ def keep(notebook: NotebookNode, places: Mapping[str, str], since: datetime) -> 
         number += 1
         cell.execution_count = number
         cell.outputs = [_kept(output, number, places, since) for output in _joined(cell.outputs)]
+    _tell_whose(notebook)
     notebook.metadata.language_info = {"name": "python"}
     _keep_small(notebook)
+
+
+def _tell_whose(notebook: NotebookNode) -> None:
+    """Say above the first output that the numbers are nobody's."""
+    for cell in notebook.cells:
+        if cell.get("outputs"):
+            data = {"text/markdown": f"*{MADE_UP}*", "text/plain": MADE_UP}
+            told = {"output_type": "display_data", "metadata": {}, "data": data}
+            cell.outputs.insert(0, from_dict(told))  # type: ignore[no-untyped-call]
+            return
 
 
 def plain(text: str, places: Mapping[str, str], since: datetime) -> str:
@@ -79,6 +97,33 @@ def _told(note: re.Match[str]) -> str:
     return f"<p>kept in this file: the first {MOST_ROWS} of {note[1].rpartition(' of ')[2]}</p>"
 
 
+def in_order(text: str) -> str:
+    """Lines of progress in the order in which things happened, as far as that is no chance.
+
+    Topics, and tables in upkeep, are worked on side by side: each one's lines stay in their order, and stand together.
+    Every other line comes when all before it is done, and keeps its place.
+    """
+    lines: list[str] = []
+    together: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if _worked_on(line) is None:
+            lines += [*sorted(together, key=_place), line]
+            together = []
+        else:
+            together.append(line)
+    return "".join([*lines, *sorted(together, key=_place)])
+
+
+def _worked_on(line: str) -> str | None:
+    """The topic or the table of `stage: topic: what was done`; None for other lines."""
+    parts = line.split(": ", 2)
+    return parts[1] if len(parts) == 3 and parts[1] in _SIDE_BY_SIDE else None
+
+
+def _place(line: str) -> int:
+    return _SIDE_BY_SIDE.index(str(_worked_on(line)))
+
+
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Without stderr, and what was printed in one piece: a kernel cuts it as the time passes."""
     kept: list[NotebookNode] = []
@@ -95,9 +140,7 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 def _kept(output: NotebookNode, number: int, places: Mapping[str, str], since: datetime) -> NotebookNode:
     if output.output_type == "stream":
-        # Stages report from threads: in which order is chance.
-        lines = plain(output.text, places, since).splitlines(keepends=True)
-        output.text = "".join(sorted(lines) if all(": " in line for line in lines) else lines)
+        output.text = in_order(plain(output.text, places, since))
         return output
     if "execution_count" in output:
         output.execution_count = number

@@ -1,6 +1,7 @@
-"""The notebooks with their outputs: `python -m pinlake.report.notebooks FOLDER` remakes them on made-up rows.
+"""The notebooks with their outputs: `python -m pinlake.report.notebooks FOLDER KEPT` runs those of a folder on made-up
+rows, and keeps copies with outputs in another. The folder itself, which is deployed, has none.
 
-`--check` runs nothing: it names the notebooks whose outputs were made from other sources than today's.
+`--check` runs nothing: it names the notebooks whose copies were made from other sources than today's.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ _SOURCES = (
     *("report/marks.py", "report/notebook_outputs.py", "report/output.py", "report/plots.py", "report/ticks.py"),
     *(
         "report/drawable.py",
+        "report/explore.py",
+        "report/sentences.py",
+        "report/summary.py",
         "report/static_picture.py",
         "report/views.py",
         "report/watch.py",
@@ -72,20 +76,23 @@ def made_from(notebook: NotebookNode, package: Path = PACKAGE) -> str:
     return digest.hexdigest()[:16]
 
 
-def stale(folder: Path, package: Path = PACKAGE) -> list[str]:
-    """Names of the notebooks whose outputs are missing, or were made from other sources."""
-    found = {path.name: read_notebook(path) for path in notebooks(folder)}
-    return [
-        name
-        for name, notebook in found.items()
-        if notebook.metadata.get("pinlake", {}).get("made_from") != made_from(notebook, package)
-    ]
+def stale(folder: Path, kept: Path, package: Path = PACKAGE) -> list[str]:
+    """Names of the notebooks of which no copy is kept, or one that was made from other sources."""
+    return [path.name for path in notebooks(folder) if not _is_fresh(read_notebook(path), kept / path.name, package)]
 
 
-def make(folder: Path) -> None:
-    """Run every notebook in one kernel, and store its outputs in it.
+def _is_fresh(notebook: NotebookNode, copy: Path, package: Path) -> bool:
+    if not copy.exists():
+        return False
+    found = read_notebook(copy)
+    is_same_text = [cell.source for cell in found.cells] == [cell.source for cell in notebook.cells]
+    return is_same_text and found.metadata.get("pinlake", {}).get("made_from") == made_from(notebook, package)
 
-    Raises MachineError that names notebook, cell and error where one fails; the notebooks before it are stored then.
+
+def make(folder: Path, kept: Path) -> None:
+    """Run every notebook of the folder in one kernel, and store a copy with its outputs in `kept`.
+
+    Raises MachineError that names notebook, cell and error where one fails; copies of those before it are stored then.
     """
     from pinlake.job.kernel import Kernel
 
@@ -99,7 +106,7 @@ def make(folder: Path) -> None:
             if name != _GUIDE and not place.exists():
                 _take_dump(work / "guide" / "dump", place / "dump")
             _run(kernel, paths[name], place, work / "ran.ipynb")
-            _store(read_notebook(work / "ran.ipynb"), paths[name], {str(place): "work"}, since)
+            _store(read_notebook(work / "ran.ipynb"), kept / f"{name}.ipynb", {str(place): "work"}, since)
 
 
 def _run(kernel: Kernel, path: Path, place: Path, saved: Path) -> None:
@@ -142,6 +149,7 @@ def _store(notebook: NotebookNode, path: Path, places: Mapping[str, str], since:
 
     keep(notebook, places, since)
     notebook.metadata["pinlake"] = {"made_from": made_from(notebook)}
+    path.parent.mkdir(parents=True, exist_ok=True)
     text: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
@@ -155,13 +163,14 @@ def main(arguments: list[str]) -> int:
     """The program; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m pinlake.report.notebooks", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the notebooks")
+    parser.add_argument("kept", type=Path, help="folder of the copies with outputs")
     parser.add_argument("--check", action="store_true", help="run nothing; name the notebooks that are stale")
     given = parser.parse_args(arguments)
     try:
         if not given.check:
-            make(given.folder)
+            make(given.folder, given.kept)
             return 0
-        if found := stale(given.folder):
+        if found := stale(given.folder, given.kept):
             print(f"stale: {', '.join(found)}; run `make notebooks`", file=sys.stderr)
         return 1 if found else 0
     except PinlakeError as error:

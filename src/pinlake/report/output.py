@@ -6,22 +6,27 @@ import csv
 import io
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType, TimestampType
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pinlake.errors import UsageError
+from pinlake.errors import UsageError, printable
 from pinlake.report.formats import Format
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
+
+
+# Columns of whole numbers that count nothing, by the last word of their names.
+_NAMES = ("year", "ind", "index", "id", "partition", "offset", "position", "batch", "version", "port")
+# In any of the spellings that occur.
+TIME = re.compile(r"\d{4}([-:])\d\d\1\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?")
 
 
 class Result:
@@ -35,14 +40,10 @@ class Result:
     @classmethod
     def of(cls, frame: DataFrame, title: str = "", limit: int | None = None) -> Result:
         """A frame's rows, all of them or the first `limit`."""
-        # By their places: a query may give two columns one name.
-        places = [str(number) for number in range(len(frame.columns))]
-        shown = frame.toDF(*places).select(
-            *[
-                _readable(F.col(name), field.dataType).alias(name)
-                for name, field in zip(places, frame.schema, strict=True)
-            ]
-        )
+        # Here, so that whoever only asks a workspace needs no Spark.
+        from pinlake.report.readable import readable
+
+        shown = readable(frame)
         rows = (shown.limit(limit) if limit is not None else shown).collect()
         return cls(frame.columns, [[_plain(value) for value in row] for row in rows], title)
 
@@ -71,17 +72,24 @@ class Result:
 
         `total` counts them all, where these are only the first.
         """
+        times = [_are_times([row[i] for row in self.rows]) for i in range(len(self.columns))]
         numeric = [all(isinstance(row[i], int | float | None) for row in self.rows) for i in range(len(self.columns))]
         left = (total or len(self.rows)) - most if most is not None else 0
         table = Table()
-        for name, right in zip(self.columns, numeric, strict=True):
-            table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+        for name, right, is_time in zip(self.columns, numeric, times, strict=True):
+            table.add_column(Text(name), justify="right" if right else "left", overflow="fold", no_wrap=is_time)
         for row in self.rows[:most]:
-            table.add_row(*[Text(shown(value)) for value in row])
+            table.add_row(*[Text(shown(value, name)) for name, value in zip(self.columns, row, strict=True)])
         # Rich would wrap a title and a caption of the table itself to the width of its columns.
         above = [Text(self.title, style="italic")] if self.title else []
         below = [Text(f"… and {left:,} more: {more}", style="dim")] if left > 0 else []
         return Group(*above, table, *below)
+
+
+def _are_times(values: Sequence[Any]) -> bool:
+    """Whether it is a column of times, which are read in one piece or not at all."""
+    there = [value for value in values if value is not None]
+    return bool(there) and all(isinstance(value, str) and TIME.fullmatch(value) for value in there)
 
 
 def write(result: Result, form: Format, console: Console) -> None:
@@ -97,30 +105,6 @@ def write(result: Result, form: Format, console: Console) -> None:
 
 def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
-
-
-def _readable(column: Column, kind: DataType) -> Column:
-    """The column with its time stamps as text, all the way down: collected, one takes on this process's time zone."""
-    if "timestamp" not in kind.simpleString():
-        return column
-    match kind:
-        case TimestampType():
-            # The seconds are added to a time without a zone, which no zone's summer time can shift.
-            epoch = F.lit("1970-01-01").cast("timestamp_ntz")
-            in_utc = F.timestamp_add("MICROSECOND", F.unix_micros(column), epoch).cast("string")
-            return F.concat(F.replace(in_utc, F.lit(" "), F.lit("T")), F.lit("Z"))
-        case ArrayType():
-            return F.transform(column, lambda item: _readable(item, kind.elementType))
-        case MapType():
-            return F.map_from_arrays(
-                _readable(F.map_keys(column), ArrayType(kind.keyType)),
-                _readable(F.map_values(column), ArrayType(kind.valueType)),
-            )
-        case StructType():
-            fields = [_readable(column[field.name], field.dataType).alias(field.name) for field in kind]
-            return F.when(column.isNotNull(), F.struct(*fields))
-        case _:
-            return column
 
 
 def _plain(value: Any) -> Any:
@@ -144,14 +128,16 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else value
 
 
-def shown(value: Any) -> str:
-    """A value as people read it: thousands are separated, but for what may be a year."""
+def shown(value: Any, column: str = "") -> str:
+    """A value as people read it: thousands are separated, but for years and for numbers that are names."""
     if value is None:
         return "-"
-    if isinstance(value, bool | str):
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+        return str(value) if column.rpartition("_")[2] in _NAMES else f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.10g}"
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return printable(json.dumps(value, ensure_ascii=False, default=str))

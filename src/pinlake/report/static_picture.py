@@ -44,7 +44,46 @@ def _drawn(figure: go.Figure) -> bytes:
     layout = figure.layout
     page = Figure(figsize=(_WIDTH / _DOTS_AN_INCH, (layout.height or 420) / _DOTS_AN_INCH), dpi=_DOTS_AN_INCH)
     canvas = FigureCanvasAgg(page)
-    axes = page.add_subplot()
+    panels = _panels(figure)
+    for place, panel in enumerate(panels, start=1):
+        columns = min(len(panels), 2)
+        axes = page.add_subplot(-(-len(panels) // columns), columns, place)
+        _draw_panel(axes, panel)
+    if len(panels) > 1:
+        page.suptitle(_plain(layout.title.text), x=0.01, ha="left")
+    page.tight_layout()
+    out = io.BytesIO()
+    # Without its own name and version in the file: the same figure gives the same bytes.
+    canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    return out.getvalue()
+
+
+def _panels(figure: go.Figure) -> list[go.Figure]:
+    """The figures that one of several panels was made of: each has axes of its own, and a note for its title."""
+    numbers = dict.fromkeys((trace.xaxis or "x")[1:] for trace in figure.data)
+    if len(numbers) < 2:
+        return [figure]
+    return [
+        go.Figure(
+            [
+                {**trace.to_plotly_json(), "xaxis": "x", "yaxis": "y"}
+                for trace in figure.data
+                if (trace.xaxis or "x")[1:] == number
+            ],
+            {
+                "title": {"text": note.text},
+                **{
+                    f"{letter}axis": figure.layout[f"{letter}axis{number}"].to_plotly_json()
+                    | {"anchor": other, "domain": [0, 1]}
+                    for letter, other in ("xy", "yx")
+                },
+            },
+        )
+        for number, note in zip(numbers, figure.layout.annotations, strict=True)
+    ]
+
+
+def _draw_panel(axes: Axes, figure: go.Figure) -> None:
     _draw_axes(axes, figure)
     for trace in figure.data:
         match trace.type:
@@ -54,15 +93,10 @@ def _drawn(figure: go.Figure) -> bytes:
                 _draw_scatter(axes, figure, trace)
             case "heatmap":
                 _draw_field(axes, trace)
-    if layout.showlegend:
+    if figure.layout.showlegend:
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    for note in layout.annotations:
+    for note in figure.layout.annotations:
         axes.text(note.x, note.y, _plain(note.text), transform=axes.transAxes, ha="center", va="center")
-    page.tight_layout()
-    out = io.BytesIO()
-    # Without its own name and version in the file: the same figure gives the same bytes.
-    canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
-    return out.getvalue()
 
 
 def _draw_axes(axes: Axes, figure: go.Figure) -> None:
@@ -78,9 +112,11 @@ def _draw_axes(axes: Axes, figure: go.Figure) -> None:
     if any(trace.type == "heatmap" for trace in figure.data):
         axes.tick_params(length=0)
         return
-    upright = all(_is_upright(trace) for trace in figure.data)
-    axes.grid(axis="y" if upright else "x", color="#e6e6e6")
     axes.set_axisbelow(True)
+    if layout.xaxis.type != "category":
+        axes.grid(axis="x", color="#e6e6e6")
+    if layout.yaxis.type != "category":
+        axes.grid(axis="y", color="#e6e6e6")
     if layout.xaxis.type == "log":
         axes.set_xscale("log")
     if layout.yaxis.type == "log":
@@ -89,13 +125,15 @@ def _draw_axes(axes: Axes, figure: go.Figure) -> None:
         if given.range:
             low, high = given.range
             limit((10**low, 10**high) if given.type == "log" else (low, high))
-        if given.tickvals is not None:
-            axis.set_minor_locator(NullLocator())
-            axis.set_ticks(list(given.tickvals), list(given.ticktext))
         if given.type == "category":
             names = _categories(figure, given, "x" if axis is axes.xaxis else "y")
-            axis.set_ticks(range(len(names)), [_plain(name) for name in names])
+            ticked = names if given.tickvals is None else list(given.tickvals)
+            texts = names if given.ticktext is None else given.ticktext
+            axis.set_ticks([names.index(name) for name in ticked], [_plain(text) for text in texts])
             limit((len(names) - 0.5, -0.5) if given.autorange == "reversed" else (-0.5, len(names) - 0.5))
+        elif given.tickvals is not None:
+            axis.set_minor_locator(NullLocator())
+            axis.set_ticks(list(given.tickvals), list(given.ticktext))
 
 
 def _categories(figure: go.Figure, axis: Any, letter: str) -> list[str]:
@@ -122,8 +160,13 @@ def _draw_bars(axes: Axes, figure: go.Figure, trace: Any) -> None:
 
 def _draw_scatter(axes: Axes, figure: go.Figure, trace: Any) -> None:
     across, up = _placed(figure, trace, "x"), _placed(figure, trace, "y")
-    line = "-" if "lines" in trace.mode else ""
-    axes.plot(across, up, line + "o", color=trace.marker.color, label=_plain(trace.name or ""))
+    if isinstance(trace.marker.size, list | tuple):
+        # A size is a width in plotly, an area in matplotlib.
+        areas = [(size * 72 / _DOTS_AN_INCH) ** 2 for size in trace.marker.size]
+        axes.scatter(across, up, s=areas, color=trace.marker.color, alpha=trace.marker.opacity, linewidths=0)
+        return
+    marks = ("-" if "lines" in trace.mode else "") + ("o" if "markers" in trace.mode else "")
+    axes.plot(across, up, marks, color=trace.marker.color, label=_plain(trace.name or ""))
     if "text" in trace.mode:
         sides = [trace.textposition] * len(up) if isinstance(trace.textposition, str) else trace.textposition
         _keep_out_of_layout(
@@ -150,8 +193,7 @@ def _keep_out_of_layout(texts: Iterable[Artist]) -> None:
 
 
 def _is_upright(trace: Any) -> bool:
-    """Whether numbers go up: bars that stand, lines over years."""
-    return trace.orientation != "h" if trace.type == "bar" else "lines" in (trace.mode or "")
+    return bool(trace.orientation != "h")
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,12 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from pyspark.sql import functions as F
+
 from pinlake.lake.accounting import Accounting
+from pinlake.lake.holes import accepted_holes
+from pinlake.lake.lake import Lake
+from pinlake.lake.offsets import progress
 from pinlake.lake.row_count import LastRun, TopicCount
 from pinlake.report.output import Result
 
@@ -40,6 +45,18 @@ def status_table(counts: Accounting) -> Result:
     names = [field.name for field in fields(TopicCount) if field.name != "topic"]
     rows = [[name.replace("_", " "), *(getattr(count, name) for count in counts.topics)] for name in names]
     return Result(["records", *(count.topic for count in counts.topics)], rows, "Row accounting")
+
+
+def holes_table(lake: Lake) -> Result:
+    """One row per hole in the offsets; of those that were accepted with who said so, when and why."""
+    columns = ["topic", "partition", "first", "last", "offsets", "accepted_by", "accepted_at", "reason"]
+    missing = [hole for topic in progress(lake.read("bronze"), accepted_holes(lake)).values() for hole in topic.missing]
+    open_rows = [[*hole, hole.size, None, None, None] for hole in missing]
+    accepted = lake.read("accepted_hole").withColumns(
+        {"offsets": F.expr("last - first + 1"), "accepted_at": F.date_format("accepted_at", "yyyy-MM-dd HH:mm:ss")}
+    )
+    closed_rows = [list(row) for row in accepted.select(*columns).orderBy(*columns[:3]).collect()]
+    return Result(columns, open_rows + closed_rows, "Offsets that no object covers")
 
 
 def missing_table(counts: Accounting) -> Result:

@@ -12,6 +12,7 @@ from pinlake.landing import end_of
 from pinlake.objects import ObjectName, split_topic
 from pinlake.split import Splitter
 from pinlake.store.base import Store
+from pinlake.unwrap import prefixed_parts
 
 DEAD_LETTERS = "dead-letter"
 
@@ -25,11 +26,19 @@ class Arrived(NamedTuple):
     value: bytes | None
 
 
+class DeadLetter(NamedTuple):
+    """Where a message that no object can hold lies in the store, and why."""
+
+    key: str
+    reason: str
+
+
 class Counts:
     """What was written for one topic. Its partitions may be written side by side."""
 
     def __init__(self) -> None:
         self.messages = self.objects = self.dead_letters = self.bytes = 0
+        self.first_letter: DeadLetter | None = None
         self._lock = Lock()
 
     def add_object(self, messages: int, size: int) -> None:
@@ -38,9 +47,10 @@ class Counts:
             self.objects += 1
             self.bytes += size
 
-    def add_dead_letter(self) -> None:
+    def add_dead_letter(self, letter: DeadLetter) -> None:
         with self._lock:
             self.dead_letters += 1
+            self.first_letter = self.first_letter or letter
 
 
 class PartitionWriter:
@@ -125,11 +135,11 @@ class PartitionWriter:
         }
         key = f"{DEAD_LETTERS}/{self._name(message.offset, gzip=False).key.partition('/')[2]}"
         self._store.write(key, json.dumps(letter).encode() + b"\n")
-        self._counts.add_dead_letter()
+        self._counts.add_dead_letter(DeadLetter(key, reason))
 
     def _name(self, offset: int, gzip: bool | None = None) -> ObjectName:
         packed = self._gzip if gzip is None else gzip
-        return ObjectName(self._topic_id, self._topic, self._partition, offset, packed)
+        return ObjectName.new(self._topic_id, self._topic, self._partition, offset, packed)
 
 
 def as_line(value: bytes | None) -> tuple[bytes | None, str | None]:
@@ -139,6 +149,9 @@ def as_line(value: bytes | None) -> tuple[bytes | None, str | None]:
     """
     if value is None:
         return None, "tombstone: the message has no value"
+    if prefixed_parts(value):
+        # The schema's id may look like a line end.
+        return None, _miscounted(value)
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:

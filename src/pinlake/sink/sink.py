@@ -11,9 +11,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from pinlake.errors import MachineError
+from pinlake.errors import MachineError, SourceError
 from pinlake.kafka import HANDSHAKE, Config, Watch, final_error, find_topics, quiet
-from pinlake.sink.partition import Arrived, Counts, PartitionWriter
+from pinlake.sink.partition import DEAD_LETTERS, Arrived, Counts, PartitionWriter
 from pinlake.store.base import Store
 from pinlake.topics import TOPICS
 from pinlake.waits import SAY_EVERY, Patience, Say
@@ -62,6 +62,18 @@ class SinkSummary:
         objects = sum(each.objects for each in self.topics.values())
         letters = sum(each.dead_letters for each in self.topics.values())
         return f"{messages:,} messages in {objects:,} objects" + (f", {letters:,} dead letters" if letters else "")
+
+    def check(self, place: str) -> None:
+        """Raise SourceError where messages came and none of them could be in an object: `place` got no dump of them."""
+        letters = sum(each.dead_letters for each in self.topics.values())
+        first = next((each.first_letter for each in self.topics.values() if each.first_letter), None)
+        if first is None or any(each.messages for each in self.topics.values()):
+            return
+        raise SourceError(
+            f"none of the {letters:,} messages that came can be in a dump, which holds JSON; they are dead letters in "
+            f"{place.rstrip('/')}/{DEAD_LETTERS}, the first in {first.key} ({first.reason}): have the producers send "
+            "JSON, or check --topic-id"
+        )
 
 
 def run_sink(

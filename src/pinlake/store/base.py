@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
+_GZIP = b"\x1f\x8b"
+
 
 class Entry(NamedTuple):
     """One name in a folder."""
@@ -43,11 +45,14 @@ class Store(Protocol):
     at_once: int
     """How many objects are worth being written or read side by side."""
 
-    def entries(self, folder: str, after: str = "") -> list[Entry]:
-        """Names in a folder, sorted; none where the folder isn't there. Raises SourceError.
+    def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
+        """Names in a folder that begin with `prefix`, sorted; none where the folder isn't there. Raises SourceError.
 
         Those that don't sort after `after` may be left out, where that saves work.
         """
+
+    def walk(self, folder: str) -> list[str]:
+        """Keys of all objects below a folder, sorted, but of those in hidden folders. Raises SourceError."""
 
     def stat(self, key: str) -> Stat:
         """What the store says of an object. Raises OSError."""
@@ -65,14 +70,19 @@ class Store(Protocol):
         """Return when all that was written outlives a power cut, where that was asked for. Raises MachineError."""
 
 
-def unpack(key: str, content: bytes) -> bytes:
-    """The content, decompressed where the name ends in `.gz`. Raises OSError where it is cut or not gzip."""
-    if not key.endswith(".gz"):
+def unpack(content: bytes) -> bytes:
+    """The content, decompressed where it is gzip, whatever its name says. Raises OSError where it is cut."""
+    if not content.startswith(_GZIP):
         return content
     try:
         return gzip.decompress(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise OSError(f"not a whole gzip file: {error}") from error
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one that other programs leave beside objects: a mark, a log, a part."""
+    return name.startswith(("_", "."))
 
 
 def stat_all(store: Store, keys: Sequence[str]) -> Iterator[Stat | None]:

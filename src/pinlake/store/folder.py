@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import get_ident
 
 from pinlake.errors import MachineError, SourceError
-from pinlake.store.base import Content, Entry, Stat
+from pinlake.store.base import Content, Entry, Stat, is_hidden
 
 # How file systems say that they have no links, or no wish to be told when a file must be on the disk.
 _NOT_THERE = {errno.EPERM, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -35,16 +35,26 @@ class FolderStore:
         # Workers behind a Connect session have a working folder of their own.
         self.root = os.path.abspath(root)
 
-    def entries(self, folder: str, after: str = "") -> list[Entry]:
+    def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
         try:
             with os.scandir(self._path(folder)) as found:
-                return sorted(Entry(entry.name, entry.is_dir()) for entry in found)
+                return sorted(Entry(entry.name, entry.is_dir()) for entry in found if entry.name.startswith(prefix))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise SourceError(
                 f"folder {self._path(folder)} can't be listed ({error.strerror}); allow reading it, or move it away"
             ) from error
+
+    def walk(self, folder: str) -> list[str]:
+        found = []
+        for entry in self.entries(folder):
+            key = f"{folder}/{entry.name}" if folder else entry.name
+            if not entry.is_folder:
+                found.append(key)
+            elif not is_hidden(entry.name):
+                found += self.walk(key)
+        return sorted(found)
 
     def stat(self, key: str) -> Stat:
         return _size_and_time(os.stat(self._path(key)))

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from pinlake.errors import MachineError, SourceError, UsageError
-from pinlake.store.base import Content, Entry, Stat
+from pinlake.store.base import Content, Entry, Stat, is_hidden
 from pinlake.store.patience import Patience
 from pinlake.store.s3_client import AT_ONCE, Places, find_places, keys_of, keys_of_variables, make_client
 from pinlake.store.s3_errors import AWS_ERRORS, code_of, is_passing, of_one_object, short, tell
@@ -89,26 +89,48 @@ class S3Store:
         self.__dict__.update(state)
         self._begin()
 
-    def entries(self, folder: str, after: str = "") -> list[Entry]:
-        prefix = f"{self._prefix}{folder}/" if folder else self._prefix
-        asked = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
+    def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
+        inside = self._inside(folder)
+        asked = {"Prefix": inside + prefix, "Delimiter": "/"}
         if after:
-            asked["StartAfter"] = prefix + after
+            asked["StartAfter"] = inside + after
         found = []
+        for page in self._pages(asked):
+            found += [Entry(each["Prefix"][len(inside) : -1], True) for each in page.get("CommonPrefixes", [])]
+            # An empty name is that of an object that stands for the folder.
+            found += [Entry(name, False) for key in self._keys_of(page) if (name := key[len(inside) :])]
+        return sorted(found)
+
+    def walk(self, folder: str) -> list[str]:
+        inside = self._inside(folder)
+        keys = [key for page in self._pages({"Prefix": inside}) for key in self._keys_of(page)]
+        below = [(key, key[len(inside) :].split("/")) for key in keys]
+        # As above: an object whose name ends with a slash stands for a folder.
+        return sorted(
+            key[len(self._prefix) :] for key, parts in below if parts[-1] and not any(map(is_hidden, parts[:-1]))
+        )
+
+    def _inside(self, folder: str) -> str:
+        return f"{self._prefix}{folder}/" if folder else self._prefix
+
+    def _pages(self, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """What a listing answers, page by page."""
+        asked = {"Bucket": self._bucket, **asked}
         while True:
             try:
                 page = self._tried(lambda s3: _checked(s3.list_objects_v2(**asked), "Name"))
             except AWS_ERRORS as error:
                 raise SourceError(self._told("can't be listed", error)) from error
-            found += [Entry(each["Prefix"][len(prefix) : -1], True) for each in page.get("CommonPrefixes", [])]
-            for each in page.get("Contents", []):
-                name = each["Key"][len(prefix) :]
-                if name:  # else an empty object that stands for the folder
-                    found.append(Entry(name, False))
-                    self._seen[each["Key"][len(self._prefix) :]] = Stat(each["Size"], _micros(each["LastModified"]))
+            yield page
             if not page.get("IsTruncated"):
-                return sorted(found)
+                return
             asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _keys_of(self, page: dict[str, Any]) -> list[str]:
+        """Whole keys of the objects on a page; what it says of them is kept."""
+        for each in page.get("Contents", []):
+            self._seen[each["Key"][len(self._prefix) :]] = Stat(each["Size"], _micros(each["LastModified"]))
+        return [each["Key"] for each in page.get("Contents", [])]
 
     def stat(self, key: str) -> Stat:
         if key in self._seen:

@@ -103,8 +103,8 @@ def is_passing(error: Exception) -> bool:
         return code_of(error) in _PASSING_CODES or status == 429 or (status >= 500 and status != 501)
     if isinstance(error, boto.SSLError):
         return not any(name in str(error) for name in _UNTRUSTED)
-    # ValueError is of characters that no header can have.
-    return isinstance(error, _PASSING_ERRORS) and not isinstance(_inner(error), ValueError)
+    # ValueError is of characters that no header can have, RecursionError of a redirect to the same place.
+    return isinstance(error, _PASSING_ERRORS) and not isinstance(_inner(error), ValueError | RecursionError)
 
 
 def of_one_object(error: Exception) -> str | None:
@@ -142,7 +142,9 @@ def code_of(error: Exception) -> str:
     """S3's name of the error, the status where it sent none, or the error's class."""
     response = getattr(error, "response", None) or {}
     status = _metadata(error).get("HTTPStatusCode")
-    return str(response.get("Error", {}).get("Code") or status or type(error).__name__)
+    # How deep botocore was when it gave up decides whether it hands the error on or wraps it.
+    own = _inner(error) if isinstance(_inner(error), RecursionError) else error
+    return str(response.get("Error", {}).get("Code") or status or type(own).__name__)
 
 
 def _of_connection(error: Exception) -> str | None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinlake.ingest.bronze import read_named
+from pinlake.ingest.file_source import as_pattern, for_spark
+from pinlake.ingest.listing import Dump, list_topic
 from pinlake.lake.offsets import Progress, progress
-from pinlake.objects import TOPICS_FOLDER, ObjectName, object_name
+from pinlake.objects import KAFKA_ROOT, USUAL, Layout, ObjectName
 from pinlake.settings import Settings
 from pinlake.store.folder import FolderStore
 from pinlake.stream.source import Context, Known, run_query
@@ -26,15 +28,19 @@ _ANY_AGE = "36500d"
 class DumpSource:
     """The topics' folders in a dump. What is no object of a topic is left to `ingest`, which reports it."""
 
-    path_root = TOPICS_FOLDER
+    counted_by = KAFKA_ROOT
+    packages: tuple[str, ...] = ()
 
-    def __init__(self, folder: Path, topic_id: str) -> None:
+    def __init__(self, folder: Path, topic_id: str, layout: Layout = USUAL) -> None:
         self.topic_id = topic_id
         self.place = f"dump {folder}"
         self._folder = folder.absolute()
+        self._dump = Dump(FolderStore(self._folder), layout)
 
     def check(self, settings: Settings, say: Say) -> None:
-        """Nothing: to know the topic id, the dump was looked at."""
+        """Raise SourceError where a topic's folder holds files, and no object among them."""
+        for topic in TOPICS:
+            list_topic(self._dump, self.topic_id, topic, None)
 
     def run(self, context: Context) -> None:
         in_workspace = bool(os.environ.get("DATABRICKS_RUNTIME_VERSION"))
@@ -50,13 +56,9 @@ class DumpSource:
             .option("maxFileAge", _ANY_AGE)
             .option("maxFilesPerTrigger", context.options.most)
         )
-        names = ",".join(TOPICS)
-        found = (
-            files.option("recursiveFileLookup", "true")
-            .option("pathGlobFilter", "*.json*")
-            .load(f"{_for_spark(self._folder)}/{TOPICS_FOLDER}/{self.topic_id}.{{{names}}}")
-            .select("path")
-        )
+        below = self._dump.layout.topic_folder(f"{self.topic_id}.")
+        topics = f"{as_pattern(for_spark(self._folder))}/{as_pattern(below)}{{{','.join(TOPICS)}}}"
+        found = files.option("recursiveFileLookup", "true").load(topics).select("path")
         run_query(found, lambda batch: self._load(batch, context), context)
 
     def _load(self, batch: DataFrame, context: Context) -> None:
@@ -64,23 +66,16 @@ class DumpSource:
 
         def make(_: Known) -> DataFrame | None:
             known = progress(context.lake.read("bronze"))
+            found = [name for path in paths if (name := self._name(path)) is not None]
             new = set()
             for topic in TOPICS:
                 before = known.get(topic, Progress())
-                names = [name for path in paths if (name := self._name(path)) is not None and name.topic == topic]
+                names = [name for name in found if name.topic == topic]
                 new |= {name for name in names if before.is_new(name.partition, name.offset)} | before.straddling(names)
-            return read_named(context.lake, FolderStore(self._folder), sorted(new)) if new else None
+            return read_named(context.lake, self._dump, sorted(new)) if new else None
 
         context.load(make)
 
     def _name(self, path: str) -> ObjectName | None:
-        start = path.rfind(f"/{TOPICS_FOLDER}/{self.topic_id}.")
-        try:
-            return object_name(path[start + 1 :])
-        except ValueError:
-            return None
-
-
-def _for_spark(folder: Path) -> str:
-    """The folder as Spark names it: what a cluster's file system has below /dbfs is a place of its own there."""
-    return f"dbfs:{str(folder).removeprefix('/dbfs')}" if folder.is_relative_to("/dbfs") else str(folder)
+        _, _, key = path.partition(f"{self._folder.as_posix().removeprefix('/dbfs')}/")
+        return self._dump.layout.name_of(key)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pinlake.errors import SettingsError
 from pinlake.kafka import Config
+from pinlake.msk import IamLogin
+from pinlake.pem import as_pkcs8
 from pinlake.waits import Say
 
 _SAME = {
@@ -18,7 +20,6 @@ _SAME = {
     "security.protocol",
     "sasl.kerberos.service.name",
     "ssl.endpoint.identification.algorithm",
-    "ssl.key.password",
 }
 _RENAMED = {"sasl.mechanisms": "sasl.mechanism", "sasl.mechanism": "sasl.mechanism"}
 # Java takes certificates and keys as text too, so that no file has to be on Spark's workers.
@@ -32,7 +33,10 @@ _TEXTS = {
     "ssl.certificate.pem": _FILES["ssl.certificate.location"],
     "ssl.key.pem": _FILES["ssl.key.location"],
 }
+_KEYS = {"ssl.key.location", "ssl.key.pem"}
 _LOGIN = {"sasl.username", "sasl.password"}
+_UNLOCK = "ssl.key.password"
+_IAM = "oauth_cb"
 _MODULES = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
@@ -55,11 +59,14 @@ def java_config(config: Config, say: Say, environment: Mapping[str, str] = os.en
             found[_RENAMED[name]] = str(value)
         elif name in _FILES or name in _TEXTS:
             key, kind = (_FILES | _TEXTS)[name]
-            found |= {key: _read(name, Path(value)) if name in _FILES else str(value), kind: "PEM"}
-        elif name not in _LOGIN:
+            text = _read(name, Path(value)) if name in _FILES else str(value)
+            found |= {key: _key(name, text, config) if name in _KEYS else text, kind: "PEM"}
+        elif name not in _LOGIN and name not in (_UNLOCK, _IAM):
             unused.append(name)
     if _LOGIN & config.keys():
         found["sasl.jaas.config"] = _jaas(config, found.get("sasl.mechanism", ""), environment)
+    if isinstance(login := config.get(_IAM), IamLogin):
+        found |= login.java(bool(environment.get("DATABRICKS_RUNTIME_VERSION")))
     if unused:
         say(f"settings of the Kafka client that Spark's has no use for: {', '.join(sorted(unused))}")
     return {f"kafka.{name}": value for name, value in found.items()}
@@ -81,6 +88,20 @@ def _jaas(config: Config, mechanism: str, environment: Mapping[str, str]) -> str
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _key(name: str, text: str, config: Config) -> str:
+    """The key in the one form that Java reads, for which no password is needed any more."""
+    password = config.get(_UNLOCK)
+    try:
+        return as_pkcs8(text, None if password is None else str(password))
+    except ValueError as error:
+        file = config[name] if name in _FILES else "KEY.pem"
+        raise SettingsError(
+            f"the key in {name} can't be made one for Spark's client ({error}), which reads PKCS#8 alone; convert it "
+            f"with `openssl pkcs8 -topk8 -nocrypt -in {file} -out {file}.pk8`, and name {file}.pk8 in the file of "
+            "--kafka-config"
+        ) from error
 
 
 def _read(name: str, path: Path) -> str:

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from pinlake.errors import UsageError
 from pinlake.kafka import Config, find_topics, quiet, watermarks
+from pinlake.msk import PACKAGE, IamLogin
 from pinlake.objects import KAFKA_ROOT
 from pinlake.settings import Settings
 from pinlake.stream.java_config import java_config
@@ -29,7 +30,7 @@ _SIGNS = ("org.apache.kafka", "kafkashaded.", "org.apache.spark.sql.kafka", "KAF
 class KafkaSource:
     """The three topics of a pipeline. A message's offset and partition are its own."""
 
-    path_root = KAFKA_ROOT
+    counted_by = KAFKA_ROOT
 
     def __init__(self, config: Config, topic_id: str) -> None:
         self.topic_id = topic_id
@@ -37,6 +38,11 @@ class KafkaSource:
         self._config = config
         # Short names by full ones.
         self._topics = {f"{topic_id}.{topic}": topic for topic in TOPICS}
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Maven packages that Spark on this machine needs for it beside the usual ones."""
+        return (PACKAGE,) if isinstance(self._config.get("oauth_cb"), IamLogin) else ()
 
     def check(self, settings: Settings, say: Say) -> None:
         find_topics(self._config, self._topics, settings.give_up_after, say)
@@ -110,7 +116,7 @@ class KafkaSource:
 
 
 def _path() -> Column:
-    return F.concat_ws("/", F.lit(KafkaSource.path_root), "topic", "partition", "offset")
+    return F.concat_ws("/", F.lit(KAFKA_ROOT), "topic", "partition", "offset")
 
 
 def _new(batch: DataFrame, known: Known) -> DataFrame:

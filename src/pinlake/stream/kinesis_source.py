@@ -1,9 +1,4 @@
-"""Kinesis: read with boto3 here, with Databricks's own source in a workspace; both give the same rows.
-
-Kinesis has no offsets. A record's offset here is its number in its stream, in the order of sequence numbers, from where
-bronze ends: what was sent later has a higher one, whatever became of its shard. The sequence number is the end of its
-path, so that bronze alone says where each shard is read on.
-"""
+"""Kinesis: read with boto3 here, with Databricks's own source in a workspace; both give the same rows."""
 
 from __future__ import annotations
 
@@ -12,31 +7,36 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
-from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from pinlake.errors import MachineError, first_line
+from pinlake import pipeline
+from pinlake.errors import MachineError, SourceError, UsageError, first_line
+from pinlake.ingest.bronze import report
+from pinlake.ingest.listing import Stranger
 from pinlake.kinesis import ADDRESS, error_line, is_passing, kinesis_client, place_of, remedy
 from pinlake.objects import KINESIS_ROOT
 from pinlake.settings import Settings
-from pinlake.stream.messages import to_records
-from pinlake.stream.positions import Place
-from pinlake.stream.source import Context, Known, Make, run_query
+from pinlake.stream.kinesis_records import (
+    RECORD_SCHEMA,
+    End,
+    ends_of,
+    names_of,
+    path,
+    shard_number,
+    to_records,
+    user_records,
+)
+from pinlake.stream.source import Context, Known, run_query
 from pinlake.topics import TOPICS
 from pinlake.waits import Patience, Say
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-# As Databricks's source has them.
-RECORD_SCHEMA = (
-    "stream STRING, shardId STRING, sequenceNumber STRING, approximateArrivalTimestamp TIMESTAMP, data BINARY"
-)
 
 # What one call may bring.
 _CALL_RECORDS = 10_000
@@ -64,16 +64,24 @@ _RECORDS = _Call("GetRecords", "get_records", "Records")
 
 
 class KinesisSource:
-    """The streams `<prefix>-pin`, `<prefix>-geo` and `<prefix>-user`. A shard's number stands for the partition."""
+    """The streams `<prefix>-pin`, `<prefix>-geo` and `<prefix>-user`, or one whose partition keys name the topics.
 
-    path_root = KINESIS_ROOT
+    A shard's number stands for the partition.
+    """
 
-    def __init__(self, prefix: str, give_up_after: float) -> None:
-        """Raises MachineError where credentials or region are missing."""
-        self.topic_id = prefix
-        self._streams = {f"{prefix}-{topic}": topic for topic in TOPICS}
+    counted_by = KINESIS_ROOT
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, name: str, give_up_after: float, one_stream: bool = False) -> None:
+        """`name` is the prefix, or the one stream's name.
+
+        Raises MachineError where credentials or region are missing.
+        """
+        self.topic_id = name
+        self._one_stream = one_stream
+        self._streams = [name] if one_stream else [f"{name}-{topic}" for topic in TOPICS]
         self._client = kinesis_client(give_up_after)
-        self.place = f"{place_of(self._client)}, streams {prefix}-*"
+        self.place = f"{place_of(self._client)}, " + (f"stream {name}" if one_stream else f"streams {name}-*")
 
     def check(self, settings: Settings, say: Say) -> None:
         patience = Patience(self.place, settings.give_up_after, say)
@@ -81,31 +89,50 @@ class KinesisSource:
             self._ask(patience, _DESCRIBE, stream, StreamName=stream)
 
     def run(self, context: Context) -> None:
-        if os.environ.get("DATABRICKS_RUNTIME_VERSION"):
-            self._run_in_workspace(context)
-        else:
-            self._run_here(context)
-
-    def _run_in_workspace(self, context: Context) -> None:
         patience = Patience(self.place, context.settings.give_up_after, context.say)
+        self.check_same(patience, context.known())
+        if os.environ.get("DATABRICKS_RUNTIME_VERSION"):
+            self._run_in_workspace(context, patience)
+        else:
+            self._run_here(context, patience)
+
+    def check_same(self, patience: Patience, known: Known) -> None:
+        """Raise UsageError for a stream that was made after what bronze has of it: it is another than was read."""
+        ends = ends_of(known)
+        for stream in self._streams:
+            sent = max((end.sent for (of, _), end in ends.items() if of == stream), default=None)
+            if sent is None:
+                continue
+            made = self._ask(patience, _DESCRIBE, stream, StreamName=stream)[_DESCRIBE.part]["StreamCreationTimestamp"]
+            if made > sent:
+                raise self.made_anew(stream, f"was made at {made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+    def made_anew(self, stream: str, found: str) -> UsageError:
+        return UsageError(
+            f"{self.place}: stream {stream} {found}, after what the lake has of it: the stream was made anew; give "
+            "another lake with --lake, in a workspace another database"
+        )
+
+    def _run_in_workspace(self, context: Context, patience: Patience) -> None:
         shards = [
-            (topic, shard_number(shard["ShardId"]))
-            for stream, topic in self._streams.items()
+            (stream, shard_number(shard["ShardId"]))
+            for stream in self._streams
             for shard in self.list_shards(patience, stream)
         ]
         options = self.workspace_options(context.known(), shards)
         records = context.lake.spark.readStream.format("kinesis").options(**options).load()
-        run_query(records, lambda batch: context.load(lambda known: self.to_records(batch, known)), context)
+        run_query(records, lambda batch: self.load(batch, context), context)
 
-    def workspace_options(self, known: Known, shards: Sequence[Place]) -> dict[str, str]:
+    def workspace_options(self, known: Known, shards: Sequence[tuple[str, int]]) -> dict[str, str]:
         """Options of Databricks's source: from some minutes before the last record of the shard that is furthest back.
 
-        It has one moment for all `shards`, so where one of them was never read it is read from the beginning.
+        It has one moment for all `shards`, given by stream and number, so where one of them was never read it is read
+        from the beginning.
         """
         region = {"region": self._client.meta.region_name} if self._client.meta.region_name else {}
-        start = "trim_horizon"
-        if shards and all(shard in known for shard in shards):
-            moment = min(known[shard].last_sent for shard in shards) - _MARGIN
+        start, ends = "trim_horizon", ends_of(known)
+        if shards and all(shard in ends for shard in shards):
+            moment = min(ends[shard].sent for shard in shards) - _MARGIN
             start = json.dumps({"at_timestamp": f"{moment:%m/%d/%Y %H:%M:%S} UTC", "format": "MM/dd/yyyy HH:mm:ss ZZZ"})
         return {**region, "streamName": ",".join(self._streams), "initialPosition": start}
 
@@ -117,61 +144,47 @@ class KinesisSource:
             yield from answer["Shards"]
             more = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
 
-    def to_records(self, batch: DataFrame, known: Known) -> DataFrame:
-        """Rows in READ_SCHEMA of those records, in RECORD_SCHEMA, that bronze doesn't hold."""
-        spark: SparkSession = batch.sparkSession
-        ends = spark.createDataFrame(
-            [
-                (topic, partition, position.last_path.rpartition("/")[2])
-                for (topic, partition), position in known.items()
-            ],
-            "short STRING, partition INT, last STRING",
-        )
-        bases = spark.createDataFrame(
-            [(topic, max(each.next_offset for (of, _), each in known.items() if of == topic)) for topic, _ in known],
-            "short STRING, base BIGINT",
-        ).distinct()
-        # Numbers of up to 56 digits, written without leading zeros.
-        order = [F.length("sequenceNumber"), F.col("sequenceNumber")]
-        is_new = F.col("last").isNull() | (F.struct(*order) > F.struct(F.length("last"), F.col("last")))
-        in_stream = Window.partitionBy("short").orderBy(*order, "partition")
-        numbered = (
-            batch.withColumn("short", F.substring_index("stream", "-", -1))
-            .withColumn("partition", F.regexp_extract("shardId", r"(\d+)$", 1).cast("int"))
-            .join(F.broadcast(ends), ["short", "partition"], "left")
-            .where(is_new)
-            .join(F.broadcast(bases), "short", "left")
-            .withColumn("number", F.row_number().over(in_stream))
-        )
-        return to_records(
-            numbered.select(
-                F.concat(F.lit(f"{self.topic_id}."), "short").alias("topic"),
-                "partition",
-                (F.coalesce("base", F.lit(0)) + F.col("number") - 1).cast("bigint").alias("offset"),
-                F.concat_ws("/", F.lit(self.path_root), "stream", "shardId", "sequenceNumber").alias("path"),
-                F.col("approximateArrivalTimestamp").alias("timestamp"),
-                F.col("data").alias("value"),
-            )
-        )
+    def load(self, batch: DataFrame, context: Context) -> None:
+        """Take records in RECORD_SCHEMA in. Raises SourceError where no key of the first ones names a topic."""
+        users = user_records(batch, self._one_stream)
+        if self._one_stream:
+            self._report_nameless(users, context)
+        context.load(lambda known: to_records(users, self.topic_id, known))
 
-    def _run_here(self, context: Context) -> None:
-        patience = Patience(self.place, context.settings.give_up_after, context.say)
+    def _report_nameless(self, users: DataFrame, context: Context) -> None:
+        """Say, and keep in table `object_report`, what is left out because its key names no topic."""
+        nameless = F.col("topic").isNull()
+        first = F.struct(F.length("sequenceNumber"), "sequenceNumber", path().alias("path"), "key")
+        counts = users.agg(
+            F.count("*").alias("all"),
+            F.count_if(nameless).alias("nameless"),
+            F.min(F.when(nameless, first)).alias("first"),
+        ).head()
+        assert counts is not None  # an aggregate of no rows is a row too
+        if not counts["nameless"]:
+            return
+        key = counts["first"]["key"]
+        if counts["nameless"] == counts["all"] and not context.known():
+            raise SourceError(
+                f"{self.place}: none of the {counts['all']:,} records that came first has a partition key that names "
+                f"a topic, the first key is {key!r}; send them with keys such as <id>.pin, geo or user-17, or, where "
+                "each topic has a stream of its own, read kinesis://prefix"
+            )
+        told = f"{counts['nameless']:,} of {counts['all']:,} records have a partition key that names no topic"
+        context.say(f"{told}, the first key is {key!r}; they are left out, see table object_report")
+        run = pipeline.new_run()
+        with pipeline.writing(context.lake, context.settings, run):
+            found = Stranger(counts["first"]["path"], "no topic", f"{told}, the first of them {key!r}; not read")
+            report(context.lake, run, [(None, found)])
+
+    def _run_here(self, context: Context, patience: Patience) -> None:
         reader = _Reader(self, patience, context)
         while not context.stop():
             rows = reader.batch()
             if rows:
-                context.load(self._make(context.lake.spark, rows))
+                self.load(_frame(context.lake.spark, rows), context)
             if context.options.until_end and reader.is_done():
                 return
-
-    def _make(self, spark: SparkSession, rows: list[tuple[Any, ...]]) -> Make:
-        import pyarrow
-
-        kinds = [pyarrow.string()] * 3 + [pyarrow.timestamp("us", tz="UTC"), pyarrow.binary()]
-        names = [column.split()[0] for column in RECORD_SCHEMA.split(", ")]
-        columns = [pyarrow.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
-        frame = spark.createDataFrame(pyarrow.table(dict(zip(names, columns, strict=True))))
-        return lambda known: self.to_records(frame, known)
 
     def _ask(self, patience: Patience, call: _Call, stream: str, **arguments: Any) -> Any:
         """One call's answer; what passes is waited for, as long as the patience lasts. Raises MachineError."""
@@ -205,9 +218,13 @@ class KinesisSource:
             time.sleep(_WAIT)
 
 
-def shard_number(name: str) -> int:
-    """`shardId-000000000003` → 3."""
-    return int(name.rpartition("-")[2])
+def _frame(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
+    """Rows in RECORD_SCHEMA."""
+    import pyarrow
+
+    kinds = [pyarrow.string()] * 3 + [pyarrow.timestamp("us", tz="UTC"), pyarrow.string(), pyarrow.binary()]
+    columns = [pyarrow.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+    return spark.createDataFrame(pyarrow.table(dict(zip(names_of(RECORD_SCHEMA), columns, strict=True))))
 
 
 class _CallError(MachineError):
@@ -235,7 +252,7 @@ class _Reader:
         self._patience = patience
         self._context = context
         self._parents: dict[tuple[str, str], list[str]] = {}
-        self._shards = {(shard.stream, shard.name): shard for shard in self._find(context.known())}
+        self._shards = {(shard.stream, shard.name): shard for shard in self._find(ends_of(context.known()))}
 
     def batch(self) -> list[tuple[Any, ...]]:
         """Records, in RECORD_SCHEMA: as many as come within the options' seconds, or as a batch may have.
@@ -274,7 +291,7 @@ class _Reader:
         parents = [self._shards.get((shard.stream, name)) for name in self._parents[shard.stream, shard.name]]
         return any(parent is not None and parent.iterator for parent in parents)
 
-    def _next(self, shard: _Shard, most: int) -> Iterator[tuple[str, datetime, bytes]]:
+    def _next(self, shard: _Shard, most: int) -> Iterator[tuple[str, datetime, str, bytes]]:
         try:
             answer = self._ask(_RECORDS, shard, ShardIterator=shard.iterator, Limit=max(1, min(most, _CALL_RECORDS)))
         except _CallError as error:
@@ -285,19 +302,19 @@ class _Reader:
             return
         for record in answer["Records"]:
             shard.last = record["SequenceNumber"]
-            yield shard.last, record["ApproximateArrivalTimestamp"], record["Data"]
+            yield shard.last, record["ApproximateArrivalTimestamp"], record["PartitionKey"], record["Data"]
         shard.at_end = shard.at_end or not answer.get("MillisBehindLatest")
         shard.iterator = answer.get("NextShardIterator")
 
-    def _find(self, known: Known) -> Iterator[_Shard]:
-        for stream, topic in self._source._streams.items():
+    def _find(self, ends: Mapping[tuple[str, int], End]) -> Iterator[_Shard]:
+        for stream in self._source._streams:
             for found in self._source.list_shards(self._patience, stream):
                 name = found["ShardId"]
-                position = known.get((topic, shard_number(name)))
+                end = ends.get((stream, shard_number(name)))
                 self._parents[stream, name] = [
                     found[key] for key in ("ParentShardId", "AdjacentParentShardId") if found.get(key)
                 ]
-                shard = _Shard(stream, name, position.last_path.rpartition("/")[2] if position else None, None)
+                shard = _Shard(stream, name, end.sequence if end else None, None)
                 shard.iterator = self._iterator(shard)
                 yield shard
 
@@ -305,7 +322,13 @@ class _Reader:
         start = {"ShardIteratorType": "TRIM_HORIZON"}
         if shard.last is not None:
             start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": shard.last}
-        answer = self._ask(_ITERATOR, shard, StreamName=shard.stream, ShardId=shard.name, **start)
+        try:
+            answer = self._ask(_ITERATOR, shard, StreamName=shard.stream, ShardId=shard.name, **start)
+        except _CallError as error:
+            # Kinesis knows the numbers of each stream from those of another of the same name.
+            if shard.last is None or error.code != "InvalidArgumentException":
+                raise
+            raise self._source.made_anew(shard.stream, f"doesn't know the sequence number {shard.last}") from error
         return str(answer["ShardIterator"])
 
     def _ask(self, call: _Call, shard: _Shard, **arguments: Any) -> Any:

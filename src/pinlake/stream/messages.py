@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import pinlake
-from pinlake.ingest.reader import READ_SCHEMA, Rows
+from pinlake.ingest.reader import READ_SCHEMA, Rows, travel_by_value
 from pinlake.lake.model import EMPTY
 from pinlake.objects import ObjectName, split_topic
-from pinlake.split import Record, Splitter
+from pinlake.split import Splitter
 from pinlake.store.base import Content
 
 if TYPE_CHECKING:
@@ -24,9 +23,7 @@ def to_records(messages: DataFrame) -> DataFrame:
 
     All records of a message have its offset. A message without any, a tombstone too, gives the row of an empty object.
     """
-    from pyspark import cloudpickle
-
-    cloudpickle.register_pickle_by_value(pinlake)  # type: ignore[no-untyped-call]
+    travel_by_value()
     return messages.mapInArrow(_split_messages, READ_SCHEMA)
 
 
@@ -39,13 +36,13 @@ def _split_messages(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.
         columns = [batch.column(name).to_pylist() for name in ("topic", "partition", "offset", "path", "value")]
         for full_topic, partition, offset, path, value, moment in zip(*columns, moments, strict=True):
             topic_id, topic = split_topic(full_topic) or ("", full_topic)
-            name = ObjectName(topic_id, topic, partition, offset)
+            name = ObjectName(topic_id, topic, partition, offset, path)
             content = Content(value or b"", len(value or b""), moment)
             records = splitter.split(content.content).records
             if not records:
-                rows.add_problem(name, path, content, EMPTY, 1)
+                rows.add_problem(name, content, EMPTY, 1)
             for position, record in enumerate(records):
-                rows.add(name, path, content, len(records), 1, position, Record(0, record.text, record.raw))
+                rows.add(name, content, len(records), 1, position, record._replace(message=0))
             if rows.full():
                 yield rows.take()
     yield rows.take()

@@ -10,7 +10,7 @@ from pinlake.stream.source import Source
 from pinlake.topics import DEFAULT_TOPIC_ID
 
 DUMP = "dump"
-FORMS = f"kafka://host:port, kinesis://prefix of the streams, or {DUMP}"
+FORMS = f"kafka://host:port, kinesis://prefix of the streams, kinesis-stream://name of one for all, or {DUMP}"
 
 
 def open_source(settings: Settings, kafka_properties: str | None = None) -> Source:
@@ -31,10 +31,10 @@ def open_source(settings: Settings, kafka_properties: str | None = None) -> Sour
 
         config = client_config(rest, settings.kafka_config, kafka_properties)
         return KafkaSource(config, settings.topic_id or DEFAULT_TOPIC_ID)
-    if scheme == "kinesis" and rest:
+    if scheme in ("kinesis", "kinesis-stream") and rest:
         from pinlake.stream.kinesis_source import KinesisSource
 
-        return KinesisSource(rest, settings.give_up_after)
+        return KinesisSource(rest, settings.give_up_after, one_stream=scheme == "kinesis-stream")
     if address == DUMP:
         from pinlake.stream.dump_source import DumpSource
 
@@ -43,7 +43,7 @@ def open_source(settings: Settings, kafka_properties: str | None = None) -> Sour
                 f"{settings.source} can't be streamed: Spark's file source reads folders, in a workspace volumes; read "
                 "it with `pinlake run`"
             )
-        store = check_source(settings)
+        dump = check_source(settings)
         assert settings.source is not None  # that was checked
-        return DumpSource(settings.source, choose_topic_id(store, settings.topic_id, store.root)[0])
+        return DumpSource(settings.source, choose_topic_id(dump, settings.topic_id)[0], dump.layout)
     raise UsageError(f"can't stream from {address!r}; give {FORMS} with --from, or as the setting stream_from")

@@ -65,7 +65,11 @@ class Source(Protocol):
     place: str
     topic_id: str
     # How `offset` in bronze counts, so that one lake holds one kind: Kafka's own offsets, or counted for Kinesis.
-    path_root: str
+    counted_by: str
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Maven packages that Spark on this machine needs for it beside the usual ones."""
 
     def check(self, settings: Settings, say: Say) -> None:
         """Raise MachineError or UsageError where the source can't be read, before Spark is started."""

@@ -63,7 +63,7 @@ def run_stream(
         )
     say = partial(report, "stream")
     loader = _Loader(lake, settings, say, after_batch)
-    check_same_source(loader.state(), source.topic_id, source.path_root)
+    check_same_source(loader.state(), source.topic_id, source.counted_by)
     context = Context(lake, settings, options, say, stop, loader.positions.now, loader.load)
     patience = Patience(source.place, settings.give_up_after, say)
     while not stop():
@@ -133,7 +133,6 @@ class _Loader:
             state.ingested.update(dict.fromkeys(batch.records, number))
             self._bring_on(run, state)
             pipeline.run_query(lake, self._settings, run, force=True)
-            self._state, self._versions = state, versions(lake)
         records = sum(batch.records.values())
         self.summary.batches += 1
         self.summary.records.update(batch.records)
@@ -145,6 +144,8 @@ class _Loader:
     def _bring_on(self, run: Run, state: LakeState) -> None:
         pipeline.run_clean(self._lake, self._settings, run, least_judged=_LEAST_JUDGED, state=state)
         self.summary.counts = pipeline.run_account(self._lake, run)
+        state.settled = not self.summary.counts.uncleaned
+        self._state, self._versions = state, versions(self._lake)
 
     def _run(self) -> Run:
         """A run that tells nothing but that it waits for the lake: there is one every few seconds."""

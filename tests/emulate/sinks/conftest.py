@@ -39,7 +39,8 @@ CUT = Reply(cut=True)
 
 @dataclass(frozen=True)
 class Call:
-    """A call that was made: `at` in seconds, names of headers in lower case."""
+    """A call that was made: `at` in seconds, names of headers in lower case. `body` are all JSON values where several
+    came one after another."""
 
     method: str
     path: str
@@ -74,9 +75,9 @@ def server() -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
+            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = json.loads(content)
+            body = _json(content.decode())
             reply = there.reply(Call(self.command, self.path, headers, body, time.monotonic()))
             stopped.wait(reply.seconds)
             if reply.cut:
@@ -94,7 +95,7 @@ def server() -> Iterator[Server]:
             except OSError:
                 pass  # who asked has gone
 
-        do_PUT = do_POST  # noqa: N815
+        do_GET = do_PUT = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -109,6 +110,14 @@ def server() -> Iterator[Server]:
     running.shutdown()
     running.server_close()
     thread.join()
+
+
+def _json(text: str) -> Any:
+    values, at = [], 0
+    while at < len(text):
+        value, at = json.JSONDecoder().raw_decode(text, at)
+        values.append(value)
+    return values[0] if len(values) == 1 else values
 
 
 class Told(Deliveries):

@@ -14,7 +14,7 @@ from pathlib import Path
 from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.errors import MachineError, PinlakeError, UsageError, first_line
 from pinlake.landing import held
-from pinlake.objects import TOPICS_FOLDER, ObjectName, offset_of
+from pinlake.objects import TOPICS_FOLDER, USUAL, ObjectName
 from pinlake.store.base import Store
 from pinlake.topics import TOPICS
 
@@ -127,7 +127,7 @@ class DumpSink:
             self._write(partition, messages)
 
     def _write(self, partition: _Partition, messages: list[Message]) -> None:
-        name = ObjectName(self._topic_id, partition.topic, partition.number, partition.offset, self._gzip)
+        name = ObjectName.new(self._topic_id, partition.topic, partition.number, partition.offset, self._gzip)
         partition.offset += len(messages)
         values = [message.value for message in messages]
         content = values[0] if len(values) == 1 else b"".join(value + _LINE_END.encode() for value in values)
@@ -199,10 +199,10 @@ class DumpSink:
 
     def _none_held(self, topic: str, number: int, offset: int) -> list[range]:
         """Raises UsageError where an object is there that would be written over."""
-        name = ObjectName(self._topic_id, topic, number, offset)
+        name = ObjectName.new(self._topic_id, topic, number, offset)
         for entry in self._store.entries(name.folder):
-            found = offset_of(entry.name, name.full_topic, number)
-            if found is not None and found >= offset:
+            start = USUAL.start(entry.name, name.full_topic)
+            if start is not None and start.partition == number and start.offset >= offset:
                 raise UsageError(
                     f"{self._store.root}/{name.folder}/{entry.name}: is not of the runs before, which ended before "
                     f"offset {offset}. Remove it, or start a new dump."
@@ -215,7 +215,7 @@ def make_folders(folder: Path, topic_id: str, partitions: int) -> None:
     try:
         for topic in TOPICS:
             for number in range(partitions):
-                (folder / ObjectName(topic_id, topic, number, 0).folder).mkdir(parents=True, exist_ok=True)
+                (folder / ObjectName.new(topic_id, topic, number, 0).folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineError(
             f"{folder}: can't be written ({error.strerror}). Free the disk, allow writing or give another folder."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,9 @@ from pinlake.emulate.sinks.batches import CallError, FinalError, PassingError, T
 _TOO_LARGE = 413
 # Timed out, and too many requests: of all answers below 500 those that a later call needn't get.
 _PASSING = {408, 429}
+_BLANKS = re.compile(r"\s*")
+# Nothing is there, or nothing that takes this method.
+_ABSENT = {404, 405}
 
 ADDRESS = "check the address: its host, stage and path"
 OUT_OF_REACH = "start it, or check its address and the network"
@@ -23,6 +27,10 @@ _REMEDIES = {
     403: f"get the right to call this, or {ADDRESS}",
     404: ADDRESS,
 }
+
+
+class AbsentError(FinalError):
+    """The service has nothing at the path that was called."""
 
 
 class HttpJson:
@@ -41,6 +49,7 @@ class HttpJson:
     ) -> None:
         self._url = url.rstrip("/")
         self._remedies = {**_REMEDIES, **(remedies or {})}
+        self._own_codes = set(remedies or {})
         self._secrets: set[str] = set()
         for value in (unquote(urlsplit(url).password or ""), *(headers or {}).values()):
             self._keep_secret(value)
@@ -49,20 +58,23 @@ class HttpJson:
 
     def call(self, method: str, path: str, body: bytes, seconds: float) -> dict[str, Any]:
         """The JSON object that is answered within about `seconds`. Raises CallError for everything else."""
+        answers = self.call_all(method, path, body, seconds)
+        if len(answers) != 1:
+            raise FinalError(f"answered {method} {path} with {len(answers)} JSON objects for one", ADDRESS)
+        return answers[0]
+
+    def call_all(self, method: str, path: str, body: bytes, seconds: float) -> list[dict[str, Any]]:
+        """The JSON objects, one after another, that are answered; at least one. Raises CallError as `call` does."""
         response = self._answer(method, path, body, seconds)
         # Made of what is in the address, or in ~/.netrc.
         self._keep_secret(response.request.headers.get("Authorization", ""))
-        status = response.status_code
-        try:
-            answer = response.json()
-        except ValueError:
-            answer = None
+        status, answers = response.status_code, _values(response.content)
         if not 200 <= status < 300:
-            raise self.error(f"{method} {path}", status, answer, _retry_after(response))
-        if not isinstance(answer, dict):
+            raise self.error(f"{method} {path}", status, answers[0] if answers else None, _retry_after(response))
+        if not answers or not all(isinstance(answer, dict) for answer in answers):
             kind = response.headers.get("Content-Type", "something").partition(";")[0]
             raise FinalError(f"answered {method} {path} with {kind} that is no JSON object", ADDRESS)
-        return answer
+        return answers
 
     def error(self, call: str, status: int, answer: Any, after: float = 0.0) -> CallError:
         """What an answer with an error means. `answer` is its JSON, `after` the seconds that it asks to wait."""
@@ -76,7 +88,8 @@ class HttpJson:
         if status in _PASSING or status >= 500:
             return PassingError(found, BUSY, after)
         known = self._remedies.get(code) if isinstance(code, int) else None
-        return FinalError(found, known or self._remedies.get(status, ADDRESS))
+        is_absent = status in _ABSENT and code not in self._own_codes
+        return (AbsentError if is_absent else FinalError)(found, known or self._remedies.get(status, ADDRESS))
 
     def close(self) -> None:
         """Close the connection."""
@@ -107,6 +120,21 @@ class HttpJson:
     def _keep_secret(self, value: str) -> None:
         """The value, and what follows a word such as `Bearer`, unless it is too short to be one."""
         self._secrets |= {secret for secret in (value, value.rpartition(" ")[2]) if len(secret) > 3}
+
+
+def _values(content: bytes) -> list[Any]:
+    """The JSON values that follow one another; none where anything else is among them."""
+    text, found, at = content.decode("utf-8", "replace").strip(), [], 0
+    decoder = json.JSONDecoder()
+    try:
+        while at < len(text):
+            value, end = decoder.raw_decode(text, at)
+            found.append(value)
+            blanks = _BLANKS.match(text, end)
+            at = blanks.end() if blanks else end
+    except (ValueError, RecursionError):
+        return []
+    return found
 
 
 def _retry_after(response: requests.Response) -> float:

@@ -1,32 +1,43 @@
-"""A sink that posts to Kafka through a REST proxy (version 2 of its API), which may be behind an API gateway."""
+"""A sink that posts to Kafka through a REST proxy, which may be behind an API gateway."""
 
 from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import quote
 
 from pinlake.emulate.sinks.base import Deliveries, Message, silent
-from pinlake.emulate.sinks.batches import BatchSink, FinalError, Item, Refusal, UnfitError
-from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, HttpJson, to_json
+from pinlake.emulate.sinks.batches import BatchSink, CallError, FinalError, Item, Refusal, UnfitError
+from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, AbsentError, HttpJson, to_json
 from pinlake.errors import public
 from pinlake.waits import Say
 
-_KINDS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
-_NO_TOPIC = 40401
-_REMEDIES = {_NO_TOPIC: "make the topic, or check the topic id"}
-# Of a single record: Kafka says that it may be taken when it is sent again.
-_RETRIABLE = 2
+_V2_KINDS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
+_V3_KINDS = {"Content-Type": "application/json", "Accept": "application/json"}
+_NO_TOPIC_V2, _NO_TOPIC_V3 = 40401, 40403
+_MAKE_TOPIC = "make the topic, or check the topic id"
+# Of a single record, by version: Kafka says that it may be taken when it is sent again; in the third also that the
+# proxy has too much to do, or closes the connection.
+_RETRIABLE_V2 = 2
+_RETRIABLE_V3 = {408, 429, 50003, *range(500, 600)}
+# What the third version says of each record though it holds for all of them.
+_OF_THE_CALL = {401, 403, 404, _NO_TOPIC_V3}
 _INTEGER = re.compile("0|-?[1-9][0-9]*")
+_CLUSTER = re.compile(r"/v3/clusters/[^/]+/*$")
+# What stands around key and value in a call.
+_AROUND = 20
 
 
 class KafkaRestSink(BatchSink):
     """Messages as JSON, with the post id as key, to the topics `<topic id>.<topic>`.
 
-    A text that is no JSON has failed at once: the JSON format can't carry it. How blanks and numbers are written is up
-    to the proxy. A key that is an integer is sent as a number, so that it gets the bytes that KafkaSink gives it.
+    The second version of the proxy's API is tried first, the third where that isn't there, or where the address names a
+    cluster of it. A text that is no JSON has failed at once: the second version can't carry it. There, how blanks and
+    numbers are written is up to the proxy, and a key that is an integer is sent as a number, so that it gets the bytes
+    that KafkaSink gives it; the third carries bytes as they are.
     """
 
     max_bytes = 1_000_000
@@ -41,41 +52,100 @@ class KafkaRestSink(BatchSink):
         say: Say = silent,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`url` is all before `/topics/`. `headers`, such as a gateway's key, go with every call."""
+        """`url` is all before `/topics/` or `/v3/`, or ends with `/v3/clusters/<id>`.
+
+        `headers`, such as a gateway's key, go with every call.
+        """
         super().__init__(f"Kafka REST proxy at {public(url)}", give_up_after, deliveries, say)
         self._topic_id = topic_id
-        self._http = HttpJson(url, _KINDS, headers, _REMEDIES)
+        self._v2 = HttpJson(url, _V2_KINDS, headers, {_NO_TOPIC_V2: _MAKE_TOPIC})
+        self._v3 = HttpJson(url, _V3_KINDS, headers, {_NO_TOPIC_V3: _MAKE_TOPIC})
+        # What stands before `/topics/` there. None while nothing is known, or where it is the second version.
+        self._cluster: str | None = "" if _CLUSTER.search(url) else None
+        self._is_v2 = False
 
     def _item(self, message: Message) -> Item:
         if not _is_json(message.text):
             raise UnfitError("not valid JSON, and a Kafka REST proxy takes nothing else")
-        key = message.key.encode() if message.key and _INTEGER.fullmatch(message.key) else to_json(message.key)
-        record = b'{"key":%b,"value":%b}' % (key, message.value)
-        return Item(message, record, len(record))
+        return Item(message, message, len(message.value) + len(message.key or "") + _AROUND)
 
     def _post(self, topic: str, records: list[Any]) -> list[Refusal | None]:
         path = f"/topics/{quote(f'{self._topic_id}.{topic}', safe='')}"
-        answer = self._http.call("POST", path, b'{"records":[%b]}' % b",".join(records), self._answer_seconds())
+        if self._cluster is None:
+            try:
+                refusals = self._post_v2(path, records)
+                self._is_v2 = True
+                return refusals
+            except AbsentError as error:
+                self._cluster = None if self._is_v2 else self._find_cluster()
+                if self._cluster is None:
+                    raise error from None
+        return self._post_v3(f"{self._cluster}{path}/records", records)
+
+    def _post_v2(self, path: str, records: list[Message]) -> list[Refusal | None]:
+        body = b'{"records":[%b]}' % b",".join(map(_record_v2, records))
+        answer = self._v2.call("POST", path, body, self._answer_seconds())
         code, offsets = answer.get("error_code"), answer.get("offsets")
         if isinstance(code, int) and not offsets:
             # A gateway that isn't told otherwise answers 200 where the proxy behind it answered an error.
-            raise self._http.error(f"POST {path}", code // 100 if code >= 1000 else code, answer)
+            raise self._v2.error(f"POST {path}", code // 100 if code >= 1000 else code, answer)
         if not isinstance(offsets, list) or len(offsets) != len(records):
             raise FinalError(f"answered POST {path} with JSON that doesn't have an offset for each record", ADDRESS)
-        return [_refusal(entry, path) for entry in offsets]
+        return [_refusal_v2(entry, path) for entry in offsets]
+
+    def _find_cluster(self) -> str | None:
+        """The path of the cluster behind a proxy of the third version; None where it is none."""
+        try:
+            clusters = self._v3.call("GET", "/v3/clusters", b"", self._answer_seconds()).get("data")
+        except CallError:
+            return None
+        first = clusters[0] if isinstance(clusters, list) and clusters else None
+        found = first.get("cluster_id") if isinstance(first, dict) else None
+        return f"/v3/clusters/{quote(found, safe='')}" if isinstance(found, str) else None
+
+    def _post_v3(self, path: str, records: list[Message]) -> list[Refusal | None]:
+        """Records one after another, and a report for each in their order; an error may end them before the last."""
+        reports = self._v3.call_all("POST", path, b"".join(map(_record_v3, records)), self._answer_seconds())
+        if len(reports) > len(records):
+            raise FinalError(f"answered POST {path} with more reports than records", ADDRESS)
+        refusals = [_refusal_v3(report, path) for report in reports]
+        code = reports[0].get("error_code")
+        if all(refusals) and code in _OF_THE_CALL:
+            raise self._v3.error(f"POST {path}", code // 100 if code >= 1000 else code, reports[0])
+        return refusals + [Refusal("no report came for it", True)] * (len(records) - len(reports))
 
     def _let_go(self) -> None:
-        self._http.close()
+        self._v2.close()
+        self._v3.close()
 
 
-def _refusal(entry: Any, path: str) -> Refusal | None:
+def _record_v2(message: Message) -> bytes:
+    key = message.key.encode() if message.key and _INTEGER.fullmatch(message.key) else to_json(message.key)
+    return b'{"key":%b,"value":%b}' % (key, message.value)
+
+
+def _record_v3(message: Message) -> bytes:
+    parts = {"value": message.value}
+    if message.key is not None:
+        parts["key"] = message.key.encode("utf-8", "backslashreplace")
+    return to_json({name: {"type": "BINARY", "data": b64encode(part).decode()} for name, part in parts.items()})
+
+
+def _refusal_v2(entry: Any, path: str) -> Refusal | None:
     found = entry if isinstance(entry, dict) else {}
     code = found.get("error_code")
     if code:
-        return Refusal(f"{found.get('error') or found.get('message')} (error code {code})", code == _RETRIABLE)
+        return Refusal(f"{found.get('error') or found.get('message')} (error code {code})", code == _RETRIABLE_V2)
     if not isinstance(found.get("offset"), int):
         raise FinalError(f"answered POST {path} with an offset that is none", ADDRESS)
     return None
+
+
+def _refusal_v3(report: dict[str, Any], path: str) -> Refusal | None:
+    code = report.get("error_code")
+    if not isinstance(code, int) or (code == 200 and not isinstance(report.get("offset"), int)):
+        raise FinalError(f"answered POST {path} with a report that is none", ADDRESS)
+    return None if code == 200 else Refusal(f"{report.get('message')} (error code {code})", code in _RETRIABLE_V3)
 
 
 def _is_json(text: str) -> bool:

@@ -1,0 +1,93 @@
+"""What local Spark, and any other Java, is started with: pinlake's own Spark and Python, and file names in UTF-8.
+
+A shell may be set up for another Spark. That one's version, packages or Python would fail in the middle of a run, so it
+is passed over. Who means to give local Spark something puts it into PYSPARK_SUBMIT_ARGS.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from pinlake.errors import MachineError
+
+HOME, PYTHON, DRIVER_PYTHON, CONFIG = "SPARK_HOME", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "SPARK_CONF_DIR"
+_UTF_8 = "C.UTF-8"
+
+
+def spark_home() -> Path:
+    """The Spark that was installed with pinlake. Raises MachineError where Python finds another package pyspark."""
+    found = find_spec("pyspark")
+    home = Path(found.origin).parent if found and found.origin else None
+    if home is None:
+        raise MachineError("pyspark is not installed; run `make install`, or install pinlake[local]")
+    if not (home / "jars").is_dir():
+        raise MachineError(
+            f"the pyspark in {home} has no Spark in it; take its folder out of PYTHONPATH, or install pinlake[local] "
+            "anew"
+        )
+    return home
+
+
+def not_used(environment: Mapping[str, str]) -> list[str]:
+    """The variables of Spark that are set for something else, as `NAME=value`. Raises MachineError."""
+    home = spark_home()
+    folders = {HOME: home, CONFIG: home / "conf"}
+    return [
+        f"{name}={value}"
+        for name in (HOME, PYTHON, DRIVER_PYTHON, CONFIG)
+        if (value := environment.get(name))
+        and not (Path(value).absolute() == folders[name] if name in folders else _is_this_python(value, environment))
+    ]
+
+
+def _is_this_python(value: str, environment: Mapping[str, str]) -> bool:
+    """Whether it is the Python of the same environment: links in two environments may lead to the same program."""
+    this, found = Path(sys.executable), shutil.which(value, path=environment.get("PATH", ""))
+    return found is not None and Path(found).parent == this.parent and Path(found).resolve() == this.resolve()
+
+
+def java_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same variables, with names of files in UTF-8 where Python has them so: Java goes by the locale alone."""
+    changed = dict(environment)
+    if sys.platform == "linux" and sys.getfilesystemencoding() == "utf-8" and locale.getencoding().lower() != "utf-8":
+        changed["LC_ALL"] = _UTF_8
+    return changed
+
+
+def machine_options() -> list[str]:
+    """Options that tell Java what it finds out otherwise than Python: the temporary folder, a nameless user's home."""
+    options = [f"-Djava.io.tmpdir={tempfile.gettempdir()}"]
+    if is_nameless():
+        # Java has `?` then, which Ivy refuses, whether there is anything to resolve or not.
+        home = os.environ.get("HOME", "")
+        options.append(f"-Duser.home={home if os.path.isabs(home) else tempfile.gettempdir()}")
+    return options
+
+
+def is_nameless() -> bool:
+    """Whether the system knows no name for the user that this process runs as."""
+    if sys.platform == "win32":
+        return False
+    import pwd
+
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return True
+    return False
+
+
+def spark_environment(environment: Mapping[str, str], python: str | None = None) -> dict[str, str]:
+    """The variables to start Spark with. Its workers run `python`, this one unless given. Raises MachineError."""
+    own = {HOME: str(spark_home()), PYTHON: python or sys.executable}
+    others = {
+        name: value for name, value in java_environment(environment).items() if name not in (DRIVER_PYTHON, CONFIG)
+    }
+    return others | own

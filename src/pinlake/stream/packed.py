@@ -1,0 +1,85 @@
+"""Records that Amazon's Kinesis Producer Library packs into one, unpacked.
+
+The rules are those of its `aggregation-format.md`: four bytes that tell such a record, a protobuf message with the
+records and their partition keys, and its MD5. This runs on Spark's workers, so it needs nothing but the standard
+library; Amazon's own package for Python wants protobuf and six, and drops what it can't read with a line on stderr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import md5
+from typing import NamedTuple
+
+_MAGIC = b"\xf3\x89\x9a\xc2"
+_DIGEST_BYTES = 16
+# Numbers of protobuf's fields: of the message, and of a record in it.
+_KEYS, _RECORDS = 1, 3
+_KEY_INDEX, _DATA = 1, 3
+# Protobuf's kinds of values, by the low bits of a field's tag.
+_VARINT, _BYTES = 0, 2
+_FIXED = {1: 8, 5: 4}
+
+
+class UserRecord(NamedTuple):
+    """A record as its producer sent it, with the partition key that it was sent with."""
+
+    key: str
+    data: bytes
+
+
+def unpack(data: bytes) -> list[UserRecord] | None:
+    """The records in a packed one, in their order, at least one; None for what is none."""
+    if not data.startswith(_MAGIC):
+        return None
+    message, digest = data[len(_MAGIC) : -_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if md5(message, usedforsecurity=False).digest() != digest:
+        return None
+    try:
+        fields = list(_fields(message))
+        keys = [_bytes(value).decode() for number, value in fields if number == _KEYS]
+        # A record without data may leave the field out.
+        parts = [dict(_fields(_bytes(value))) for number, value in fields if number == _RECORDS]
+        return [UserRecord(keys[_number(part[_KEY_INDEX])], _bytes(part.get(_DATA, b""))) for part in parts] or None
+    except (ValueError, LookupError):
+        return None
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and value of each field. Raises ValueError and IndexError where it is no protobuf."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        kind = tag & 7
+        if kind == _VARINT:
+            number, at = _varint(message, at)
+            yield tag >> 3, number
+            continue
+        size, at = _varint(message, at) if kind == _BYTES else (_FIXED[kind], at)
+        if at + size > len(message):
+            raise ValueError
+        yield tag >> 3, message[at : at + size]
+        at += size
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """The number at a place, seven bits a byte with the lowest first, and where it ends."""
+    number = shift = 0
+    while True:
+        byte = message[at]
+        number |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return number, at
+
+
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ValueError
+    return value
+
+
+def _number(value: int | bytes) -> int:
+    if isinstance(value, bytes):
+        raise ValueError
+    return value

@@ -1,0 +1,242 @@
+"""What the bundle names, looked for in a workspace: one line for each object, and for the rights on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.catalog import ExternalLocationInfo
+
+from pinlake.check_line import Check
+from pinlake.job.bundle import Bundle
+from pinlake.storage import ACCESS_KEY, SECRET_KEY
+from pinlake.workspace.client import WorkspaceError, asked
+from pinlake.workspace.rights import Principal, grant, lacking
+
+# The jobs make tables, write and read them; with storage s3 they make the volume that connects the bucket.
+ON_SCHEMA = ("USE_SCHEMA", "CREATE_TABLE", "SELECT", "MODIFY")
+ON_SCHEMA_FOR_S3 = (*ON_SCHEMA, "CREATE_VOLUME")
+TO_READ = ("USE_SCHEMA", "SELECT")
+ON_LOCATION = ("READ_FILES", "CREATE_EXTERNAL_VOLUME")
+# The fields of a resource that make its full name.
+FULL_NAME = {
+    "catalog": ("name",),
+    "schema": ("catalog_name", "name"),
+    "volume": ("catalog_name", "schema_name", "name"),
+    "external_location": ("name",),
+}
+# What lets somebody see an object.
+TO_SEE = {"catalog": "USE_CATALOG", "schema": "USE_SCHEMA", "volume": "READ_VOLUME", "external_location": "BROWSE"}
+LOCATIONS = "external_locations"
+NOT_YET = "not there yet; a deployment makes it"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Questions about what the bundle names. `mine` deploys, `runner` is who the jobs run as.
+
+    The `first_time`, where no schema of the bundle is there, nothing that a deployment makes is missed.
+    """
+
+    client: WorkspaceClient
+    bundle: Bundle
+    mine: Principal
+    runner: Principal
+    first_time: bool = False
+
+    @property
+    def deploy(self) -> str:
+        return f"deploy the bundle, which makes it: databricks bundle deploy --target {self.bundle.target}"
+
+    @property
+    def storage(self) -> str:
+        return str(self.bundle.variables.get("storage"))
+
+    @property
+    def team(self) -> Principal | None:
+        """The group that reads the tables, where the bundle names one."""
+        name = self.bundle.variables.get("team")
+        return Principal(str(name)) if name else None
+
+    def schema(self, name: str) -> list[Check]:
+        """The catalog and the schema; where the schema isn't there, whether whoever deploys may make it."""
+        catalog = name.partition(".")[0]
+        remedy = "name another with --var catalog=NAME, or have it made: bundles make no catalog"
+        line, found = self._there("catalog", catalog, remedy)
+        if found is None:
+            return [line]
+        people = [self.runner, *([self.team] if self.team else [])]
+        lines = [line, *(self._rights("catalog", catalog, found.owner, who, ["USE_CATALOG"]) for who in people)]
+        line, schema = self._made("schema", name)
+        if schema is None:
+            return [*lines, line, self._rights("catalog", catalog, found.owner, self.mine, ["CREATE_SCHEMA"])]
+        needed = ON_SCHEMA_FOR_S3 if self.storage == "s3" else ON_SCHEMA
+        lines += [line, self._rights("schema", name, schema.owner, self.runner, needed)]
+        if self.team:
+            lines.append(self._rights("schema", name, schema.owner, self.team, TO_READ))
+        return lines
+
+    def volume(self, settings: Mapping[str, Any]) -> list[Check]:
+        """A volume; where it is yet to be made on a location, whether that is there and may be used for it."""
+        name = ".".join(str(settings[field]) for field in FULL_NAME["volume"])
+        line, found = self._made("volume", name)
+        if found is None:
+            place = settings.get("storage_location") if settings.get("volume_type") == "EXTERNAL" else None
+            return [line, *(self._covering(str(place)) if place else [])]
+        if self.storage != "volume":
+            return [line]
+        return [line, self._rights("volume", name, found.owner, self.runner, ["READ_VOLUME"])]
+
+    def location(self, name: str) -> list[Check]:
+        line, found = self._made("external_location", name)
+        if found is None or self.storage != "s3":
+            return [line]
+        return [
+            self._writable(line, found),
+            self._rights("external_location", name, found.owner, self.runner, ON_LOCATION),
+        ]
+
+    def _covering(self, place: str) -> list[Check]:
+        """Whether a location of somebody's covers the place; nothing where the bundle makes one for it."""
+        if any(_covers(str(found.get("url")), place) for found in self.bundle.resources.get(LOCATIONS, {}).values()):
+            return []
+        what = f"external location of {place}"
+        missing = (
+            "name a place below one with --var landing_location=URL, get BROWSE on the one that covers it, or have the "
+            "bundle make one: docs/workspace.md. `databricks external-locations list` shows those that you may see"
+        )
+        try:
+            listed = asked(self.client, lambda: list(self.client.external_locations.list()), missing, missing)
+        except WorkspaceError as error:
+            return [Check(what, False, error.found, error.remedy)]
+        found = next((found for found in listed if _covers(str(found.url), place)), None)
+        if found is None:
+            return [Check(what, False, f"none of the {len(listed)} that {self.mine.name} may see covers it", missing)]
+        line = self._writable(Check(what, True, f"{found.name}, owner {found.owner}"), found)
+        needed = ["CREATE_EXTERNAL_VOLUME"]
+        return [line, self._rights("external_location", str(found.name), found.owner, self.mine, needed)]
+
+    def _writable(self, line: Check, found: ExternalLocationInfo) -> Check:
+        """The line, failed where the location is read-only: no volume can be made on such a one."""
+        if not found.read_only:
+            return line
+        update = f"databricks external-locations update {found.name or line.what.rpartition(' ')[2]} --read-only=false"
+        remedy = f"no volume can be made on it: have {found.owner or 'its owner'} run `{update}`"
+        return Check(line.what, False, f"{line.found}, read-only", remedy)
+
+    def scope(self, name: str) -> list[Check]:
+        """The secret scope, and with storage mount the names of the keys in it."""
+
+        what = f"secret scope {name}"
+
+        def keys() -> Check:
+            there = {secret.key for secret in self.client.secrets.list_secrets(name)}
+            lacks = [key for key in (ACCESS_KEY, SECRET_KEY) if key not in there]
+            if self.storage != "mount" or not lacks:
+                return Check(what, True, "there")
+            remedy = " and ".join(f"`databricks secrets put-secret {name} {key}`" for key in lacks)
+            return Check(what, False, f"there, without {' and '.join(lacks)}", f"put them in: {remedy}")
+
+        # The CLI sets the list of a scope whole, in every target: whoever deploys is on it where nothing else is said.
+        allow = (
+            f"have an admin run `databricks secrets put-acl {name} {self.mine.name} READ`; a deployment takes it back, "
+            "unless it is among `permissions` in resources/keys.secret_scope.yml"
+        )
+        line = self._yet(_line(self.client, what, keys, NOT_YET if self.first_time else self.deploy, allow))
+        return [line]
+
+    def warehouse(self) -> list[Check]:
+        """The warehouse that the variable names; without one, whether anybody wants it."""
+        name = str(self.bundle.variables.get("warehouse_id") or "")
+        remedy = "give the id of one with --var warehouse_id=ID; `databricks warehouses list` shows them"
+        if not name:
+            wants = "the dashboard needs" if self.bundle.resources.get("dashboards") else ""
+            if self.team:
+                wants = f"{self.team.name} can't read a table without"
+            found = f"none is named, and {wants or 'nothing needs'} one"
+            return [Check("warehouse", not wants, found, remedy if wants else "")]
+
+        what = f"warehouse {name}"
+        named = lambda: Check(what, True, f"there, {self.client.warehouses.get(name).name}")  # noqa: E731
+        line = _line(self.client, what, named, remedy, f"have CAN USE on it given to {self.mine.name}")
+        return [line, *([self._on_warehouse(name, self.team)] if line.ok and self.team else [])]
+
+    def _on_warehouse(self, name: str, team: Principal) -> Check:
+        what = f"rights of {team.name} on warehouse {name}"
+        entry = {"group_name": team.name, "permission_level": "CAN_USE"}
+        given = json.dumps({"access_control_list": [entry]})
+        give = f"have an admin run `databricks warehouses update-permissions {name} --json '{given}'`"
+
+        def compared() -> Check:
+            listed = self.client.warehouses.get_permissions(name).access_control_list or []
+            # Everybody in the workspace is in the group users.
+            if any(found.group_name in (team.name, "users") for found in listed):
+                return Check(what, True, "CAN_USE")
+            return Check(what, False, "lacks CAN_USE", give)
+
+        return _line(self.client, what, compared, give, "ask an admin: who may manage the warehouse sees them")
+
+    def _there(self, kind: str, name: str, missing: str) -> tuple[Check, Any]:
+        """Whether the object is there, and what the workspace tells of it, its owner among it."""
+        get: dict[str, Callable[[str], Any]] = {
+            "catalog": self.client.catalogs.get,
+            "schema": self.client.schemas.get,
+            "volume": self.client.volumes.read,
+            "external_location": self.client.external_locations.get,
+        }
+        what = f"{kind.replace('_', ' ')} {name}"
+        refused = self._granted(kind, name, "its owner", self.mine, [TO_SEE[kind]])
+        try:
+            found = asked(self.client, lambda: get[kind](name), missing, refused)
+        except WorkspaceError as error:
+            return Check(what, False, error.found, error.remedy), None
+        return Check(what, True, f"there, owner {found.owner}"), found
+
+    def _made(self, kind: str, name: str) -> tuple[Check, Any]:
+        """The same of what a deployment makes: the first time nothing is wrong where it isn't there."""
+        line, found = self._there(kind, name, NOT_YET if self.first_time else self.deploy)
+        return self._yet(line), found
+
+    def _yet(self, line: Check) -> Check:
+        return Check(line.what, True, NOT_YET) if line.remedy == NOT_YET else line
+
+    def _rights(self, kind: str, name: str, owner: str | None, who: Principal, needed: Sequence[str]) -> Check:
+        what = f"rights of {who.name} on {name}"
+        giver = owner or "its owner"
+
+        def compared() -> Check:
+            lacks = lacking(self.client, kind, name, owner, who, needed)
+            if not lacks:
+                return Check(what, True, ", ".join(needed))
+            return Check(what, False, f"lacks {', '.join(lacks)}", self._granted(kind, name, giver, who, lacks))
+
+        return _line(self.client, what, compared, self.deploy, f"ask {giver}, who can see the grants on it")
+
+    def _granted(self, kind: str, name: str, giver: str, who: Principal, privileges: Sequence[str]) -> str:
+        """How the privileges are given so that they stay: the CLI takes back what isn't written in the bundle.
+
+        It does so on objects for which the bundle has grants, and leaves others alone.
+        """
+        statement = f"have {giver} run {grant(kind, name, who, privileges)}"
+        if name not in self.bundle.names(f"{kind}s", *FULL_NAME[kind], having="grants"):
+            return statement
+        return (
+            f"write {', '.join(privileges)} for {who.name} among its `grants` in resources/, and deploy; or for now "
+            f"{statement}, which the next deployment takes back"
+        )
+
+
+def _line(client: WorkspaceClient, what: str, question: Callable[[], Check], missing: str, refused: str) -> Check:
+    """The answer to a question, or why there is none."""
+    try:
+        return asked(client, question, missing, refused)
+    except WorkspaceError as error:
+        return Check(what, False, error.found, error.remedy)
+
+
+def _covers(url: str, place: str) -> bool:
+    """Whether a location of that URL holds the place."""
+    return f"{place.rstrip('/')}/".startswith(f"{url.rstrip('/')}/")

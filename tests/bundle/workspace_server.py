@@ -1,0 +1,198 @@
+"""A workspace on the loopback that keeps what it is told: enough for the Databricks CLI to deploy the bundle to it.
+
+It answers as the real services do where the CLI's plan depends on it: Unity Catalog fills in what it made for the file
+events of a location.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+UNITY = "/api/2.1/unity-catalog/"
+# What parts the full name of each kind.
+NAMES = {
+    "schemas": ("catalog_name", "name"),
+    "volumes": ("catalog_name", "schema_name", "name"),
+    "external-locations": ("name",),
+}
+GONE = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "not there"})
+Answer = tuple[int, Any]
+
+
+@dataclass
+class Workspace:
+    """What was deployed, by whoever `user` is."""
+
+    user: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=lambda: {"/"})
+    jobs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    unity: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grants: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    permissions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    scopes: dict[str, dict[str, str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """What Unity Catalog says no to, such as `POST schemas`, and how."""
+    unknown: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> Answer | bytes:
+        with self.lock:
+            if path.startswith("/api/2.0/workspace-files/"):
+                return self._file(method, path, body)
+            if says := self.refused.get(f"{method} {path.removeprefix(UNITY)}"):
+                return 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": says}
+            told = json.loads(body) if body else {}
+            for start, known in (
+                ("/api/2.0/workspace/", self._folder),
+                ("/api/2.2/jobs/", self._job),
+                (f"{UNITY}permissions/", self._grants),
+                (UNITY, self._unity),
+                ("/api/2.0/permissions/", self._permissions),
+                ("/api/2.0/secrets/", self._secrets),
+            ):
+                if path.startswith(start):
+                    return known(method, path.removeprefix(start), query, told)
+            if path == "/api/2.0/preview/scim/v2/Me":
+                return 200, {"id": "1", "userName": self.user, "displayName": self.user}
+            if path == "/telemetry-ext":
+                return 200, {}
+            if path == "/.well-known/databricks-config":
+                return 200, {"oidc_endpoint": "http://127.0.0.1/oidc"}
+            self.unknown.append(f"{method} {path}")
+            return GONE
+
+    def _file(self, method: str, path: str, body: bytes) -> Answer | bytes:
+        place = "/" + path.removeprefix("/api/2.0/workspace-files/").removeprefix("import-file/").lstrip("/")
+        if method == "POST":
+            self.files[place] = body
+            return 200, {}
+        return self.files.get(place, GONE)
+
+    def _folder(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer | bytes:
+        place = str(told.get("path") or query.get("path"))
+        match what:
+            case "mkdirs":
+                self.folders |= {place, *map(str, PurePosixPath(place).parents)}
+            case "delete":
+                self.folders = {path for path in self.folders if not path.startswith(place)}
+                self.files = {path: content for path, content in self.files.items() if not path.startswith(place)}
+            case "export":
+                return self.files.get(place, GONE)
+            case "get-status" if place in self.files or place in self.folders:
+                kind = "FILE" if place in self.files else "DIRECTORY"
+                return 200, {"path": place, "object_type": kind, "object_id": 7}
+            case _:
+                return GONE
+        return 200, {}
+
+    def _job(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        number = int(query.get("job_id") or told.get("job_id") or 100 + len(self.jobs))
+        match what:
+            case "create":
+                self.jobs[number] = told
+            case "reset":
+                self.jobs[number] = told["new_settings"]
+            case "delete":
+                del self.jobs[number]
+        if what == "get" and number not in self.jobs:
+            return GONE
+        return 200, {"job_id": number, "settings": self.jobs.get(number), "creator_user_name": self.user}
+
+    def _unity(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        kind, _, name = what.partition("/")
+        name = name or ".".join(told.get(part, "") for part in NAMES.get(kind, ()))
+        key = f"{kind}/{name}"
+        if method == "POST":
+            self.unity[key] = {**told, "full_name": name, "owner": self.user}
+            if kind == "external-locations":
+                queue = {"managed_sqs": {"managed_resource_id": "csms-1"}}
+                filled = {"effective_enable_file_events": True, "effective_file_event_queue": queue}
+                self.unity[key] |= filled | ({"file_event_queue": queue} if "file_event_queue" in told else {})
+        if key not in self.unity:
+            return GONE
+        if method == "PATCH":
+            self.unity[key] |= told
+        return 200, self.unity.pop(key) if method == "DELETE" else self.unity[key]
+
+    def _grants(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        held = self.grants.setdefault(what, {})
+        for change in told.get("changes", []):
+            kept = set(held.get(change["principal"], [])) - set(change.get("remove", []))
+            held[change["principal"]] = sorted(kept | set(change.get("add", [])))
+        listed = [{"principal": who, "privileges": privileges} for who, privileges in held.items() if privileges]
+        return 200, {"privilege_assignments": listed}
+
+    def _permissions(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        if method != "GET":
+            self.permissions[what] = told["access_control_list"]
+        listed = [
+            {
+                **{key: value for key, value in entry.items() if key != "permission_level"},
+                "all_permissions": [{"permission_level": entry["permission_level"], "inherited": False}],
+            }
+            for entry in self.permissions.get(what, [])
+        ]
+        return 200, {"object_id": f"/{what}", "access_control_list": listed}
+
+    def _secrets(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        scope = str(told.get("scope") or query.get("scope"))
+        match what:
+            case "scopes/create":
+                self.scopes[scope] = {}
+            case "scopes/delete":
+                del self.scopes[scope]
+            case "scopes/list":
+                return 200, {"scopes": [{"name": name, "backend_type": "DATABRICKS"} for name in self.scopes]}
+            case "acls/put":
+                self.scopes[scope][told["principal"]] = told["permission"]
+            case "acls/delete":
+                self.scopes[scope].pop(told["principal"], None)
+            case "acls/list":
+                acls = self.scopes.get(scope, {}).items()
+                return 200, {"items": [{"principal": who, "permission": level} for who, level in acls]}
+        return 200, {}
+
+
+@contextmanager
+def served(workspace: Workspace) -> Iterator[str]:
+    """The address under which the workspace answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _reply(self) -> None:
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            found = workspace.answer(self.command, unquote(parts.path), query, body)
+            status, content = (200, found) if isinstance(found, bytes) else (found[0], json.dumps(found[1]).encode())
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _reply  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

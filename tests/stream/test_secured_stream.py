@@ -1,0 +1,86 @@
+"""Streams from brokers that want a certificate of their clients, or Amazon's login: Spark's client among them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pinlake.kafka import client_config
+from pinlake.stream.kafka_source import KafkaSource
+from pinlake.stream.source import StreamOptions
+from pinlake.stream.stream import run_stream
+from tests.certificates import PASSWORD
+from tests.kafka_broker import new_topic_id, produce
+from tests.pipeline.conftest import Place, place
+from tests.secured_broker import SecuredBroker, secured_broker
+from tests.test_msk import LINES
+
+__all__ = ["place"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    with secured_broker(tmp_path_factory.mktemp("secured")) as started:
+        yield started
+
+
+@pytest.mark.parametrize("form", ["pkcs1", "hidden_pkcs8"])
+def test_a_key_as_openssl_used_to_write_it(
+    place: Callable[..., Place], secured: SecuredBroker, tmp_path: Path, form: str
+) -> None:
+    topic_id = new_topic_id(secured.broker)
+    produce(secured.broker, f"{topic_id}.pin", [b'{"index": 1}', b'{"index": 2}'])
+    lines = [
+        "security.protocol=SSL",
+        f"ssl.ca.location={secured.files.ca}",
+        f"ssl.certificate.location={secured.files.client}",
+        f"ssl.key.location={getattr(secured.files, form)}",
+        *([f"ssl.key.password={PASSWORD}"] if form.startswith("hidden") else []),
+    ]
+    config = client_config(secured.tls_servers, more_properties="\n".join(lines))
+    found = place(None, tmp_path / "lake")
+    source, options = KafkaSource(config, topic_id), StreamOptions(until_end=True)
+    source.check(found.settings, print)
+    summary = run_stream(found.lake, source, found.settings, options, lambda *_: None, lambda: False)
+    assert summary.records == {"pin": 2}
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="the broker's side of Amazon's login has to be compiled")
+def test_the_login_of_msk(tmp_path: Path) -> None:
+    with secured_broker(tmp_path, iam=True) as secured:
+        topic_id = new_topic_id(secured.broker)
+        config = tmp_path / "client.properties"
+        config.write_text(f"{LINES}ssl.ca.location={secured.files.ca}\n")
+        place = f"kafka://{secured.token_servers}"
+        known = ("--topic-id", topic_id, "--kafka-config", str(config), "--format", "json")
+        pinlake(tmp_path, "emulate", "--posts", "3", "--to", place, *known)
+        sunk = pinlake(tmp_path, "sink", "--from", place, "--to", "dump", "--until-end", *known)
+        assert [row["messages"] for row in json.loads(sunk)] == [3, 3, 3]
+        streamed = pinlake(tmp_path, "stream", "--from", place, "--lake", "lake", "--until-end", *known)
+        assert [row["silver"] for row in json.loads(streamed)] == [3, 3, 3]
+
+
+def pinlake(folder: Path, *words: str) -> str:
+    """What the program prints: in a process of its own, whose Spark has Amazon's classes."""
+    # Fakes that are no secrets. The region in a broker's name is what MSK's tell.
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
+    here = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pinlake"), *words],
+        cwd=folder,
+        env={**here, **keys, "AWS_DEFAULT_REGION": "eu-west-3", "AWS_REGION": "eu-west-3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
