@@ -29,15 +29,15 @@ run: $(VENV)/installed ## the main job on made-up posts, answers at the end
 
 .PHONY: run-kafka
 run-kafka: $(VENV)/installed ## the same through a database, Kafka and its sink
-	@$(BIN)/python -m pinlake.local.whole kafka $(WORK)/kafka $(POSTS)
+	@$(BIN)/python -m tools.whole kafka $(WORK)/kafka $(POSTS)
 
 .PHONY: run-stream
 run-stream: $(VENV)/installed ## emulator and stream at once for a minute; the answers change as posts come
-	@$(BIN)/python -m pinlake.local.whole stream $(WORK)/stream $(POSTS)
+	@$(BIN)/python -m tools.whole stream $(WORK)/stream $(POSTS)
 
 .PHONY: run-s3
 run-s3: $(VENV)/installed ## what run-kafka does, with dump and tables in a bucket; fetches 650 MB of jars once
-	@$(BIN)/python -m pinlake.local.whole s3 $(WORK)/s3 $(POSTS)
+	@$(BIN)/python -m tools.whole s3 $(WORK)/s3 $(POSTS)
 
 .PHONY: test
 test: $(VENV)/installed ## the suite
@@ -60,7 +60,7 @@ bundle-check: $(VENV)/installed ## the bundle offline and by the Databricks CLI,
 
 .PHONY: test-connect
 test-connect: $(VENV)/installed $(CONNECT)/installed ## the suite's Spark tests through databricks-connect
-	@$(CONNECT)/bin/pytest --connect=$(BIN)/python tests/connect tests/clean tests/query tests/ingest tests/lake \
+	@$(CONNECT)/bin/pytest --connect=$(BIN)/python tests/connect tests/clean tests/gold tests/ingest tests/lake \
 		tests/pipeline/test_real_sample.py
 
 .PHONY: lint
@@ -80,7 +80,7 @@ bench: $(VENV)/installed ## measure, and remake benchmarks/results
 
 .PHONY: docs
 docs: $(VENV)/installed ## remake docs/data-model.md
-	@$(BIN)/python -m pinlake.report.data_model docs/data-model.md
+	@$(BIN)/python -m tools.data_model docs/data-model.md
 
 .PHONY: lab
 lab: $(VENV)/installed ## JupyterLab with the notebooks, on made-up posts
@@ -90,7 +90,7 @@ lab: $(VENV)/installed ## JupyterLab with the notebooks, on made-up posts
 
 .PHONY: notebooks
 notebooks: $(VENV)/installed ## run the notebooks and keep copies with outputs in docs/notebooks
-	@$(BIN)/python -m pinlake.report.notebooks notebooks docs/notebooks
+	@$(BIN)/python -m tools.notebooks notebooks docs/notebooks
 
 # Of a range the version stays that is in the file: to raise one, change it there.
 .PHONY: requirements
@@ -108,7 +108,7 @@ install: $(VENV)/installed ## the environment, the program and the jars
 # Java is checked before anything is fetched: without it nothing below is of use.
 $(VENV)/installed: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python {v[0]}.{v[1]} found as $(PYTHON), 3.11 or newer is needed; install it, or name another with make PYTHON=python3.12")'
-	@$(PYTHON) src/pinlake/java.py
+	@$(PYTHON) src/pinlake/spark/java.py
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 		uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[local,workspace,transports,dev]'; \
@@ -116,7 +116,7 @@ $(VENV)/installed: pyproject.toml requirements.txt
 		$(PYTHON) -m venv $(VENV) && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[local,workspace,transports,dev]'; \
 	fi
-	@$(BIN)/python -m pinlake.jars
+	@$(BIN)/python -m pinlake.spark.jars
 	@touch $@
 
 # For who only deploys and looks: nothing that needs Java or Spark.

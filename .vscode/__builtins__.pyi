@@ -3,7 +3,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from pinlake.storage import DbUtils
+from pinlake.workspace.storage import DbUtils
 
 spark: SparkSession
 dbutils: DbUtils

@@ -15,8 +15,8 @@ from benchmarks.data import DataSets
 from benchmarks.measure import Case, Timing, interleaved, once
 from benchmarks.results import Row
 from pinlake.lake.lake import Lake
-from pinlake.session import spark_session
 from pinlake.settings import Settings, resolve
+from pinlake.spark.session import spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from benchmarks.data import objects_of, topic_folder
-from pinlake.ingest.listing import Dump
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.lake import Lake
-from pinlake.store.folder import FolderStore
 from pinlake.topics import DEFAULT_TOPIC_ID, PIN, Kind
 
 if TYPE_CHECKING:

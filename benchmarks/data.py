@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Say
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump, list_topic
+from pinlake.dump.objects import TOPICS_FOLDER
 from pinlake.emulate import emulator
 from pinlake.emulate.dirt import plain
 from pinlake.emulate.rows import made_posts
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
 from pinlake.emulate.sinks.dump import DumpSink, make_folders
-from pinlake.ingest.listing import Dump, list_topic
 from pinlake.ingest.reader import Sized
-from pinlake.objects import TOPICS_FOLDER
-from pinlake.store.folder import FolderStore
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
 _REPORT_EVERY = 50_000

@@ -50,7 +50,7 @@ def _executions(folder: Path, dump: Path) -> int:
     log = Path(tempfile.mkdtemp(dir=folder, prefix="log-"))
     config = {**_EVENT_LOG, "spark.eventLog.dir": log.resolve().as_uri()}
     arguments = [word for name, value in config.items() for word in ("--conf", f"{name}={value}")]
-    command = [sys.executable, "-m", "pinlake.cli", "run", "--source", str(dump), "--lake", str(folder / "lake")]
+    command = [sys.executable, "-m", "pinlake", "run", "--source", str(dump), "--lake", str(folder / "lake")]
     environment = {
         **os.environ,
         "PYSPARK_SUBMIT_ARGS": shlex.join([*arguments, "pyspark-shell"]),

@@ -7,8 +7,8 @@ from benchmarks.measure import ready
 from benchmarks.million import million
 from benchmarks.results import Row, at_most
 from pinlake import pipeline
+from pinlake.gold.tables import update_gold
 from pinlake.lake.model import GOLD as TABLES
-from pinlake.query.gold import update_gold
 
 
 def run(bench: Bench) -> list[Row]:

@@ -12,8 +12,8 @@ from benchmarks.measure import Case, Work, ready
 from benchmarks.million import FLUSH_SIZE, Million, million
 from benchmarks.results import Row, at_most, within
 from pinlake import pipeline
+from pinlake.dump.objects import TOPICS_FOLDER
 from pinlake.emulate.emulator import emulate
-from pinlake.objects import TOPICS_FOLDER
 from pinlake.topics import TOPICS
 
 OBJECTS = 20_000

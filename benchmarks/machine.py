@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from pinlake.jars import check_java
+from pinlake.spark.jars import check_java
 
 _PACKAGES = ("pinlake", "pyspark", "delta-spark", "pyarrow", "pandas")
 

@@ -10,10 +10,10 @@ from benchmarks.data import objects_of, topic_folder
 from benchmarks.measure import Case, Work, ready
 from benchmarks.results import Row, at_most, faster
 from pinlake import pipeline
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump
 from pinlake.ingest.bronze import ingest
-from pinlake.ingest.listing import Dump
 from pinlake.lake.state import LakeState
-from pinlake.store.folder import FolderStore
 from pinlake.topics import PIN
 
 OBJECTS = 20_000

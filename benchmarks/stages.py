@@ -26,8 +26,8 @@ def main(posts: int, dump: Path, lake_folder: Path) -> dict[str, float]:
 
     from pinlake import pipeline
     from pinlake.emulate.emulator import emulate
-    from pinlake.session import spark_session
     from pinlake.settings import resolve
+    from pinlake.spark.session import spark_session
 
     done("imports")
     emulate(dump, posts=posts, dirt=0.02, duplicates=0.03)

@@ -20,22 +20,22 @@ from benchmarks.bench import Bench, Benchmark, to_noop
 from benchmarks.measure import Case, Timing, Work
 from benchmarks.results import Row, at_most, within
 from pinlake import pipeline
+from pinlake.clients.kafka import Config, client_config, find_topics, quiet
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump
+from pinlake.dump.objects import TOPICS_FOLDER, USUAL, ObjectName
+from pinlake.dump.s3 import S3Store
+from pinlake.dump.s3_client import AT_ONCE
 from pinlake.emulate.emulator import emulate
 from pinlake.emulate.sinks.base import Deliveries, FailedFile
 from pinlake.emulate.sinks.base import Message as Posted
 from pinlake.emulate.sinks.dump import DumpSink
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.ingest.bronze import append, ingest
-from pinlake.ingest.listing import Dump
 from pinlake.ingest.reader import Sized, group, read_objects
-from pinlake.kafka import Config, client_config, find_topics, quiet
 from pinlake.lake.state import LakeState
 from pinlake.local.broker import Broker, free_port, running_broker
-from pinlake.objects import TOPICS_FOLDER, USUAL, ObjectName
 from pinlake.sink.sink import SinkOptions, run_sink
-from pinlake.store.folder import FolderStore
-from pinlake.store.s3 import S3Store
-from pinlake.store.s3_client import AT_ONCE
 from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.positions import Positions

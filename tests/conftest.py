@@ -15,8 +15,8 @@ from pyspark.sql import SparkSession
 from xdist.scheduler import LoadFileScheduling
 
 import tests
-from pinlake.session import QUICK, spark_session
-from tests.connect.server import connect_server
+from pinlake.spark.session import QUICK, spark_session
+from tests.servers.connect_server import connect_server
 
 # The real records' folder, where there is one: those tests skip without it.
 REAL_SAMPLE = os.environ.get("PINLAKE_REAL_SAMPLE", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from pinlake.cli import app
+from pinlake.cli.program import app
 from pinlake.lake.model import GOLD
 from pinlake.settings import Settings
 from pinlake.topics import Kind

@@ -46,7 +46,7 @@ def test_console_is_text_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_the_package_logs_itself_goes_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         logs.configure("json", "info")
-    logging.getLogger("pinlake.store").warning("waits for %s", "a bucket")
+    logging.getLogger("pinlake.dump").warning("waits for %s", "a bucket")
     found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["event"], line["level"]) for line in found] == [("waits for a bucket", "warning")]
 
@@ -106,5 +106,5 @@ def test_a_stream_that_was_closed_stops_nobody(monkeypatch: pytest.MonkeyPatch) 
     logs.configure("console", "info")
     closed.close()
     monkeypatch.undo()
-    logging.getLogger("pinlake.store").warning("trying again")
+    logging.getLogger("pinlake.dump").warning("trying again")
     logs.configure("console", "info")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pinlake.emulate.emulator import emulate
-from tests.test_jars import write_package
+from tests.spark.test_jars import write_package
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def place() -> Iterator[Path]:
         yield folder
 
 
-RUN = ["-m", "pinlake.cli", "run", "--source", "dump", "--lake", "lake", "--format", "json"]
+RUN = ["-m", "pinlake", "run", "--source", "dump", "--lake", "lake", "--format", "json"]
 
 
 def test_a_shell_that_is_set_up_for_another_spark(place: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_user_without_a_name_where_nothing_but_the_work_can_be_written(place: 
 
 FETCH = """
 from pathlib import Path
-from pinlake.jars import fetch_jars
+from pinlake.spark.jars import fetch_jars
 print(fetch_jars([Path("/proc/pinlake"), Path("cache")], ["org.example:delta-spark_9:1"]))
 """
 
@@ -118,7 +118,7 @@ def test_jars_for_a_user_without_a_name(place: Path) -> None:
 
 def test_letters_beyond_ascii_in_a_locale_without_them(place: Path) -> None:
     (place / "dump").rename(place / "café")
-    words = ["-m", "pinlake.cli", "run", "--source", "café", "--lake", "lac d'été", "--format", "json"]
+    words = ["-m", "pinlake", "run", "--source", "café", "--lake", "lac d'été", "--format", "json"]
     done = run(place, words, LC_ALL="C", PINLAKE_LOG_FOLDER=str(place / "journées"))
     assert posts(done) == 20
     assert {path.name for path in place.iterdir()} == {"café", "lac d'été", "journées"}

@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 
 import pinlake
 from pinlake.lake.model import GOLD, TABLES
-from pinlake.report.data_model import markdown
 from pinlake.settings import Settings
+from tools.data_model import markdown
 
 ROOT = Path(__file__).parents[1]
 _PIN = re.compile(r"[\w-]+(\[\w+\])?==[\w.]+")
@@ -113,6 +113,6 @@ def test_every_setting_has_a_meaning() -> None:
 def test_a_workspace_needs_no_client_of_anything() -> None:
     """Jobs install the wheel alone: what notebooks import must not want an extra."""
     blocked = ("confluent_kafka", "boto3", "botocore", "sqlalchemy", "requests", "cryptography")
-    program = f"import sys; sys.modules |= dict.fromkeys({blocked!r}); import pinlake.notebook, pinlake.report.watch"
+    program = f"import sys; sys.modules |= dict.fromkeys({blocked!r}); import pinlake.notebook, pinlake.show.watch"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

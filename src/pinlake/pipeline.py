@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from pinlake.clean.backfill import Days, backfill
 from pinlake.clean.posts import update_posts
 from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump, choose_topic_id
+from pinlake.dump.objects import Layout
+from pinlake.dump.offsets import Hole, Progress, progress
+from pinlake.dump.open import need_boto3, open_for
 from pinlake.errors import QualityError, SourceError, UsageError
+from pinlake.gold.tables import Rows, Years, update_gold
 from pinlake.ingest.bronze import TopicIngest, ingest
-from pinlake.ingest.listing import Dump, choose_topic_id
 from pinlake.lake.accounting import Accounting, account, check_sums
 from pinlake.lake.holes import accept, accepted_holes
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import Hole, Progress, progress
 from pinlake.lake.place import FolderPlace, LakePlace
 from pinlake.lake.row_count import publish, versions
 from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState, read_state
-from pinlake.objects import Layout
-from pinlake.query.gold import Rows, Years, update_gold
 from pinlake.settings import Settings
-from pinlake.store.folder import FolderStore
-from pinlake.store.open import need_boto3, open_for
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,7 +67,7 @@ def place_of(settings: Settings) -> LakePlace | None:
         return FolderPlace(settings.lake)
     need_boto3()
     from pinlake.lake.bucket import BucketPlace
-    from pinlake.store.s3_lake import LakeBucket
+    from pinlake.lake.s3_lake import LakeBucket
 
     return BucketPlace(LakeBucket(settings.lake, settings.s3_role, settings.s3_keys, settings.give_up_after))
 

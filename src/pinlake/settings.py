@@ -1,8 +1,8 @@
 """Every setting in one typed model: flags > environment `PINLAKE_*` > settings file > defaults.
 
 No stage reads the environment: the command line and the notebooks resolve settings from it and pass them on. What is
-not a setting of pinlake is read where it is needed: `session.py` asks where it runs, `java.py` for the Java there, and
-`local/extension.py` takes what the job runner hands to a notebook.
+not a setting of pinlake is read where it is needed: `spark/session.py` asks where it runs, `spark/java.py` for the Java
+there, and `local/extension.py` takes what the job runner hands to a notebook.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pydantic import (
     model_validator,
 )
 
+from pinlake.address import known
 from pinlake.errors import SettingsError, UsageError
-from pinlake.store.open import place as place_of
 
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
@@ -127,7 +127,7 @@ class Settings(BaseModel):
     @classmethod
     def has_a_known_scheme(cls, value: Any) -> Any:
         try:
-            return place_of(value) if isinstance(value, str) else value
+            return known(value) if isinstance(value, str) else value
         except UsageError as error:
             raise ValueError(str(error)) from None
 

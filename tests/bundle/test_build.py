@@ -59,7 +59,7 @@ def test_dist_holds_the_wheel_of_these_sources_and_no_other(project: Path) -> No
     first = version_of(project)
     assert re.fullmatch(re.escape(__version__) + r"\+h[0-9a-f]{10}", first)
     with zipfile.ZipFile(project / "dist" / f"pinlake-{first}-py3-none-any.whl") as wheel:
-        assert {"pinlake/__init__.py", "pinlake/notebook.py"} <= set(wheel.namelist())
+        assert {"pinlake/__init__.py", "pinlake/notebook/__init__.py"} <= set(wheel.namelist())
         # What a run shows is what was installed.
         assert f'__version__ = "{first}"' in wheel.read("pinlake/__init__.py").decode()
     assert (project / "dist" / "pinlake-99.0.0.tar.gz").exists(), "no wheel, and nobody deploys it"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundle.reading import FOR_OPTIONS, NEEDED, ROOT, SHARED_TARGETS, TARGETS
-from tests.bundle.workspace_server import Workspace, served
+from tests.servers.workspace_server import Workspace, served
 
 CLI = shutil.which("databricks")
 pytestmark = pytest.mark.skipif(CLI is None, reason="no program databricks is on the PATH")

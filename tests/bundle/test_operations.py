@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from pinlake.cli import app
+from pinlake.cli.program import app
 from tests.bundle.reading import ROOT, TARGETS, bundle, bundle_with_options, written
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -128,7 +128,7 @@ def _before(key: str, tasks: dict[str, dict[str, list[dict[str, str]]]]) -> set[
 
 def _set_by(path: object) -> set[str]:
     """Task values that a notebook sets: those of the methods of `Work` that it calls."""
-    library = ast.parse((ROOT / "src" / "pinlake" / "notebook.py").read_text(encoding="utf-8"))
+    library = ast.parse((ROOT / "src" / "pinlake" / "notebook" / "__init__.py").read_text(encoding="utf-8"))
     sets = {
         method.name: {
             keyword.value.value

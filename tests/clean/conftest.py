@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pinlake.clean.silver import clean_records
-from pinlake.split import Record
+from pinlake.dump.split import Record
 from pinlake.topics import TOPICS
 
 BRONZE = (

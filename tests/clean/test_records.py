@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pinlake.split import Splitter
+from pinlake.dump.split import Splitter
 
 PIN_FIELDS = [
     "unique_id",

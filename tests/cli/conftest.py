@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner, Result
 
-from pinlake.cli import app
+from pinlake.cli.program import app
 
 
 def pinlake(*words: object) -> Result:

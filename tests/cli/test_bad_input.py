@@ -279,7 +279,7 @@ def test_a_run_without_a_java_that_spark_can_use(
         java.write_text(f"#!/bin/sh\necho '{says}' >&2\n")
         java.chmod(0o755)
     before = listing(tmp_path)
-    command = [sys.executable, "-m", "pinlake.cli", "run", "--source", "dump", "--lake", "lake"]
+    command = [sys.executable, "-m", "pinlake", "run", "--source", "dump", "--lake", "lake"]
     environment = {**os.environ, "JAVA_HOME": home}
     told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (told.returncode, told.stdout) == (1, "")

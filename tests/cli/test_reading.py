@@ -110,7 +110,7 @@ def test_quarantine_of_one_topic(monkeypatch: pytest.MonkeyPatch, topic: str) ->
     records = parsed(pinlake("quarantine", "--topic", topic, "--format", "json"))
     assert {record["topic"] for record in records} == {topic}
     # One, of a topic that is not the first in order.
-    monkeypatch.setattr("pinlake.cli._MOST_RECORDS", 1)
+    monkeypatch.setattr("pinlake.cli.program._MOST_RECORDS", 1)
     table = pinlake("quarantine", "--topic", topic).stdout
     cells = [line.split("│")[1].strip() for line in table.splitlines() if line[:1] == "│"]
     assert [cell for cell in cells if cell] == [topic]

@@ -15,8 +15,8 @@ from pyspark.sql import SparkSession
 
 from pinlake.local.broker import Broker
 from tests.cli.conftest import listing, pinlake
-from tests.kafka_broker import broker, new_topic_id, produce, wait_for
-from tests.s3_server import S3, SLOW_DOWN, one_s3_server, s3
+from tests.servers.kafka_broker import broker, new_topic_id, produce, wait_for
+from tests.servers.s3_server import S3, SLOW_DOWN, one_s3_server, s3
 
 __all__ = ["broker", "one_s3_server", "s3"]
 
@@ -154,7 +154,7 @@ def test_failed_messages_of_a_dump_need_another_place(place: str) -> None:
 
 @pytest.mark.slow
 def test_a_run_into_a_bucket_that_is_busy_for_too_long_goes_on(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.store.patience.pause", lambda tries: 0.01)
+    monkeypatch.setattr("pinlake.dump.patience.pause", lambda tries: 0.01)
     words = ("emulate", "--posts", 40, "--topic-id", "a1", "--state", "state.json", "--to", "s3://landing/dump")
     puts = (number for number in range(10**6))
 

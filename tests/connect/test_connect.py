@@ -14,13 +14,13 @@ from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
 from pinlake.errors import MachineError
-from pinlake.session import is_remote, spark_session
+from pinlake.spark.session import is_remote, spark_session
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
-from tests.connect.server import connect_server
+from tests.servers.connect_server import connect_server
 with connect_server(Path(sys.argv[1]), Path(sys.argv[2])) as address:
     print(address, flush=True)
     time.sleep(600)
@@ -63,7 +63,7 @@ def test_workers_do_not_have_pinlake(spark: SparkSession) -> None:
 )
 def test_an_address_without_a_server_is_told(monkeypatch: pytest.MonkeyPatch, address: str, says: str) -> None:
     monkeypatch.setenv("SPARK_REMOTE", address)
-    monkeypatch.setattr("pinlake.session._ANSWERS_WITHIN", 1)
+    monkeypatch.setattr("pinlake.spark.session._ANSWERS_WITHIN", 1)
     monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
     with pytest.raises(MachineError, match=says) as error:
         spark_session()

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pinlake.dump import folder as folder_store
+from pinlake.dump.folder import FolderStore
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, read_failed, settle
 from pinlake.emulate.sinks.dump import DumpSink, check_folder, make_folders
 from pinlake.errors import MachineError, UsageError
-from pinlake.store import folder as folder_store
-from pinlake.store.folder import FolderStore
 
 Reread = Callable[[Path], dict[str, list[Any]]]
 

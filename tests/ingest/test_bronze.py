@@ -16,16 +16,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pinlake import pipeline
+from pinlake.dump import listing
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.objects import USUAL, Layout, ObjectName
+from pinlake.dump.store import Content
 from pinlake.errors import SourceError, UsageError
-from pinlake.ingest import listing
 from pinlake.ingest.bronze import ingest
 from pinlake.ingest.reader import Sized, group
 from pinlake.lake.accounting import account
 from pinlake.lake.lake import Lake
 from pinlake.lake.state import LakeState, read_state
-from pinlake.objects import USUAL, Layout, ObjectName
-from pinlake.store.base import Content
-from pinlake.store.folder import FolderStore
 from tests.conftest import write_dump_files
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump
+from pinlake.dump.objects import USUAL
+from pinlake.dump.store import Content
 from pinlake.errors import SourceError
-from pinlake.ingest.listing import Dump
 from pinlake.ingest.reader import read_objects, told_by_worker
-from pinlake.objects import USUAL
-from pinlake.store.base import Content
-from pinlake.store.folder import FolderStore
 from tests.conftest import DumpWriter
 
 

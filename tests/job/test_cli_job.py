@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pinlake.cli_job import job_app
+from pinlake.cli.job import job_app
 from tests.job.conftest import WriteJob, notebook_task
 
 
@@ -89,6 +89,6 @@ def test_what_cant_be_used_as_given(words: tuple[str, ...], told: str) -> None:
 
 def test_help_needs_no_yaml_and_no_jupyter() -> None:
     program = (
-        "import sys, pinlake.cli_job; print(sorted({'yaml', 'nbclient', 'IPython', 'pyspark'} & set(sys.modules)))"
+        "import sys, pinlake.cli.job; print(sorted({'yaml', 'nbclient', 'IPython', 'pyspark'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"

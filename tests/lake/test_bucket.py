@@ -14,8 +14,8 @@ from pinlake.lake import bucket
 from pinlake.lake.bucket import LEASE, BucketPlace
 from pinlake.lake.place import LEFT_OVER, MARKER
 from pinlake.lake.run import Run
-from pinlake.store.s3_lake import LakeBucket
-from tests.s3_server import DENIED, S3, one_s3_server, s3
+from pinlake.lake.s3_lake import LakeBucket
+from tests.servers.s3_server import DENIED, S3, one_s3_server, s3
 
 __all__ = ["one_s3_server", "s3"]
 

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.local import display as module
-from pinlake.report.views import TOTAL
+from pinlake.show.views import TOTAL
 
 
 @pytest.fixture

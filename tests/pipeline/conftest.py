@@ -13,11 +13,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinlake import pipeline
+from pinlake.gold.tables import read_answers
 from pinlake.lake.accounting import Accounting, account
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import TABLES
 from pinlake.lake.row_count import TopicCount
-from pinlake.query.gold import read_answers
 from pinlake.settings import Settings
 
 

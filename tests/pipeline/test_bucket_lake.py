@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.s3_server import S3, one_s3_server, s3
+from tests.servers.s3_server import S3, one_s3_server, s3
 
 __all__ = ["one_s3_server", "s3"]
 

@@ -57,7 +57,7 @@ def at_random(process: subprocess.Popen[str], lake: Path) -> None:
 
 
 def start(dump: Path, lake: Path, logs: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pinlake.cli", "run", "--source", str(dump), "--lake", str(lake)]
+    command = [sys.executable, "-m", "pinlake", "run", "--source", str(dump), "--lake", str(lake)]
     environment = {**os.environ, "PINLAKE_LOG_FOLDER": str(logs), "PINLAKE_MAX_BAD_SHARE": "1"}
     return subprocess.Popen(
         command,

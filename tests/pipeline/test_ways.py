@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pinlake.clients.kafka import client_config, count_messages
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.s3 import S3Store
 from pinlake.emulate.database import DatabaseRows
 from pinlake.emulate.emulator import emulate
 from pinlake.emulate.rows import MadeRows
@@ -16,20 +19,17 @@ from pinlake.emulate.sinks.dump import DumpSink
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.emulate.sinks.kinesis import KinesisSink
 from pinlake.emulate.truth import Truth
-from pinlake.kafka import client_config, count_messages
 from pinlake.lake.model import GOLD
 from pinlake.local.broker import Broker
 from pinlake.sink.sink import SinkOptions, run_sink
-from pinlake.store.folder import FolderStore
-from pinlake.store.s3 import S3Store
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
 from pinlake.topics import TOPICS
-from tests.kafka_broker import broker
 from tests.pipeline.conftest import Place
-from tests.s3_server import S3, one_s3_server, s3
+from tests.servers.kafka_broker import broker
+from tests.servers.s3_server import S3, one_s3_server, s3
 
 __all__ = ["broker", "one_s3_server", "s3"]
 

@@ -1,5 +1,5 @@
 """The broker of the tests."""
 
-from tests.kafka_broker import broker
+from tests.servers.kafka_broker import broker
 
 __all__ = ["broker"]

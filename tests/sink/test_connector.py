@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pinlake.objects import USUAL
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.objects import USUAL
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
-from pinlake.store.folder import FolderStore
 from pinlake.topics import TOPICS
 
 FILE = Path(__file__).parents[2] / "infra" / "connect" / "s3-sink.json"

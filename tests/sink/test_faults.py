@@ -17,17 +17,17 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from pinlake.clients.kafka import client_config, quiet
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.objects import USUAL
+from pinlake.dump.split import Splitter
+from pinlake.dump.store import Entry
 from pinlake.errors import MachineError, SourceError
-from pinlake.kafka import client_config, quiet
 from pinlake.local.broker import Broker, running_broker
-from pinlake.objects import USUAL
 from pinlake.sink.partition import PartitionWriter
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
-from pinlake.split import Splitter
-from pinlake.store.base import Entry
-from pinlake.store.folder import FolderStore
 from pinlake.topics import TOPICS
-from tests.kafka_broker import breaking_a_handshake, make_topics, new_topic_id, produce, remove_topic, wait_for
+from tests.servers.kafka_broker import breaking_a_handshake, make_topics, new_topic_id, produce, remove_topic, wait_for
 
 # A sink that was killed keeps its partitions for as long.
 QUICK = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
@@ -344,7 +344,7 @@ class Unhurried(FolderStore):
 
 _PROGRAM = """
 import sys
-from pinlake.kafka import client_config
+from pinlake.clients.kafka import client_config
 from pinlake.sink.sink import SinkOptions, run_sink
 from tests.sink.test_faults import QUICK, Unhurried
 servers, topic_id, folder = sys.argv[1:]

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pinlake.landing import end_of
-from pinlake.objects import USUAL
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.landing import end_of
+from pinlake.dump.objects import USUAL
+from pinlake.dump.split import Splitter
+from pinlake.dump.store import Entry, unpack
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
-from pinlake.split import Splitter
-from pinlake.store.base import Entry, unpack
-from pinlake.store.folder import FolderStore
 
 FULL_TOPIC = "t0.pin"
 
@@ -31,7 +31,7 @@ class MemoryStore(FolderStore):
         return sorted(Entry(key.rpartition("/")[2], False) for key in self.objects if key.rpartition("/")[0] == folder)
 
     def read(self, key: str) -> object:  # type: ignore[override]
-        from pinlake.store.base import Content
+        from pinlake.dump.store import Content
 
         return Content(self.objects[key], len(self.objects[key]), 0)
 

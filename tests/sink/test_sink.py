@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from pinlake.clients.kafka import client_config
+from pinlake.dump.folder import FolderStore
 from pinlake.errors import MachineError
-from pinlake.kafka import client_config
 from pinlake.local.broker import Broker
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
-from pinlake.store.folder import FolderStore
-from tests.kafka_broker import new_topic_id, produce
+from tests.servers.kafka_broker import new_topic_id, produce
 
 # Each starts consumers of its own, and a consumer takes its time to join and to leave.
 pytestmark = pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from pinlake.clients.waits import Patience
 from pinlake.errors import MachineError, UsageError
 from pinlake.lake.lake import Lake
 from pinlake.settings import Settings
@@ -16,8 +17,7 @@ from pinlake.stream.kinesis_source import KinesisSource, _Reader
 from pinlake.stream.positions import Position
 from pinlake.stream.source import Context, Known, StreamOptions
 from pinlake.topics import TOPICS
-from pinlake.waits import Patience
-from tests.s3_server import S3, one_s3_server, s3
+from tests.servers.s3_server import S3, one_s3_server, s3
 
 __all__ = ["one_s3_server", "s3"]
 

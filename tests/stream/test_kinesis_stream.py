@@ -14,7 +14,7 @@ from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import StreamSummary, run_stream
 from pinlake.topics import TOPICS
 from tests.pipeline.conftest import Place, place
-from tests.s3_server import S3, one_s3_server, s3
+from tests.servers.s3_server import S3, one_s3_server, s3
 from tests.stream.packing import pack
 
 __all__ = ["one_s3_server", "place", "s3"]

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from pinlake.kafka import client_config
+from pinlake.clients.kafka import client_config
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
-from tests.certificates import PASSWORD
-from tests.kafka_broker import new_topic_id, produce
+from tests.clients.test_msk import LINES
 from tests.pipeline.conftest import Place, place
-from tests.secured_broker import SecuredBroker, secured_broker
-from tests.test_msk import LINES
+from tests.servers.certificates import PASSWORD
+from tests.servers.kafka_broker import new_topic_id, produce
+from tests.servers.secured_broker import SecuredBroker, secured_broker
 
 __all__ = ["place"]
 

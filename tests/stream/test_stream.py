@@ -16,19 +16,19 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pinlake import pipeline
+from pinlake.clients.kafka import client_config
+from pinlake.dump.folder import FolderStore
 from pinlake.errors import LakeBusyError, MachineError, QualityError, UsageError
 from pinlake.ingest.bronze import append
-from pinlake.kafka import client_config
 from pinlake.lake.accounting import account
 from pinlake.local.broker import Broker, running_broker
 from pinlake.sink.sink import SinkOptions, run_sink
-from pinlake.store.folder import FolderStore
 from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import SourceLostError, StreamOptions
 from pinlake.stream.stream import StreamSummary, _Loader, run_stream
-from tests.kafka_broker import broker, make_topics, new_topic_id, produce, remove_topic, wait_for
 from tests.pipeline.conftest import Place, place
+from tests.servers.kafka_broker import broker, make_topics, new_topic_id, produce, remove_topic, wait_for
 
 __all__ = ["broker", "place"]
 

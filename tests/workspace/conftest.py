@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from typer.testing import CliRunner, Result
 
-from pinlake.cli import app
+from pinlake.cli.program import app
 
 ME = "jane.doe@corp"
 SCHEMA = "lakes.dev_jane_doe_shop"
@@ -205,7 +205,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PINLAKE_LOG_FOLDER", str(tmp_path / "logs"))
     # Wide, so that nothing is folded.
-    monkeypatch.setattr("pinlake.cli_base.out.width", 400)
+    monkeypatch.setattr("pinlake.cli.base.out.width", 400)
     write_program(tmp_path / "bin" / "databricks", 'echo "Databricks CLI v1.13.0"')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
 

@@ -90,9 +90,9 @@ def test_without_a_bundle_only_the_machine_is_checked(
 @pytest.mark.usefixtures("no_credentials")
 def test_what_is_wrong_with_the_machine(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("pinlake.checks.DISK_AT_LEAST", 2**80)
-    monkeypatch.setattr("pinlake.checks.jars_folders", lambda: [tmp_path])
-    monkeypatch.setattr("pinlake.spark_environment.find_spec", lambda name: None)
+    monkeypatch.setattr("pinlake.workspace.checks.DISK_AT_LEAST", 2**80)
+    monkeypatch.setattr("pinlake.workspace.checks.jars_folders", lambda: [tmp_path])
+    monkeypatch.setattr("pinlake.spark.environment.find_spec", lambda name: None)
     (tmp_path / "file").touch()
     code, lines = doctor("--lake", tmp_path / "file")
     assert (code, failed(lines)) == (1, MACHINE[1:])
@@ -382,5 +382,5 @@ def test_no_cli(server: Server, doctor: Doctor, tmp_path: Path, monkeypatch: pyt
 
 
 def test_help_needs_no_sdk_and_no_spark() -> None:
-    program = "import sys, pinlake.cli_workspace; print(sorted({'databricks', 'yaml', 'pyspark'} & set(sys.modules)))"
+    program = "import sys, pinlake.cli.workspace; print(sorted({'databricks', 'yaml', 'pyspark'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True, env=os.environ) == "[]\n"

@@ -34,7 +34,7 @@ def test_everything_is_deployed(server: Server) -> None:
 
 
 def test_addresses_are_not_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.cli_base.out.width", 20)
+    monkeypatch.setattr("pinlake.cli.base.out.width", 20)
     lines = pinlake("links").stdout.splitlines()
     assert lines[:4] == [
         "job [dev jane_doe] shop pipeline: deployed",

@@ -12,12 +12,12 @@ from typing import Any
 
 import sqlalchemy as sql
 
+from pinlake.clients.waits import Say
 from pinlake.emulate.database_server import Database
 from pinlake.emulate.rows import Post, Record
 from pinlake.emulate.sinks.base import silent
 from pinlake.errors import SourceError
 from pinlake.topics import TOPICS, Kind, Topic
-from pinlake.waits import Say
 
 TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
 # Posts that are read or written together.

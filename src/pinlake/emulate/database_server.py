@@ -12,8 +12,8 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from pinlake.clients.waits import SAY_EVERY, Say
 from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError, first_line
-from pinlake.waits import SAY_EVERY, Say
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pinlake.dump.folder import FolderStore
 from pinlake.emulate.files import FileRows
 from pinlake.emulate.rows import MadeRows, Rows
 from pinlake.emulate.sendings import Judge, Sending, numbers_of, sendings
@@ -16,7 +17,6 @@ from pinlake.emulate.sinks.dump import DumpSink, check_folder, check_layout, mak
 from pinlake.emulate.state import State, read_state, write_state
 from pinlake.emulate.truth import RANDOM, SEQUENTIAL, TRUTH_FILE, Run, Truth, earlier_runs, next_offset
 from pinlake.errors import MachineError, UsageError
-from pinlake.store.folder import FolderStore
 from pinlake.topics import DEFAULT_TOPIC_ID
 
 # Rows to take from where neither rows nor a number of posts is given: as many as the real tables have.

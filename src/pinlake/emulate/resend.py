@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pinlake.clients.waits import Say
 from pinlake.emulate.sinks.base import FailedFile, Failure, Sink, settle
 from pinlake.emulate.sinks.open import is_dump
 from pinlake.errors import MachineError, PinlakeError, UsageError
-from pinlake.waits import Say
 
 
 def check_topic_id(path: Path, lines: Sequence[Failure], given: str | None, default: str) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pinlake.ingest.listing import Dump, Listing, Stranger
+from pinlake.dump.listing import Dump, Listing, Stranger
+from pinlake.dump.objects import ObjectName
+from pinlake.dump.offsets import KnownObject, Progress, is_streamed, one_per_object
+from pinlake.dump.store import stat_all
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import KnownObject, Progress, is_streamed, one_per_object
-from pinlake.objects import ObjectName
-from pinlake.store.base import stat_all
 
 # The kinds of report that are about one object, and not about names.
 AUDITED = ("late", "changed", "lost")

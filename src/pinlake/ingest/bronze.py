@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump, Stranger, choose_topic_id, list_topic
+from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, ObjectName, is_message
+from pinlake.dump.offsets import Progress
+from pinlake.dump.store import stat_all
 from pinlake.errors import ClosedError, UsageError
 from pinlake.ingest.audit import AUDITED, audit_topic, look_again
 from pinlake.ingest.file_source import read_files
-from pinlake.ingest.listing import Dump, Stranger, choose_topic_id, list_topic
 from pinlake.ingest.reader import Sized, group, read_objects, samples_of, told_by_worker
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import Progress
 from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState
-from pinlake.objects import KAFKA_ROOT, KINESIS_ROOT, ObjectName, is_message
-from pinlake.store.base import stat_all
-from pinlake.store.folder import FolderStore
 from pinlake.topics import TOPICS
 
 

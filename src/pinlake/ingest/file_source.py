@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pinlake.ingest.listing import Dump
+from pinlake.dump.listing import Dump
+from pinlake.dump.objects import ObjectName
+from pinlake.dump.store import Content, Stat, stat_all
 from pinlake.ingest.reader import READ_SCHEMA, rows_of, travel_by_value
-from pinlake.objects import ObjectName
-from pinlake.store.base import Content, Stat, stat_all
 
 if TYPE_CHECKING:
     import pyarrow

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pinlake
+from pinlake.dump.listing import Dump
+from pinlake.dump.objects import ObjectName
+from pinlake.dump.split import Record, Splitter
+from pinlake.dump.store import Content, unpack
 from pinlake.errors import ClosedError, SourceError
-from pinlake.ingest.listing import Dump
 from pinlake.lake.model import EMPTY, UNREADABLE
-from pinlake.objects import ObjectName
-from pinlake.split import Record, Splitter
-from pinlake.store.base import Content, unpack
 
 if TYPE_CHECKING:
     import pyarrow

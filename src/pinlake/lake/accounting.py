@@ -9,11 +9,11 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinlake.dump.offsets import Hole, by_partition, one_per_object, progress_of
 from pinlake.errors import AccountingError
 from pinlake.lake.holes import accepted_holes
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import EMPTY, UNREADABLE
-from pinlake.lake.offsets import Hole, by_partition, one_per_object, progress_of
 from pinlake.lake.row_count import TopicCount
 from pinlake.lake.state import cleaned_batch
 from pinlake.topics import TOPICS

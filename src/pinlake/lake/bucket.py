@@ -18,7 +18,7 @@ from uuid import uuid4
 from pinlake.errors import LakeBusyError, LakeError, PinlakeError
 from pinlake.lake.place import LOG, MARKER, MARKER_TEXT, Commit, kept_as, last_of
 from pinlake.lake.run import Run
-from pinlake.store.s3_lake import LakeBucket
+from pinlake.lake.s3_lake import LakeBucket
 
 LEASE = ".lease.json"
 # Seconds. A lease that wasn't renewed for so long is of a process that ended without giving it back.

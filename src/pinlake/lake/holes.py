@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pyspark.sql import functions as F
 
+from pinlake.dump.offsets import Hole
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import ACCEPTED_HOLE
-from pinlake.lake.offsets import Hole
 from pinlake.lake.run import Run
 
 

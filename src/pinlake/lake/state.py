@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from pinlake.dump.offsets import Progress, by_partition, progress_of
 from pinlake.errors import LakeError
 from pinlake.lake.holes import accepted_holes
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import Progress, by_partition, progress_of
 from pinlake.lake.one_query import in_one
 from pinlake.lake.row_count import LastRun, last_counts, last_of
 from pinlake.topics import TOPICS

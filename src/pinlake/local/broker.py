@@ -13,9 +13,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from pinlake.errors import MachineError
-from pinlake.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folders, scala_library
-from pinlake.java import java_program
-from pinlake.spark_environment import java_environment
+from pinlake.spark.environment import java_environment
+from pinlake.spark.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folders, scala_library
+from pinlake.spark.java import java_program
 
 START_SECONDS = 60.0
 
@@ -109,7 +109,7 @@ class Broker:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
-        from pinlake.kafka import quiet
+        from pinlake.clients.kafka import quiet
 
         try:
             socket.create_connection(("127.0.0.1", self._port), timeout=1).close()

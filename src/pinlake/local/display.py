@@ -36,8 +36,8 @@ def _is_frame(value: Any) -> bool:
 
 def _table(frame: Any) -> dict[str, str]:
     """The rows by MIME type."""
-    from pinlake.report.output import Result
-    from pinlake.report.views import TOTAL
+    from pinlake.show.output import Result
+    from pinlake.show.views import TOTAL
 
     result = Result.of(frame, limit=MOST_ROWS + 1)
     more = len(result.rows) > MOST_ROWS
@@ -79,7 +79,7 @@ def _is_numeric(values: list[Any]) -> bool:
 
 
 def _text(column: str, value: Any) -> str:
-    from pinlake.report.output import TIME, shown
+    from pinlake.show.output import TIME, shown
 
     if value is None:
         return "<i>null</i>"

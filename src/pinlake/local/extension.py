@@ -78,8 +78,8 @@ def begin(task: str) -> None:
 def start_spark() -> SparkSession:
     """The session of this place, with what local Spark prints in a log file instead of in a cell."""
     from pinlake import logs
-    from pinlake.session import spark_session
     from pinlake.settings import resolve
+    from pinlake.spark.session import spark_session
 
     settings = resolve({}, os.environ).settings
     return spark_session(settings.driver_memory, logs.log_file(settings.log_folder))

@@ -8,11 +8,11 @@ from base64 import b64encode
 from threading import Lock
 from typing import NamedTuple
 
-from pinlake.landing import end_of
-from pinlake.objects import ObjectName, split_topic
-from pinlake.split import Splitter
-from pinlake.store.base import Store
-from pinlake.unwrap import prefixed_parts
+from pinlake.dump.landing import end_of
+from pinlake.dump.objects import ObjectName, split_topic
+from pinlake.dump.split import Splitter
+from pinlake.dump.store import Store
+from pinlake.dump.unwrap import prefixed_parts
 
 DEAD_LETTERS = "dead-letter"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from pinlake.clients.kafka import HANDSHAKE, Config, Watch, final_error, find_topics, quiet
+from pinlake.clients.waits import SAY_EVERY, Patience, Say
+from pinlake.dump.store import Store
 from pinlake.errors import MachineError, SourceError
-from pinlake.kafka import HANDSHAKE, Config, Watch, final_error, find_topics, quiet
 from pinlake.sink.partition import DEAD_LETTERS, Arrived, Counts, PartitionWriter
-from pinlake.store.base import Store
 from pinlake.topics import TOPICS
-from pinlake.waits import SAY_EVERY, Patience, Say
 
 _AT_ONCE = 1_000
 _COMMIT_EVERY = 5.0

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pinlake.clients.waits import Say
+from pinlake.dump.folder import FolderStore
+from pinlake.dump.listing import Dump, list_topic
+from pinlake.dump.objects import KAFKA_ROOT, USUAL, Layout, ObjectName
+from pinlake.dump.offsets import Progress, progress
 from pinlake.ingest.bronze import read_named
 from pinlake.ingest.file_source import as_pattern, for_spark
-from pinlake.ingest.listing import Dump, list_topic
-from pinlake.lake.offsets import Progress, progress
-from pinlake.objects import KAFKA_ROOT, USUAL, Layout, ObjectName
 from pinlake.settings import Settings
-from pinlake.store.folder import FolderStore
 from pinlake.stream.source import Context, Known, run_query
 from pinlake.topics import TOPICS
-from pinlake.waits import Say
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, KafkaException
 from pyspark.sql import functions as F
 
+from pinlake.clients.java_config import java_config
+from pinlake.clients.kafka import Config, find_topics, quiet, watermarks
+from pinlake.clients.msk import PACKAGE, IamLogin
+from pinlake.clients.waits import SAY_EVERY, Say
+from pinlake.dump.objects import KAFKA_ROOT
 from pinlake.errors import UsageError
-from pinlake.kafka import Config, find_topics, quiet, watermarks
-from pinlake.msk import PACKAGE, IamLogin
-from pinlake.objects import KAFKA_ROOT
 from pinlake.settings import Settings
-from pinlake.stream.java_config import java_config
 from pinlake.stream.messages import to_records
 from pinlake.stream.source import Context, Known, SourceLostError, run_query
 from pinlake.topics import TOPICS
-from pinlake.waits import SAY_EVERY, Say
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from pinlake.dump.objects import KINESIS_ROOT
 from pinlake.ingest.reader import travel_by_value
-from pinlake.objects import KINESIS_ROOT
 from pinlake.stream.messages import to_records as split_messages
 from pinlake.stream.packed import UserRecord, unpack
 from pinlake.stream.source import Known

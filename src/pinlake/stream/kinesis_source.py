@@ -15,11 +15,12 @@ from botocore.parsers import ResponseParserError
 from pyspark.sql import functions as F
 
 from pinlake import pipeline
+from pinlake.clients.kinesis import ADDRESS, error_line, is_passing, kinesis_client, place_of, remedy
+from pinlake.clients.waits import Patience, Say
+from pinlake.dump.listing import Stranger
+from pinlake.dump.objects import KINESIS_ROOT
 from pinlake.errors import MachineError, SourceError, UsageError, first_line
 from pinlake.ingest.bronze import report
-from pinlake.ingest.listing import Stranger
-from pinlake.kinesis import ADDRESS, error_line, is_passing, kinesis_client, place_of, remedy
-from pinlake.objects import KINESIS_ROOT
 from pinlake.settings import Settings
 from pinlake.stream.kinesis_records import (
     RECORD_SCHEMA,
@@ -33,7 +34,6 @@ from pinlake.stream.kinesis_records import (
 )
 from pinlake.stream.source import Context, Known, run_query
 from pinlake.topics import TOPICS
-from pinlake.waits import Patience, Say
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

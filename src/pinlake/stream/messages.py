@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from pinlake.dump.objects import ObjectName, split_topic
+from pinlake.dump.split import Splitter
+from pinlake.dump.store import Content
 from pinlake.ingest.reader import READ_SCHEMA, Rows, travel_by_value
 from pinlake.lake.model import EMPTY
-from pinlake.objects import ObjectName, split_topic
-from pinlake.split import Splitter
-from pinlake.store.base import Content
 
 if TYPE_CHECKING:
     import pyarrow

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pinlake.dump.listing import choose_topic_id
 from pinlake.errors import UsageError, refuse_credentials
-from pinlake.ingest.listing import choose_topic_id
 from pinlake.pipeline import check_source
 from pinlake.settings import Settings
 from pinlake.stream.source import Source
@@ -26,7 +26,7 @@ def open_source(settings: Settings, kafka_properties: str | None = None) -> Sour
     scheme, _, rest = address.partition("://")
     rest = rest.rstrip("/")
     if scheme == "kafka" and rest:
-        from pinlake.kafka import client_config
+        from pinlake.clients.kafka import client_config
         from pinlake.stream.kafka_source import KafkaSource
 
         config = client_config(rest, settings.kafka_config, kafka_properties)

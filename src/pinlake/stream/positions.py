@@ -10,8 +10,8 @@ from typing import NamedTuple
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
+from pinlake.dump.offsets import last_offset
 from pinlake.lake.lake import Lake
-from pinlake.lake.offsets import last_offset
 
 # A topic by its short name, and a partition.
 Place = tuple[str, int]

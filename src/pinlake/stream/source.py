@@ -14,12 +14,12 @@ from uuid import uuid4
 
 from pyspark.errors import StreamingQueryException
 
+from pinlake.clients.waits import Say
 from pinlake.errors import first_line
 from pinlake.lake.commit import said
 from pinlake.lake.lake import Lake
 from pinlake.settings import Settings
 from pinlake.stream.positions import Place, Position
-from pinlake.waits import Say
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

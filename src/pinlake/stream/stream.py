@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from pinlake import pipeline
+from pinlake.clients.waits import Patience, Say
 from pinlake.errors import LakeBusyError, UsageError
 from pinlake.ingest.bronze import append, check_same_source
 from pinlake.lake.accounting import Accounting
@@ -17,11 +18,10 @@ from pinlake.lake.lake import Lake
 from pinlake.lake.row_count import versions
 from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState, read_state
-from pinlake.session import is_remote
 from pinlake.settings import Settings
+from pinlake.spark.session import is_remote
 from pinlake.stream.positions import Positions
 from pinlake.stream.source import Context, Make, Source, SourceLostError, StreamOptions
-from pinlake.waits import Patience, Say
 
 # Of fewer records a share says little: one bad record that comes alone would stop the stream.
 _LEAST_JUDGED = 100

@@ -12,11 +12,11 @@ from itertools import chain
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.iam import ComplexValue, User
 
-from pinlake.check_line import Check
-from pinlake.check_line import asked as asked_here
 from pinlake.errors import first_line
 from pinlake.job.bundle import Bundle
 from pinlake.lake.parallel import side_by_side
+from pinlake.workspace.check_line import Check
+from pinlake.workspace.check_line import asked as asked_here
 from pinlake.workspace.client import (
     NoCredentialsError,
     NotThereError,

@@ -10,11 +10,11 @@ from typing import Any
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import ExternalLocationInfo
 
-from pinlake.check_line import Check
 from pinlake.job.bundle import Bundle
-from pinlake.storage import ACCESS_KEY, SECRET_KEY
+from pinlake.workspace.check_line import Check
 from pinlake.workspace.client import WorkspaceError, asked
 from pinlake.workspace.rights import Principal, grant, lacking
+from pinlake.workspace.storage import ACCESS_KEY, SECRET_KEY
 
 # The jobs make tables, write and read them; with storage s3 they make the volume that connects the bucket.
 ON_SCHEMA = ("USE_SCHEMA", "CREATE_TABLE", "SELECT", "MODIFY")

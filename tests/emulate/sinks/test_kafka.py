@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
+from pinlake.clients.kafka import client_config
 from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import made_posts
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, read_failed
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.errors import MachineError
-from pinlake.kafka import client_config
 from pinlake.local.broker import Broker, running_broker
 from pinlake.topics import TOPICS
-from tests.kafka_broker import breaking_a_handshake, broker, messages, new_topic_id
+from tests.servers.kafka_broker import breaking_a_handshake, broker, messages, new_topic_id
 
 __all__ = ["broker"]
 

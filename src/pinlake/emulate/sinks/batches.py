@@ -10,10 +10,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from pinlake.clients.waits import SAY_EVERY, Say
 from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
-from pinlake.waits import SAY_EVERY, Say
 
 MAX_RECORDS = 500
 # Seconds after which messages are sent with the next one, full batch or not: a slow run is to be seen at once.

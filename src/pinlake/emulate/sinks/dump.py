@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
+from pinlake.dump.landing import held
+from pinlake.dump.objects import TOPICS_FOLDER, USUAL, ObjectName
+from pinlake.dump.store import Store
 from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.errors import MachineError, PinlakeError, UsageError, first_line
-from pinlake.landing import held
-from pinlake.objects import TOPICS_FOLDER, USUAL, ObjectName
-from pinlake.store.base import Store
 from pinlake.topics import TOPICS
 
 _NOT_IN_TOPIC_IDS = "/\\+ \t\r\n\0"

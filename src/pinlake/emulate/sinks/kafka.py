@@ -8,11 +8,11 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Taken
 
+from pinlake.clients.kafka import Config, Watch, final_error, find_topics, quiet
+from pinlake.clients.waits import SAY_EVERY, Say
 from pinlake.emulate.sinks.base import Deliveries, Message, silent
 from pinlake.errors import MachineError
-from pinlake.kafka import Config, Watch, final_error, find_topics, quiet
 from pinlake.topics import TOPICS
-from pinlake.waits import SAY_EVERY, Say
 
 # Errors of one message, which the next need not have.
 _OF_ONE_MESSAGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD}

@@ -8,6 +8,8 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from pinlake.clients.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, place_of, remedy
+from pinlake.clients.waits import Say
 from pinlake.emulate.sinks.base import Deliveries, Message, silent
 from pinlake.emulate.sinks.batches import (
     BatchSink,
@@ -19,8 +21,6 @@ from pinlake.emulate.sinks.batches import (
     UnfitError,
 )
 from pinlake.errors import first_line
-from pinlake.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, place_of, remedy
-from pinlake.waits import Say
 
 _MAX_RECORD_BYTES = 1024 * 1024
 _MAX_KEY_CHARACTERS = 256

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from pinlake.clients.waits import Say
 from pinlake.emulate.sinks.base import Deliveries, silent
 from pinlake.emulate.sinks.http_json import ADDRESS, HttpJson, to_json
 from pinlake.emulate.sinks.kinesis import KinesisBatches, service_error
 from pinlake.errors import public
-from pinlake.waits import Say
 
 _NOT_FOUND_OR_ALLOWED = (
     f"{ADDRESS} (a gateway says `Missing Authentication Token` of a path that it doesn't have), or get the right to "

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pinlake.address import is_bucket
+from pinlake.clients.waits import Say
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink
 from pinlake.emulate.sinks.console import ConsoleSink
 from pinlake.errors import MachineError, UsageError, refuse_credentials
 from pinlake.settings import Settings
-from pinlake.store.open import is_bucket
-from pinlake.waits import Say
 
 CONSOLE = "console"
 FORMS = (
@@ -71,8 +71,8 @@ def _console(_: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
 
 
 def _kafka(servers: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+    from pinlake.clients.kafka import client_config
     from pinlake.emulate.sinks.kafka import KafkaSink
-    from pinlake.kafka import client_config
 
     return KafkaSink(
         client_config(servers.rstrip("/"), options.settings.kafka_config),
@@ -122,8 +122,8 @@ def _kinesis_gateway(scheme: str) -> Callable[[str, SinkOptions, Deliveries], Si
 
 
 def _bucket(place: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+    from pinlake.dump.open import open_for
     from pinlake.emulate.sinks.dump import DumpSink
-    from pinlake.store.open import open_for
 
     return DumpSink(
         open_for(options.settings, f"s3://{place}"),

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import quote
 
+from pinlake.clients.waits import Say
 from pinlake.emulate.sinks.base import Deliveries, Message, silent
 from pinlake.emulate.sinks.batches import BatchSink, CallError, FinalError, Item, Refusal, UnfitError
 from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, AbsentError, HttpJson, to_json
 from pinlake.errors import public
-from pinlake.waits import Say
 
 _V2_KINDS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
 _V3_KINDS = {"Content-Type": "application/json", "Accept": "application/json"}

@@ -1,0 +1,6 @@
+"""The program as a module: `python -m pinlake`."""
+
+from pinlake.cli.program import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""What the commands share: flags, one call of the program, and an end that a user can read whatever happens."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import typer
+from rich.console import Console
+
+from pinlake import __version__, logs
+from pinlake.cli.flags import SETTINGS, FileFlag
+from pinlake.errors import LakeError, MachineError, PinlakeError, UsageError, first_line, printable
+from pinlake.settings import Resolved, Settings, resolve
+from pinlake.topics import TOPICS
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from pinlake.lake.lake import Lake
+    from pinlake.lake.run import Run
+
+# pyspark takes a second to import: what needs it is imported inside the commands, so that --help and errors are quick.
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+out = Console(soft_wrap=False)
+err = Console(stderr=True, highlight=False)
+
+
+@dataclass
+class Command:
+    """One call of the program: its settings, and what is opened when it is first needed."""
+
+    resolved: Resolved
+    given: Mapping[str, Any]
+    """The settings that flags gave."""
+    file: Path | None = None
+    """The settings file that a flag named."""
+    is_short: bool = True
+    """Whether the command ends by itself when it has done its work; a stream doesn't."""
+    packages: tuple[str, ...] = ()
+    """Maven packages that local Spark needs beside the usual ones."""
+
+    @property
+    def settings(self) -> Settings:
+        return self.resolved.settings
+
+    @cached_property
+    def log(self) -> Path | None:
+        return logs.log_file(self.settings.log_folder)
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        from pinlake.spark.session import session_for
+
+        return session_for(self.settings, self.log, self.is_short, self.packages)
+
+    @cached_property
+    def lake(self) -> Lake:
+        from pinlake import pipeline
+
+        pipeline.check_lake(self.settings, write=False)
+        return pipeline.open_lake(self.spark, self.settings)
+
+    def existing_lake(self) -> Lake:
+        """The lake, for a command that only makes sense on one that is there."""
+        from pinlake import pipeline
+
+        place = pipeline.place_of(self.settings)
+        if place is not None and not place.is_lake():
+            raise LakeError(f"no lake in {place}; make one with `pinlake run --source DIR --lake {self.settings.lake}`")
+        return self.lake
+
+    def new_run(self) -> Run:
+        from pinlake import pipeline
+
+        return pipeline.new_run(reporter(self.settings))
+
+    @contextmanager
+    def writing(self, run: Run) -> Iterator[Lake]:
+        """The lake, held for this run."""
+        from pinlake import pipeline
+
+        lake = self.lake
+        with pipeline.writing(lake, self.settings, run):
+            yield lake
+
+
+def takes(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command that also takes the flags of these settings, of the log and of a settings file.
+
+    The function gets the call as its first argument. Where it is the callback of a group and takes the context, a
+    command of the group gets what was given before its name, and the function isn't called.
+    """
+    flags = {name: SETTINGS[name] for name in (*settings, "log_format", "log_level")} | {"file": FileFlag}
+
+    def decorate(body: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(body, eval_str=True).parameters.values()
+        shared = [inspect.Parameter(name, _KEYWORD, default=None, annotation=flag) for name, flag in flags.items()]
+
+        @wraps(body)
+        def run(**given: Any) -> None:
+            values = {name: given.pop(name) for name in flags}
+            with _call(values.pop("file"), **values) as call:
+                context = given.get("context")
+                if context is None or not context.invoked_subcommand:
+                    body(call, **given)
+                else:
+                    _hand_on(context)
+
+        mine = [parameter.replace(kind=_KEYWORD) for parameter in own]
+        parameters = [*shared[: len(settings)], *mine, *shared[len(settings) :]]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _hand_on(context: typer.Context) -> None:
+    """Options before the name of a group's command are that command's, where it isn't given its own."""
+    name = str(context.invoked_subcommand)
+    group: Any = context.command
+    taken = {parameter.name for parameter in group.get_command(context, name).params}
+    sources = {key: context.get_parameter_source(key) for key in context.params}
+    given = [key for key, source in sources.items() if source and source.name == "COMMANDLINE"]
+    options = {parameter.name: parameter.opts[0] for parameter in group.params}
+    if unknown := [options[key] for key in given if key not in taken]:
+        raise UsageError(f"{', '.join(unknown)} stands before {name}, which has no such option; leave it out")
+    context.default_map = {name: {key: context.params[key] for key in given}}
+
+
+@contextmanager
+def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
+    """Settings for a command's body, and an end that a user can read whatever happens in it."""
+    opened: Command | None = None
+    try:
+        if flags.get("log_format") == "json":
+            logs.configure("json", "error")  # for what may be wrong with the settings themselves
+        given = {name: value for name, value in flags.items() if value is not None}
+        opened = Command(resolve(given, os.environ, file), given, file)
+        logs.configure(opened.settings.log_format, opened.settings.log_level)
+        with structlog.contextvars.bound_contextvars(version=__version__):
+            yield opened
+    except PinlakeError as error:
+        _fail(str(error), error, opened, flags.get("log_format"))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        err.print("stopped; what was committed stays, the next run goes on from there")
+        raise typer.Exit(130) from None
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:  # the last resort: whatever Spark, Java or the disk may throw
+        from pinlake.lake.commit import recognised
+
+        known = recognised(error)
+        _fail(
+            str(known or f"{type(error).__name__}: {first_line(error)}; run again, or look into the log"),
+            known or error,
+            opened,
+            flags.get("log_format"),
+        )
+        raise typer.Exit(1) from None
+
+
+def _fail(message: str, error: BaseException, opened: Command | None, log_format: str | None) -> None:
+    trace = opened.log if opened else None
+    if trace is not None:
+        try:
+            with trace.open("a", encoding="utf-8") as file:
+                file.write("".join(traceback.format_exception(error)))
+        except OSError:  # a full disk may be the very failure: the message is what counts
+            trace = None
+    if (opened.settings.log_format if opened else log_format) == "json":
+        structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
+        return
+    unexpected = not isinstance(error, PinlakeError)
+    err.print(
+        f"error: {printable(message)}" + (f" ({trace})" if unexpected and trace else ""), soft_wrap=True, markup=False
+    )
+
+
+def reporter(settings: Settings) -> Callable[[str, str], None]:
+    started = time.monotonic()
+    bound = structlog.contextvars.get_contextvars()  # stages report from threads, which have contexts of their own
+
+    def report(stage: str, message: str) -> None:
+        if settings.log_format == "json":
+            structlog.get_logger().info("progress", **bound, stage=stage, message=message)
+        elif settings.log_level in ("debug", "info"):
+            err.print(
+                f"{time.monotonic() - started:6.1f} s  {stage:<7} {printable(message)}", markup=False, soft_wrap=True
+            )
+
+    return report
+
+
+@contextmanager
+def waiting(settings: Settings, doing: str) -> Iterator[None]:
+    """A spinner while a person waits; nothing where nobody looks."""
+    if err.is_terminal and settings.log_format == "console":
+        with err.status(doing):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Whether somebody asked to stop: the first Ctrl-C, or SIGTERM, ends the work in good order, the second at once."""
+    asked = False
+
+    def ask(number: int, _: Any) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_topic(topic: str | None) -> None:
+    """Raise UsageError for a name that no topic has."""
+    if topic is not None and topic not in TOPICS:
+        raise UsageError(f"no topic is called {topic!r}; the topics are {', '.join(TOPICS)}")
+
+
+def need(extra: str, *modules: str) -> None:
+    """Raise MachineError that names the extra which brings the modules, where one of them is not installed."""
+    if missing := [name for name in modules if not _is_installed(name)]:
+        are = "is" if len(missing) == 1 else "are"
+        raise MachineError(f"{', '.join(missing)} {are} not installed; run `make install`, or install pinlake[{extra}]")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False

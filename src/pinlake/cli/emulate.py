@@ -1,0 +1,312 @@
+"""`pinlake emulate`: posts made, or taken from files or a database, and sent to a dump, Kafka, Kinesis, a bucket."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pinlake.cli.base import Command, err, need, out, reporter, stopping, takes, waiting
+from pinlake.cli.flags import FormatFlag
+from pinlake.errors import MachineError, SourceError, UsageError, refuse_credentials
+from pinlake.show.formats import Format
+from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
+
+if TYPE_CHECKING:
+    from pinlake.emulate.rows import Rows
+    from pinlake.emulate.sinks.base import FailedFile, Sink
+    from pinlake.emulate.truth import Truth
+
+emulate_app = typer.Typer(invoke_without_command=True, help="Make posts, or take them from elsewhere, and send them.")
+
+FAILED_FILE = "failed.jsonl"
+
+ToFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--to",
+        help="Where to send: the folder of a dump, console, s3://bucket/prefix, kafka://host:port, "
+        "kafka-rest+https://host/path, kinesis://prefix, kinesis+https://gateway/stage/prefix. May be repeated.",
+    ),
+]
+RowsFlag = Annotated[
+    Path | None, typer.Option("--rows", help="Take rows from raw_pin.jsonl, raw_geo.jsonl, raw_user.jsonl here.")
+]
+PostsFlag = Annotated[int | None, typer.Option("--posts", min=0, help="How many posts.", show_default="1000")]
+SeedFlag = Annotated[int, typer.Option("--seed", help="The same seed makes the same posts, in the same order.")]
+FailedFlag = Annotated[Path | None, typer.Option("--failed", help="File of messages that could not be delivered.")]
+FlushFlag = Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object of a dump.")]
+PartitionsFlag = Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each topic that is made.")]
+CreateFlag = Annotated[bool, typer.Option("--create-topics", help="Make the topics in Kafka that aren't there.")]
+
+
+@emulate_app.callback()
+@takes("sql_url", "topic_id", "give_up_after", "kafka_config")
+def emulate(
+    call: Command,
+    context: typer.Context,
+    to: ToFlag = None,
+    posts: PostsFlag = None,
+    rows: RowsFlag = None,
+    order: Annotated[
+        str, typer.Option("--order", help="sequential, or random: any row any number of times.")
+    ] = "sequential",
+    endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C.")] = False,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="Posts a second, at most.")] = None,
+    seed: SeedFlag = 0,
+    dirt: Annotated[float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt.")] = 0.0,
+    duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent again.")] = 0.0,
+    flush_size: FlushFlag = 1,
+    partitions: PartitionsFlag = 1,
+    append: Annotated[bool, typer.Option("--append", help="Add to a dump that is there.")] = False,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the objects of a dump.")] = False,
+    create_topics: CreateFlag = False,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="File that keeps how far it came; a run that finds it goes on there.")
+    ] = None,
+    failed: FailedFlag = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Make posts, or take them from files or a database, and send them; print what was sent."""
+    from pinlake.emulate.emulator import Pace
+    from pinlake.emulate.emulator import emulate as run_emulator
+    from pinlake.emulate.sinks.base import FailedFile
+
+    folders, others = _places(to)
+    if append and not folders:
+        raise UsageError("--append adds to the dump in a folder; name it with --to, or leave --append out")
+    source, name = _source(call, rows)
+    chosen_id = call.settings.topic_id or DEFAULT_TOPIC_ID
+    failures = FailedFile(failed or Path(FAILED_FILE), chosen_id)
+    again = state is not None and state.exists()
+    sinks = _open(call, others, chosen_id, failures, partitions, flush_size, gzip, create_topics, again)
+    with waiting(call.settings, "sending posts"), stopping() as stop:
+        truth = run_emulator(
+            folders[0] if folders else None,
+            posts=posts if posts is not None or source is not None or endless else 1000,
+            rows=source,
+            name=name,
+            seed=seed,
+            dirt=dirt,
+            duplicates=duplicates,
+            order=order,
+            endless=endless,
+            flush_size=flush_size,
+            partitions=partitions,
+            topic_id=call.settings.topic_id,
+            append=append,
+            gzip=gzip,
+            sinks=sinks,
+            failures=failures,
+            state=state,
+            pace=Pace(rate, stop, _progress(call, sinks)),
+        )
+    _show(truth, sinks, ", ".join(to or []), form)
+    _complain(sinks, failures)
+
+
+@emulate_app.command("seed-database")
+@takes("sql_url", "give_up_after")
+def seed_database(
+    call: Command,
+    posts: PostsFlag = None,
+    rows: RowsFlag = None,
+    seed: SeedFlag = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="Put the rows in place of those that are there.")] = False,
+) -> None:
+    """Fill a database with the three source tables: made-up rows, or those of files."""
+    need("transports", "sqlalchemy")
+    from pinlake.emulate.files import FileRows
+    from pinlake.emulate.rows import MadeRows
+    from pinlake.emulate.seed import seed_database as seed_posts
+
+    source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
+    count = len(source) if posts is None else min(posts, len(source))
+    report = reporter(call.settings)
+    with waiting(call.settings, "filling the database"):
+        done = seed_posts(
+            _sql_url(call),
+            _password(call),
+            source.posts(range(count)),
+            call.settings.give_up_after,
+            replace=replace,
+            progress=lambda number: report("emulate", f"{number:,} posts"),
+        )
+    err.print(f"{done:,} posts in the database", markup=False)
+
+
+@emulate_app.command("resend")
+@takes("topic_id", "give_up_after", "kafka_config")
+def resend(
+    call: Command,
+    messages: Annotated[Path, typer.Argument(help="File of failed messages, as a run with failures named it.")],
+    to: ToFlag = None,
+    failed: FailedFlag = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Send failed messages again, each where it was to go, or all to another place."""
+    from pinlake.emulate.resend import check_topic_id, places_of
+    from pinlake.emulate.resend import resend as send_again
+    from pinlake.emulate.sinks.base import FailedFile, read_failed
+
+    lines = read_failed(messages)
+    chosen_id = check_topic_id(messages, lines, call.given.get("topic_id"), call.settings.topic_id or DEFAULT_TOPIC_ID)
+    again = failed or messages.with_name(f"{messages.stem}-again{messages.suffix}")
+    if again.resolve() == messages.resolve():
+        raise UsageError(f"--failed is {messages} itself; name another file for what fails again")
+    folders, others = _places(to or places_of(lines))
+    if folders:
+        raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another place")
+    failures = FailedFile(again, chosen_id)
+    sinks = _open(call, others, chosen_id, failures)
+    with waiting(call.settings, "sending again"), stopping() as stop:
+        send_again(messages, lines, sinks, bool(to), failures, stop, lambda told: err.print(told, markup=False))
+    _show_deliveries(sinks, form)
+    _complain(sinks, failures)
+
+
+def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
+    from pinlake.emulate.sinks.open import FORMS, is_folder
+
+    if not to:
+        raise UsageError(f"no place to send to; give --to, one of {FORMS}")
+    for place in to:
+        if not is_folder(place):
+            refuse_credentials(place)
+    if repeated := next((place for place in to if list(to).count(place) > 1), None):
+        raise UsageError(f"--to {repeated} is given twice; give each place once")
+    folders = [Path(place) for place in to if is_folder(place)]
+    if len(folders) > 1:
+        raise UsageError(f"{folders[0]} and {folders[1]} are both folders; give one dump at a time")
+    return folders, [place for place in to if not is_folder(place)]
+
+
+def _source(call: Command, rows: Path | None) -> tuple[Path | Rows | None, str | None]:
+    # A database that is a setting is not meant where made-up posts are asked for.
+    from_sql = "sql_url" in call.given
+    if rows is not None and from_sql:
+        raise UsageError("--rows and --sql both name rows; give one of them")
+    if not from_sql:
+        return rows, None
+    need("transports", "sqlalchemy")
+    from pinlake.emulate.database import DatabaseRows
+
+    url = _sql_url(call)
+    report = reporter(call.settings)
+    say = lambda message: report("emulate", message)  # noqa: E731
+    found = DatabaseRows(url, _password(call), call.settings.give_up_after, say)
+    if not len(found):
+        found.close()
+        raise SourceError(
+            "the database's tables are empty; fill them, for example with `pinlake emulate seed-database`"
+        )
+    return found, url
+
+
+def _sql_url(call: Command) -> str:
+    if call.settings.sql_url is None:
+        raise UsageError("no database is named; give --sql, for example sqlite:///posts.db, or PINLAKE_SQL_URL")
+    return call.settings.sql_url
+
+
+def _password(call: Command) -> str | None:
+    password = call.settings.sql_password
+    return password.get_secret_value() if password else None
+
+
+def _open(
+    call: Command,
+    places: Sequence[str],
+    topic_id: str,
+    failures: FailedFile,
+    partitions: int = 1,
+    flush_size: int = 1,
+    gzip: bool = False,
+    create_topics: bool = False,
+    again: bool = False,
+) -> list[Sink]:
+    from pinlake.emulate.sinks.open import SinkOptions, open_sink
+
+    report = reporter(call.settings)
+    options = SinkOptions(
+        call.settings,
+        topic_id,
+        failures,
+        lambda message: report("emulate", message),
+        partitions,
+        flush_size,
+        gzip,
+        create_topics,
+        again,
+    )
+    return [open_sink(place, options) for place in places]
+
+
+def _progress(call: Command, sinks: Sequence[Sink]) -> Callable[[int], None]:
+    report, began = reporter(call.settings), time.monotonic()
+
+    def progress(posts: int) -> None:
+        parts = [f"{posts:,} posts"]
+        if sinks:
+            parts.append(f"{posts / max(time.monotonic() - began, 0.001):,.0f} a second")
+        for sink in sinks:
+            done, failed = sink.deliveries.acknowledged.total(), sink.deliveries.failed.total()
+            parts.append(f"{sink.name}: {done:,} acknowledged, {failed:,} failed")
+        report("emulate", "; ".join(parts))
+
+    return progress
+
+
+def _show(truth: Truth, sinks: Sequence[Sink], to: str, form: Format) -> None:
+    from pinlake.show.output import Result, to_json, write
+
+    document = asdict(truth)
+    if form is Format.JSON:
+        deliveries = {"deliveries": _delivered(sinks)} if sinks else {}
+        out.file.write(to_json({**document, **deliveries}) + "\n")
+        return
+    topics = document["topics"]
+    columns = ["topic", *next(iter(topics.values()))]
+    write(Result(columns, [[name, *counts.values()] for name, counts in topics.items()], f"Sent to {to}"), form, out)
+    if sinks and form is Format.TABLE:
+        _show_deliveries(sinks, form)
+
+
+def _show_deliveries(sinks: Sequence[Sink], form: Format) -> None:
+    from pinlake.show.output import Result, to_json, write
+
+    rows = _delivered(sinks)
+    if form is Format.JSON:
+        out.file.write(to_json({"deliveries": rows}) + "\n")
+        return
+    columns = ["sink", "topic", "acknowledged", "failed"]
+    write(Result(columns, [list(row.values()) for row in rows], "Delivered"), form, out)
+
+
+def _delivered(sinks: Sequence[Sink]) -> list[dict[str, Any]]:
+    return [
+        {
+            "sink": sink.name,
+            "topic": topic,
+            "acknowledged": sink.deliveries.acknowledged[topic],
+            "failed": sink.deliveries.failed[topic],
+        }
+        for sink in sinks
+        for topic in TOPICS
+    ]
+
+
+def _complain(sinks: Sequence[Sink], failures: FailedFile) -> None:
+    """Raise MachineError where messages have failed."""
+    reasons: Counter[str] = sum((sink.deliveries.reasons for sink in sinks), start=Counter())
+    if reasons:
+        told = ", ".join(f"{count:,} times {reason}" for reason, count in reasons.most_common(3))
+        raise MachineError(
+            f"{reasons.total():,} messages failed ({told}); they are in {failures.path}: send them again with `pinlake "
+            f"emulate resend {failures.path}`"
+        )

@@ -1,0 +1,65 @@
+"""The flags that several commands take, each once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pinlake.show.formats import Format
+from pinlake.topics import DEFAULT_TOPIC_ID
+
+# The flag of each setting that has one.
+SETTINGS: dict[str, Any] = {
+    "source": Annotated[
+        str | None, typer.Option("--source", help="Folder of the dump, or s3://bucket/prefix: it holds topics/.")
+    ],
+    "lake": Annotated[
+        str | None, typer.Option("--lake", help="Folder of the tables, or s3://bucket/prefix.", show_default="lake")
+    ],
+    "topic_id": Annotated[
+        str | None,
+        typer.Option(
+            "--topic-id",
+            help="Pipeline id, which names the topics.",
+            show_default=f"the only one of a dump, else {DEFAULT_TOPIC_ID}",
+        ),
+    ],
+    "topics_dir": Annotated[
+        str | None,
+        typer.Option(
+            "--topics-dir", help="Folder of the topics in the dump, as the sink's topics.dir.", show_default="topics"
+        ),
+    ],
+    "file_delim": Annotated[
+        str | None, typer.Option("--file-delim", help="Delimiter in objects' names, as file.delim.", show_default="+")
+    ],
+    "max_bad_share": Annotated[
+        float | None, typer.Option("--max-bad-share", help="Share of bad records that stops a run.", show_default="0.2")
+    ],
+    "stream_from": Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="kafka://host:port, kinesis://prefix, kinesis-stream://name, or dump: the folder of --source.",
+            show_default="dump",
+        ),
+    ],
+    "sql_url": Annotated[
+        str | None,
+        typer.Option("--sql", help="Take rows from a database: mysql+pymysql://user@host/name, postgresql+pg8000://…"),
+    ],
+    "give_up_after": Annotated[
+        float | None, typer.Option("--give-up-after", help="Seconds to wait for a server.", show_default="60")
+    ],
+    "kafka_config": Annotated[
+        Path | None, typer.Option("--kafka-config", help="File of the Kafka client's settings, lines name=value.")
+    ],
+    "log_format": Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="console")],
+    "log_level": Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")],
+}
+FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
+
+AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]
+FormatFlag = Annotated[Format, typer.Option("--format", help="table for people, csv or json for machines.")]

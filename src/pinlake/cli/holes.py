@@ -1,0 +1,62 @@
+"""`pinlake holes`: offsets that no object covers, and which of them are explained."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from typing import Annotated
+
+import typer
+
+from pinlake.cli.base import Command, check_topic, out, takes, waiting
+from pinlake.cli.flags import FormatFlag
+from pinlake.show.formats import Format
+
+holes_app = typer.Typer(
+    invoke_without_command=True, help="Offsets that no object covers; accept those that never come."
+)
+
+
+@holes_app.callback()
+@takes("lake")
+def holes(call: Command, context: typer.Context, form: FormatFlag = Format.TABLE) -> None:
+    """Missing offsets, and those that were accepted."""
+    from pinlake.show.output import write
+    from pinlake.show.status import holes_table
+
+    found = holes_table(call.existing_lake())
+    if form is Format.TABLE and not found.rows:
+        out.print("no offset is missing")
+    else:
+        write(found, form, out)
+
+
+@holes_app.command("accept")
+@takes("lake")
+def holes_accept(
+    call: Command,
+    reason: Annotated[str, typer.Option("--reason", help="Why they never come, for example: topic is compacted.")],
+    topic: Annotated[str, typer.Option("--topic", help="pin, geo or user.")],
+    partition: Annotated[int | None, typer.Option("--partition", help="One partition.", show_default="all")] = None,
+    first: Annotated[int | None, typer.Option("--first", help="From this offset on.", show_default="all")] = None,
+    last: Annotated[int | None, typer.Option("--last", help="Up to this offset.", show_default="all")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who says so.", show_default="your user name")] = None,
+) -> None:
+    """Mark missing offsets as explained: they are no longer warned of, and no listing begins at them."""
+    from pinlake import pipeline
+
+    check_topic(topic)
+    call.existing_lake()
+    run = call.new_run()
+    offsets = pipeline.Offsets(topic, partition, first, last)
+    with waiting(call.settings, "accepting"), call.writing(run) as opened:
+        accepted = pipeline.run_accept(opened, run, offsets, reason, by or _user())
+    for hole in accepted:
+        out.print(f"{hole.topic}, partition {hole.partition}: offsets {hole.first} to {hole.last} accepted")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return f"user id {os.getuid()}"

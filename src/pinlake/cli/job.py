@@ -1,0 +1,159 @@
+"""`pinlake job`: the jobs of the bundle in this folder, listed, and run on this machine. No logic of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pinlake.cli.base import (
+    Command,
+    err,
+    need,
+    out,
+    reporter,
+    takes,
+)
+from pinlake.cli.flags import FormatFlag
+from pinlake.errors import UsageError
+from pinlake.show.formats import Format
+
+if TYPE_CHECKING:
+    from pinlake.job.bundle import Bundle
+
+# YAML, Jupyter and what is built on them belong to the extra `local`: what needs them is imported inside the commands.
+_JUPYTER = ("yaml", "nbclient", "ipykernel")
+# A job that runs here keeps its tables in a folder: whoever names no catalog needs none.
+_HERE = {"catalog": "local"}
+
+job_app = typer.Typer(no_args_is_help=True, help="The bundle's jobs, run here as a workspace would run them.")
+
+TargetFlag = Annotated[str | None, typer.Option("--target", "-t", help="Target of the bundle.", show_default="default")]
+VarFlag = Annotated[list[str] | None, typer.Option("--var", help="A bundle variable, NAME=VALUE; may be repeated.")]
+BundleFlag = Annotated[
+    Path | None, typer.Option("--bundle", help="Folder of databricks.yml.", show_default="this one or one above")
+]
+
+
+@job_app.command("run")
+@takes("source", "lake")
+def run(
+    call: Command,
+    name: Annotated[str | None, typer.Argument(help="Key of the job.", show_default="pipeline")] = None,
+    target: TargetFlag = None,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--param", help="A job parameter, NAME=VALUE; may be repeated.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the executed notebooks.", show_default="work/jobs/RUN")
+    ] = None,
+    secrets: Annotated[
+        Path | None, typer.Option("--secrets", help='JSON file of secrets, {"scope": {"key": "value"}}.')
+    ] = None,
+    variables: VarFlag = None,
+    folder: BundleFlag = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Run a job's tasks on this machine, notebooks in a real kernel; a timeline at the end."""
+    need("local", *_JUPYTER)
+    from pinlake.job.check import parameters_taken
+    from pinlake.job.runner import run_job
+    from pinlake.show.output import to_json
+
+    if form is Format.CSV:
+        raise UsageError("a run has no CSV form; give --format table or json")
+    bundle = load_bundle(folder, target, variables, otherwise=_HERE)
+    key, _ = bundle.job(name)
+    _check_taken(key, parameters_taken(bundle, key), {name: call.given.get(name) for name in ("source", "lake")})
+    result = run_job(
+        bundle,
+        key,
+        _pairs("--param", parameters),
+        source=call.settings.source,
+        lake=call.settings.lake,
+        out=to,
+        report=reporter(call.settings),
+        secrets=_existing(secrets),
+        environment=_settings_file(call.file),
+    )
+    if form is Format.JSON:
+        out.file.write(to_json(result.document()) + "\n")
+    else:
+        out.print(result.timeline())
+    err.print(f"executed notebooks: {result.folder}", markup=False, soft_wrap=True)
+    if not result.succeeded:
+        raise typer.Exit(1)
+
+
+@job_app.command("list")
+@takes()
+def list_jobs(
+    call: Command,
+    target: TargetFlag = None,
+    variables: VarFlag = None,
+    folder: BundleFlag = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """The bundle's jobs with their tasks in order, and their parameters."""
+    need("local", *_JUPYTER)
+    from pinlake.job.graph import Graph
+    from pinlake.show.output import Result, write
+
+    bundle = load_bundle(folder, target, variables, otherwise=_HERE)
+    rows = [
+        [
+            key,
+            str(job.get("description") or job.get("name") or ""),
+            ", ".join(task.key for task in Graph.of(key, job)),
+            ", ".join(str(found.get("name")) for found in job.get("parameters") or []),
+        ]
+        for key, job in bundle.jobs.items()
+    ]
+    title = f"Jobs of bundle {bundle.name}, target {bundle.target}"
+    write(Result(["job", "description", "tasks", "parameters"], rows, title), form, out)
+
+
+def load_bundle(
+    folder: Path | None,
+    target: str | None,
+    variables: Sequence[str] | None,
+    user: Mapping[str, str] | None = None,
+    otherwise: Mapping[str, str] | None = None,
+) -> Bundle:
+    """The bundle that these flags name, see pinlake.job.bundle.load."""
+    from pinlake.job.bundle import find_root, load
+
+    return load(folder or find_root(Path()), target, _pairs("--var", variables), os.environ, user, otherwise)
+
+
+def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given or []]
+    for name, sign, _ in pairs:
+        if not sign or not name:
+            raise UsageError(f"{flag} {name}: can't be read; give {flag} NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def _check_taken(key: str, parameters: Set[str], flags: Mapping[str, object]) -> None:
+    """A flag that the job has no use for would be dropped without a word."""
+    for flag, value in flags.items():
+        if value is not None and flag not in parameters:
+            known = ", ".join(sorted(parameters)) or "none"
+            raise UsageError(f"job {key!r} has no use for --{flag}; its parameters are {known}: leave the flag out")
+
+
+def _existing(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise UsageError(f"secrets file {path} is not there; give the path of a JSON file, or leave --secrets out")
+    return path
+
+
+def _settings_file(file: Path | None) -> dict[str, str]:
+    """The settings file for the kernel, which works in the folder of each notebook."""
+    from pinlake.settings import FILE_NAME
+
+    named = file or Path(os.environ.get("PINLAKE_SETTINGS") or FILE_NAME)
+    return {"PINLAKE_SETTINGS": str(named.absolute())} if named.is_file() else {}

@@ -1,0 +1,287 @@
+"""The command line: flags to settings, settings to the pipeline, results to stdout. No logic of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pinlake import __version__
+from pinlake.cli.base import Command, check_topic, err, out, takes, waiting
+from pinlake.cli.emulate import emulate_app
+from pinlake.cli.flags import AuditFlag, FormatFlag
+from pinlake.cli.holes import holes_app
+from pinlake.cli.job import job_app
+from pinlake.cli.sink import sink
+from pinlake.cli.stream import stream
+from pinlake.cli.workspace import doctor, links
+from pinlake.errors import UsageError
+from pinlake.settings import Settings
+from pinlake.show.formats import Format
+
+# Of those in quarantine, in a table for people.
+_MOST_RECORDS = 50
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From a topic dump to right answers: posts from Kafka topics, dumped to S3, through bronze, silver and gold.",
+)
+quarantine_app = typer.Typer(
+    invoke_without_command=True, help="Bad records with their reasons; send them through again."
+)
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(holes_app, name="holes")
+app.add_typer(job_app, name="job")
+app.add_typer(emulate_app, name="emulate")
+
+
+@app.command()
+@takes("source", "lake", "topic_id", "topics_dir", "file_delim", "max_bad_share")
+def run(call: Command, audit: AuditFlag = False, form: FormatFlag = Format.TABLE) -> None:
+    """All stages in order: ingest, clean, query; then the accounting and the answers."""
+    from pinlake import pipeline
+    from pinlake.show.answers import all_answers, show_run
+
+    pipeline.check_source(call.settings)
+    pipeline.check_lake(call.settings)
+    this_run = call.new_run()
+    with waiting(call.settings, "running"), call.writing(this_run) as opened:
+        done = pipeline.run_all(opened, call.settings, this_run, audit)
+    show_run(done.counts, all_answers(done.answers), form, out)
+
+
+@app.command()
+@takes("source", "lake", "topic_id", "topics_dir", "file_delim")
+def ingest(call: Command, audit: AuditFlag = False) -> None:
+    """From the dump to bronze: what is not there yet; with --audit also late, changed and lost objects."""
+    from pinlake import pipeline
+
+    pipeline.check_source(call.settings)
+    pipeline.check_lake(call.settings)
+    this_run = call.new_run()
+    with waiting(call.settings, "reading"), call.writing(this_run) as opened:
+        pipeline.run_ingest(opened, call.settings, this_run, audit)
+
+
+@app.command()
+@takes("lake", "max_bad_share")
+def clean(call: Command) -> None:
+    """From bronze to silver, quarantine and drift."""
+    from pinlake import pipeline
+
+    call.existing_lake()
+    this_run = call.new_run()
+    with waiting(call.settings, "cleaning"), call.writing(this_run) as opened:
+        pipeline.run_clean(opened, call.settings, this_run)
+        pipeline.run_account(opened, this_run)
+
+
+@app.command()
+@takes("lake")
+def query(call: Command) -> None:
+    """From silver to the ten gold tables."""
+    from pinlake import pipeline
+
+    call.existing_lake()
+    this_run = call.new_run()
+    with waiting(call.settings, "asking"), call.writing(this_run) as opened:
+        pipeline.run_query(opened, call.settings, this_run)
+
+
+@app.command()
+@takes("lake")
+def answer(
+    call: Command,
+    name: Annotated[str | None, typer.Argument(help="Name of a gold table.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All ten answers.")] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="With --all: write one file an answer into this folder.")
+    ] = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """A gold table, or all of them."""
+    from pinlake.gold.tables import check_name, ordered, read_answers
+    from pinlake.lake.model import GOLD
+    from pinlake.show.answers import all_answers, show_answers, write_answers
+    from pinlake.show.output import Result, write
+
+    if every == (name is not None):
+        raise UsageError(f"name one answer, or give --all; the answers are {', '.join(GOLD)}")
+    if to is not None and (not every or form is Format.TABLE):
+        raise UsageError("--to goes with --all and --format csv or json")
+    if name is not None:
+        check_name(name)
+    opened = call.existing_lake()
+    if name is not None:
+        write(Result.of(ordered(opened, name), GOLD[name].comment), form, out)
+        return
+    answers = all_answers(read_answers(opened))
+    if to is None:
+        show_answers(answers, form, out)
+        return
+    write_answers(answers, form, to)
+    err.print(f"{len(answers)} answers written to {to}", markup=False, soft_wrap=True)
+
+
+@app.command()
+@takes("lake")
+def status(call: Command, form: FormatFlag = Format.TABLE) -> None:
+    """Row accounting for each topic, the last run, and the backlog."""
+    from pinlake.lake.accounting import account
+    from pinlake.lake.row_count import last_run
+    from pinlake.show.output import to_json, write
+    from pinlake.show.status import missing_table, moment, status_document, status_rows, status_table
+
+    opened = call.existing_lake()
+    counts, last = account(opened), last_run(opened)
+    if form is Format.JSON:
+        out.file.write(to_json(status_document(counts, last)) + "\n")
+        return
+    write(status_table(counts) if form is Format.TABLE else status_rows(counts), form, out)
+    if form is Format.TABLE:
+        if counts.missing:
+            out.print(missing_table(counts).table(20, "pinlake status --format json"))
+        out.print(f"last run: {last.run_id} at {moment(last.at)}" if last else "no run was counted yet")
+        out.print(f"backlog: {counts.backlog:,} records" if counts.backlog else "backlog: none")
+
+
+@quarantine_app.callback()
+@takes("lake")
+def quarantine(
+    call: Command,
+    context: typer.Context,
+    topic: Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")] = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Bad records with their reasons."""
+    from pyspark.sql import functions as F
+
+    from pinlake.show.output import Result, write
+    from pinlake.show.views import TOTAL, quarantined
+
+    check_topic(topic)
+    opened = call.existing_lake()
+    if form is Format.TABLE:
+        shown = quarantined(opened, _MOST_RECORDS, topic)
+        result, total = Result.of(shown.drop("path")), vars(shown)[TOTAL]
+        table = result.table(_MOST_RECORDS, "pinlake quarantine --format json", total)
+        out.print(table if total else "nothing in quarantine")
+    else:
+        records = opened.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
+        write(Result.of(records.where(F.col("topic") == topic) if topic else records), form, out)
+
+
+@quarantine_app.command("replay")
+@takes("lake")
+def quarantine_replay(
+    call: Command, topic: Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")] = None
+) -> None:
+    """Send quarantined records through again, after a rule or a setting was mended."""
+    from pinlake import pipeline
+
+    check_topic(topic)
+    call.existing_lake()
+    this_run = call.new_run()
+    with waiting(call.settings, "replaying"), call.writing(this_run) as opened:
+        moved = pipeline.run_replay(opened, call.settings, this_run, topic)
+    out.print(f"{moved:,} records moved from quarantine to silver")
+
+
+@app.command()
+@takes("lake")
+def sql(
+    call: Command,
+    statement: Annotated[str, typer.Argument(help="A query, for example: SELECT * FROM silver_post LIMIT 5")],
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Any query on the lake's tables."""
+    from pinlake.lake.lake import check_query
+    from pinlake.show.output import Result, write
+
+    check_query(statement)
+    write(Result.of(call.existing_lake().query(statement)), form, out)
+
+
+@app.command()
+@takes("lake")
+def rebuild(
+    call: Command,
+    what: Annotated[str, typer.Argument(help="silver (from bronze, gold follows) or gold (from silver).")] = "silver",
+    first: Annotated[
+        str | None, typer.Option("--from", help="Only records ingested on this day, in UTC, or later: 2026-11-24.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Only records ingested on this day or earlier.")] = None,
+) -> None:
+    """Make silver or gold anew; the result is that of the runs before."""
+    from pinlake import pipeline
+    from pinlake.clean.backfill import Days
+    from pinlake.show.output import write
+    from pinlake.show.status import status_table
+
+    if what not in ("silver", "gold"):
+        raise UsageError(f"can't rebuild {what!r}; give silver (from bronze) or gold (from silver)")
+    days = Days.read(first, last, ("--from", "--to"))
+    if days and what == "gold":
+        raise UsageError("gold is made from all of silver; leave --from and --to out, or rebuild silver")
+    call.existing_lake()
+    this_run = call.new_run()
+    with waiting(call.settings, "rebuilding"), call.writing(this_run) as opened:
+        counts = pipeline.run_rebuild(opened, call.settings, this_run, what, days)
+    write(status_table(counts), Format.TABLE, out)
+
+
+@app.command()
+@takes("lake")
+def tables(call: Command, form: FormatFlag = Format.TABLE) -> None:
+    """Every table with its comment, rows, size in bytes and last change."""
+    from pinlake.lake.lake import TableInfo
+    from pinlake.lake.model import TABLES
+    from pinlake.lake.parallel import side_by_side
+    from pinlake.show.output import Result, write
+
+    opened = call.existing_lake()
+    found = side_by_side(*[lambda table=table: opened.info(table) for table in TABLES if opened.exists(table)])
+    write(Result(TableInfo._fields, found, "Tables"), form, out)
+
+
+@app.command()
+@takes("lake", "source")
+def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
+    """Every setting with its value, where it came from, and what it means."""
+    from pinlake.show.output import Result, write
+
+    values = call.settings.model_dump(mode="json")
+    rows = [
+        [name, values[name], call.resolved.origins[name], field.description]
+        for name, field in Settings.model_fields.items()
+    ]
+    write(Result(["setting", "value", "from", "meaning"], rows, "Settings"), form, out)
+
+
+app.command()(sink)
+app.command()(stream)
+app.command()(doctor)
+app.command()(links)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"pinlake {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the program as a whole."""
+
+
+def main() -> None:
+    """Run the program."""
+    app()

@@ -1,0 +1,82 @@
+"""`pinlake stream`: from Kafka, Kinesis or a dump that grows to the answers, as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pinlake.cli.base import Command, err, need, out, reporter, stopping, takes
+from pinlake.cli.flags import FormatFlag
+from pinlake.errors import UsageError
+from pinlake.show.formats import Format
+
+if TYPE_CHECKING:
+    from pinlake.lake.lake import Lake
+    from pinlake.stream.stream import StreamSummary
+
+
+@takes(
+    *("stream_from", "source", "lake", "max_bad_share", "topic_id", "topics_dir", "file_delim"),
+    *("give_up_after", "kafka_config"),
+)
+def stream(
+    call: Command,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop where the source ends now; else go on until Ctrl-C.")
+    ] = False,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between the beginnings of batches.")] = 5.0,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="Stop after so long.")] = None,
+    most: Annotated[int, typer.Option("--batch", min=1, help="Most messages in a batch, of a dump objects.")] = 100_000,
+    watch: Annotated[
+        list[str] | None, typer.Option("--watch", help="Show this answer after every batch. May be repeated.")
+    ] = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Take messages in as they come, each batch as far as the answers; a stream goes on where bronze ends."""
+    need("transports", "confluent_kafka", "boto3")
+    from pinlake.lake.model import GOLD
+    from pinlake.show.hops import stream_result
+    from pinlake.show.output import write
+    from pinlake.stream.open import open_source
+    from pinlake.stream.source import StreamOptions
+    from pinlake.stream.stream import run_stream
+
+    if unknown := [name for name in watch or [] if name not in GOLD]:
+        raise UsageError(f"no answer is called {', '.join(unknown)}; there are {', '.join(GOLD)}")
+    report = reporter(call.settings)
+    found = open_source(call.settings)
+    found.check(call.settings, lambda message: report("stream", message))
+    with stopping() as asked:
+        report("stream", f"{found.place}: starting Spark")
+        call.is_short = False
+        call.packages = found.packages
+        opened = call.lake
+        summary = run_stream(
+            opened,
+            found,
+            call.settings,
+            StreamOptions(until_end, every, most),
+            report,
+            _until(asked, seconds),
+            lambda so_far: _show(opened, so_far, watch or []),
+        )
+    write(stream_result(summary, found.place), form, out)
+
+
+def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], bool]:
+    if seconds is None:
+        return asked
+    deadline = time.monotonic() + seconds
+    return lambda: asked() or time.monotonic() >= deadline
+
+
+def _show(lake: Lake, _: StreamSummary, watch: list[str]) -> None:
+    """The watched answers, to stderr: the result of the command is what stdout is for."""
+    from pinlake.gold.tables import ordered
+    from pinlake.show.output import Result
+
+    for name in watch:
+        err.print(Result.of(ordered(lake, name), name).table(10, f"pinlake answer {name}"))

@@ -1,0 +1,103 @@
+"""`pinlake doctor` and `pinlake links`: what a run needs and lacks, and where things are. No logic of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pinlake.cli.base import (
+    Command,
+    err,
+    need,
+    out,
+    takes,
+    waiting,
+)
+from pinlake.cli.flags import FormatFlag
+from pinlake.cli.job import BundleFlag, TargetFlag, VarFlag, load_bundle
+from pinlake.errors import PinlakeError
+from pinlake.show.formats import Format
+
+if TYPE_CHECKING:
+    from pinlake.settings import Settings
+    from pinlake.workspace.check_line import Check
+
+# The SDK and YAML belong to extras: what needs them is imported inside the commands.
+
+
+@takes("lake")
+def doctor(
+    call: Command,
+    target: TargetFlag = None,
+    variables: VarFlag = None,
+    folder: BundleFlag = None,
+    workspace: Annotated[bool, typer.Option("--workspace", help="The workspace alone, not this machine.")] = False,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Is all there that a run needs? This machine, and the workspace where one is configured."""
+    from pinlake.show.output import Result, write
+
+    found = [] if workspace else _machine(call.settings)
+    with waiting(call.settings, "asking the workspace"):
+        in_workspace, left_out = _workspace(folder, target, variables)
+    found += in_workspace
+    rows = [["passed" if line.ok else "failed", line.what, line.found, line.remedy] for line in found]
+    write(Result(["result", "check", "found", "remedy"], rows), form, out)
+    if left_out:
+        err.print(f"the workspace was not checked: {left_out}", markup=False, soft_wrap=True)
+    if not all(line.ok for line in found) or (workspace and left_out):
+        raise typer.Exit(1)
+
+
+@takes()
+def links(
+    call: Command,
+    target: TargetFlag = None,
+    variables: VarFlag = None,
+    folder: BundleFlag = None,
+    form: FormatFlag = Format.TABLE,
+) -> None:
+    """Addresses in the workspace: the bundle's jobs, their last runs, tables, volumes and dashboards."""
+    need("workspace", "databricks.sdk", "yaml")
+    from pinlake.show.output import Result, write
+    from pinlake.workspace import links as pages
+    from pinlake.workspace.client import bundle_user, connect, who_am_i
+
+    load_bundle(folder, target, variables)  # what is wrong with it is told before the workspace is asked
+    with waiting(call.settings, "asking the workspace"):
+        client = connect()
+        bundle = load_bundle(folder, target, variables, bundle_user(who_am_i(client)))
+        found = pages.links(client, bundle)
+    if form is Format.TABLE:
+        # Not a table: an address that is cut into lines can't be followed.
+        for link in found:
+            out.print(f"{link.what} {link.name}: {link.state}", markup=False, highlight=False, soft_wrap=True)
+            if link.address:
+                out.print(f"    {link.address}", markup=False, highlight=False, soft_wrap=True)
+    else:
+        write(Result(pages.Link._fields, found), form, out)
+
+
+def _machine(settings: Settings) -> list[Check]:
+    need("local", "pyspark")
+    from pinlake.workspace.checks import check_machine
+
+    return check_machine(settings)
+
+
+def _workspace(folder: Path | None, target: str | None, variables: Sequence[str] | None) -> tuple[list[Check], str]:
+    """Lines about the bundle and the workspace, and why there are no more of them."""
+    try:
+        need("workspace", "databricks.sdk", "yaml")
+        if not (folder or target or variables):
+            from pinlake.job.bundle import find_root
+
+            find_root(Path())
+    except PinlakeError as error:
+        return [], str(error)
+    from pinlake.workspace.doctor import check_all
+
+    return check_all(lambda user: load_bundle(folder, target, variables, user))

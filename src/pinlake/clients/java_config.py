@@ -1,0 +1,113 @@
+"""A Kafka client's settings as librdkafka names them, in the names of Java's client, which Spark reads with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pinlake.clients.kafka import Config
+from pinlake.clients.msk import IamLogin
+from pinlake.clients.pem import as_pkcs8
+from pinlake.clients.waits import Say
+from pinlake.errors import SettingsError
+
+_SAME = {
+    "bootstrap.servers",
+    "client.dns.lookup",
+    "client.id",
+    "client.rack",
+    "security.protocol",
+    "sasl.kerberos.service.name",
+    "ssl.endpoint.identification.algorithm",
+}
+_RENAMED = {"sasl.mechanisms": "sasl.mechanism", "sasl.mechanism": "sasl.mechanism"}
+# Java takes certificates and keys as text too, so that no file has to be on Spark's workers.
+_FILES = {
+    "ssl.ca.location": ("ssl.truststore.certificates", "ssl.truststore.type"),
+    "ssl.certificate.location": ("ssl.keystore.certificate.chain", "ssl.keystore.type"),
+    "ssl.key.location": ("ssl.keystore.key", "ssl.keystore.type"),
+}
+_TEXTS = {
+    "ssl.ca.pem": _FILES["ssl.ca.location"],
+    "ssl.certificate.pem": _FILES["ssl.certificate.location"],
+    "ssl.key.pem": _FILES["ssl.key.location"],
+}
+_KEYS = {"ssl.key.location", "ssl.key.pem"}
+_LOGIN = {"sasl.username", "sasl.password"}
+_UNLOCK = "ssl.key.password"
+_IAM = "oauth_cb"
+_MODULES = {
+    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
+    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
+    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
+}
+
+
+def java_config(config: Config, say: Say, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Options of Spark's source for Kafka, each beginning with `kafka.`; `say` is told what has no counterpart.
+
+    Raises SettingsError for a mechanism or a file that can't be carried over.
+    """
+    found: dict[str, str] = {}
+    unused = []
+    for name, value in config.items():
+        if name in _SAME:
+            # No check of the host's name is `none` there, and nothing in Java.
+            found[name] = "" if name == "ssl.endpoint.identification.algorithm" and value == "none" else str(value)
+        elif name in _RENAMED:
+            found[_RENAMED[name]] = str(value)
+        elif name in _FILES or name in _TEXTS:
+            key, kind = (_FILES | _TEXTS)[name]
+            text = _read(name, Path(value)) if name in _FILES else str(value)
+            found |= {key: _key(name, text, config) if name in _KEYS else text, kind: "PEM"}
+        elif name not in _LOGIN and name not in (_UNLOCK, _IAM):
+            unused.append(name)
+    if _LOGIN & config.keys():
+        found["sasl.jaas.config"] = _jaas(config, found.get("sasl.mechanism", ""), environment)
+    if isinstance(login := config.get(_IAM), IamLogin):
+        found |= login.java(bool(environment.get("DATABRICKS_RUNTIME_VERSION")))
+    if unused:
+        say(f"settings of the Kafka client that Spark's has no use for: {', '.join(sorted(unused))}")
+    return {f"kafka.{name}": value for name, value in found.items()}
+
+
+def _jaas(config: Config, mechanism: str, environment: Mapping[str, str]) -> str:
+    module = _MODULES.get(mechanism)
+    if module is None:
+        raise SettingsError(
+            f"sasl.mechanism {mechanism!r} can't be carried over to Spark's client; a stream logs in with "
+            f"{', '.join(_MODULES)}, or with certificates: mend the file of --kafka-config"
+        )
+    # A Databricks cluster has Kafka's classes under names of its own.
+    shaded = "kafkashaded." if environment.get("DATABRICKS_RUNTIME_VERSION") else ""
+    user, password = (_quoted(str(config.get(f"sasl.{name}", ""))) for name in ("username", "password"))
+    return f"{shaded}{module} required username={user} password={password};"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _key(name: str, text: str, config: Config) -> str:
+    """The key in the one form that Java reads, for which no password is needed any more."""
+    password = config.get(_UNLOCK)
+    try:
+        return as_pkcs8(text, None if password is None else str(password))
+    except ValueError as error:
+        file = config[name] if name in _FILES else "KEY.pem"
+        raise SettingsError(
+            f"the key in {name} can't be made one for Spark's client ({error}), which reads PKCS#8 alone; convert it "
+            f"with `openssl pkcs8 -topk8 -nocrypt -in {file} -out {file}.pk8`, and name {file}.pk8 in the file of "
+            "--kafka-config"
+        ) from error
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{name} {path} can't be read as PEM ({error}); mend the path in the file of --kafka-config"
+        ) from error

@@ -1,0 +1,195 @@
+"""What all of Kafka's clients here share: their settings, topics looked up before work begins, waits that are told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from pinlake.clients.msk import with_iam
+from pinlake.clients.waits import SAY_EVERY, Patience, Say
+from pinlake.errors import MachineError, SettingsError, UsageError, refuse_credentials
+
+Config = dict[str, Any]
+
+# Errors that no waiting mends.
+_FINAL = {
+    KafkaError._AUTHENTICATION: "the broker refuses these credentials; check them in the file of --kafka-config",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "the broker refuses these credentials; check them in the file of "
+    "--kafka-config",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "get READ and WRITE on the topics",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "get READ on the consumer group, or name another with --group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "get IDEMPOTENT_WRITE on the cluster",
+    KafkaError._SSL: "check the certificates that --kafka-config names",
+}
+# Those of a handshake: a broker that goes down in the middle of one breaks it as wrong certificates would.
+HANDSHAKE = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}
+
+
+def quiet() -> logging.Logger:
+    """A logger for the client's own lines, which would go to stderr: what matters is told in errors and waits."""
+    logger = logging.getLogger("pinlake.clients.kafka")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
+
+
+def client_config(servers: str, properties: Path | None = None, more_properties: str | None = None) -> Config:
+    """Settings of a client: `servers` is host:port, several with commas; `properties` a file of name=value lines.
+
+    `more_properties` are such lines from elsewhere. Lines of a Java client that ask for MSK's login with IAM are taken
+    too. Raises UsageError for servers that are none, SettingsError for a file that can't be read, and for lines that
+    are none, MachineError where a login with IAM lacks credentials.
+    """
+    refuse_credentials(servers)
+    for server in servers.split(","):
+        host, _, port = server.rpartition(":")
+        if not host or not port.isdigit():
+            raise UsageError(f"Kafka broker {server!r} is no address; give host:port, several with commas")
+    found = {**_read_properties(properties), **_properties(more_properties or "", "the secret with Kafka's settings")}
+    return {**with_iam(found, servers), "bootstrap.servers": servers}
+
+
+def _read_properties(path: Path | None) -> Config:
+    if path is None:
+        return {}
+    try:
+        return _properties(path.read_text(encoding="utf-8"), f"file {path} of Kafka's settings")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"file {path} of Kafka's settings can't be read ({error}); it has lines name=value, as librdkafka names "
+            "them"
+        ) from error
+
+
+def _properties(text: str, where: str) -> Config:
+    found: Config = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals:
+            # Not the line itself: it may be half of a password.
+            raise SettingsError(f"{where}: line {number} has no =; write name=value")
+        found[name.strip()] = value.strip()
+    return found
+
+
+class Watch:
+    """What a client said last about its connection: `told` is its `error_cb`. One for each client.
+
+    `answered` is whether a broker has answered before with the same settings: then they are right, and a handshake that
+    fails is passing.
+    """
+
+    def __init__(self, answered: bool = False) -> None:
+        self.last: str | None = None
+        self._passing = HANDSHAKE if answered else set()
+        self._final: KafkaError | None = None
+
+    def told(self, error: KafkaError) -> None:
+        """Note an error; most are passing, and the client goes on by itself."""
+        # What follows says how many milliseconds it took.
+        self.last = error.str().partition(" (after ")[0]
+        if (error.code() in _FINAL and error.code() not in self._passing) or error.fatal():
+            self._final = error
+
+    def check(self, servers: str) -> None:
+        """Raise MachineError for an error that no waiting mends."""
+        if self._final is not None:
+            raise final_error(servers, self._final)
+
+
+def final_error(what: str, error: KafkaError) -> MachineError:
+    """The error in words that help."""
+    remedy = _FINAL.get(error.code(), "look into the broker's log")
+    return MachineError(f"Kafka at {what}: {error.str()}; {remedy}")
+
+
+def find_topics(
+    config: Config, topics: Iterable[str], give_up_after: float, say: Say, partitions: int | None = None
+) -> dict[str, list[int]]:
+    """The partitions of each topic. `partitions` is how many to make a topic with that isn't there; None makes none.
+
+    Raises MachineError where no broker answers in time, or a topic is not there or not to be seen.
+    """
+    servers, watch = config["bootstrap.servers"], Watch()
+    admin = _client(lambda: AdminClient({**config, "error_cb": watch.told}, logger=quiet()))  # type: ignore[dict-item]
+    patience = Patience(f"Kafka at {servers}", give_up_after, say)
+    while True:
+        try:
+            known = admin.list_topics(timeout=min(SAY_EVERY, patience.left)).topics
+            break
+        except KafkaException as error:
+            admin.poll(0)
+            watch.check(servers)
+            patience.wait(watch.last or error.args[0].str())
+    wanted = list(topics)
+    missing = [topic for topic in wanted if topic not in known or _is_unknown(known[topic].error)]
+    if missing and partitions is None:
+        names = ", ".join(sorted(name for name in known if not name.startswith("__"))[:10]) or "none"
+        raise MachineError(
+            f"Kafka at {servers} has no topic {' and '.join(missing)}; found {names}. Check the topic id, or make the "
+            "topics with `pinlake emulate --create-topics`"
+        )
+    for topic in missing:
+        _make_topic(admin, servers, topic, partitions or 1)
+    return {
+        topic: list(range(partitions or 1)) if topic in missing else _partitions_of(servers, known[topic])
+        for topic in wanted
+    }
+
+
+def watermarks(
+    consumer: Any, partitions: Mapping[str, Iterable[int]], timeout: float
+) -> Iterator[tuple[TopicPartition, int, int]]:
+    """Each partition with the least offset that it still has and the one after its last. Raises KafkaException."""
+    for topic, numbers in partitions.items():
+        for number in numbers:
+            place = TopicPartition(topic, number)
+            low, high = consumer.get_watermark_offsets(place, timeout=timeout)
+            yield place, low, high
+
+
+def _client(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except KafkaException as error:
+        raise SettingsError(
+            f"Kafka's client can't be set up: {error.args[0].str()}; mend the file of --kafka-config"
+        ) from error
+
+
+def _is_unknown(error: KafkaError | None) -> bool:
+    return error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def _partitions_of(servers: str, topic: Any) -> list[int]:
+    if topic.error is not None:
+        raise final_error(f"{servers}, topic {topic.topic}", topic.error)
+    return sorted(topic.partitions)
+
+
+def _make_topic(admin: AdminClient, servers: str, topic: str, partitions: int) -> None:
+    try:
+        admin.create_topics([NewTopic(topic, partitions)], operation_timeout=30)[topic].result(60)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise MachineError(
+                f"Kafka at {servers}: topic {topic} can't be made ({error.args[0].str()}); ask for CREATE on the "
+                "cluster, or for the topic"
+            ) from error
+
+
+def count_messages(config: Config, topic: str) -> int:
+    """How many messages the broker holds of a topic. Raises MachineError as `find_topics` does."""
+    partitions = find_topics(config, [topic], SAY_EVERY, lambda _: None)
+    consumer = Consumer({**config, "group.id": "pinlake-count"}, logger=quiet())
+    try:
+        return sum(high - low for _, low, high in watermarks(consumer, partitions, SAY_EVERY))
+    finally:
+        consumer.close()

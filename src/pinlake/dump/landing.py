@@ -1,0 +1,72 @@
+"""What is there of a partition in a dump: whoever goes on with it writes the rest."""
+
+from __future__ import annotations
+
+from pinlake.dump.objects import USUAL, ObjectName
+from pinlake.dump.split import Splitter
+from pinlake.dump.store import Content, Store, unpack
+from pinlake.errors import SourceError
+
+
+def end_of(store: Store, topic_id: str, topic: str, partition: int) -> int:
+    """The offset after the last record of the last object, 0 where there is none.
+
+    Raises SourceError where that object can't be read, or holds nothing: how far it goes can't be told then.
+    """
+    keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
+    if not keys:
+        return 0
+    start = max(keys)
+    try:
+        content: Content | OSError = store.read(keys[start])
+    except OSError as error:
+        content = error
+    return start + _messages(store, keys[start], content)
+
+
+def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) -> list[range]:
+    """The offsets from `begin` on whose records are there, in order, as ranges with holes between them.
+
+    Whoever writes many objects at once may leave holes where it ends in the middle. Raises SourceError as `end_of`.
+    """
+    keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
+    starts = sorted(start for start in keys if start >= begin)
+    # An object has one record where the next begins at the next offset; only others have to be read.
+    unsure = [start for start in starts if start + 1 not in keys]
+    contents = store.read_all([keys[start] for start in unsure])
+    counts = {start: _messages(store, keys[start], content) for start, content in zip(unsure, contents, strict=True)}
+    found: list[range] = []
+    for start in starts:
+        end = start + counts.get(start, 1)
+        if found and found[-1].stop == start:
+            found[-1] = range(found[-1].start, end)
+        else:
+            found.append(range(start, end))
+    return found
+
+
+def _keys(store: Store, place: ObjectName) -> dict[int, str]:
+    """The objects in the folder of a partition, by their first offset."""
+    names = [entry.name for entry in store.entries(place.folder) if not entry.is_folder]
+    starts = [(USUAL.start(name, place.full_topic), name) for name in names]
+    return {
+        start.offset: f"{place.folder}/{name}" for start, name in starts if start and start.partition == place.partition
+    }
+
+
+def _messages(store: Store, key: str, content: Content | OSError) -> int:
+    """How many records an object holds. Raises SourceError where that can't be told."""
+    try:
+        if isinstance(content, OSError):
+            raise content
+        messages = Splitter().split(unpack(content.content)).messages
+    except OSError as error:
+        raise SourceError(
+            f"{store.root}/{key}, after which its partition goes on, can't be read ({error.strerror or error}); allow "
+            "reading it, or remove it: it is written again"
+        ) from error
+    if not messages:
+        raise SourceError(
+            f"{store.root}/{key}, after which its partition goes on, is empty; remove it: it is written again"
+        )
+    return messages

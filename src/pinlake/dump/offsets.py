@@ -1,0 +1,185 @@
+"""How far each partition of each topic is read, and what is missing in it: from bronze alone."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame, Row, Window
+from pyspark.sql import functions as F
+
+from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, MESSAGE_PATH, ObjectName, is_message
+
+
+class Hole(NamedTuple):
+    """Offsets that no object covers, both ends included."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+
+class KnownObject(NamedTuple):
+    """An object that was read: what the store said of it then. `modified` is in microseconds since 1970 in UTC."""
+
+    path: str
+    size: int | None
+    modified: int | None
+
+
+@dataclass
+class Progress:
+    """One topic: the highest start offset of an object by partition, and the holes before it in their order: `missing`,
+    and those that were `accepted` as explained, which no listing begins at.
+
+    `ends` are the offsets by partition at which a reader of messages goes on: one after the last that is covered.
+    `last` are the objects by partition that cover the last one, `before_holes` those that end where a hole begins; what
+    came as a stream is in neither. `streamed` are the partitions whose last message came by itself, from a stream, and
+    not in an object.
+    """
+
+    highest: dict[int, int] = field(default_factory=dict)
+    missing: list[Hole] = field(default_factory=list)
+    accepted: list[Hole] = field(default_factory=list)
+    ends: dict[int, int] = field(default_factory=dict)
+    last: dict[int, KnownObject] = field(default_factory=dict)
+    before_holes: list[KnownObject] = field(default_factory=list)
+    streamed: set[int] = field(default_factory=set)
+
+    def straddling(self, names: Iterable[ObjectName]) -> set[ObjectName]:
+        """Objects of this topic that may hold messages before and after where a stream ended: in each partition one.
+
+        What they hold twice counts as duplicates.
+        """
+        last: dict[int, ObjectName] = {}
+        for name in names:
+            if name.partition in self.streamed and name.offset < self.ends[name.partition]:
+                last[name.partition] = max(name, last.get(name.partition, name))
+        return {name for name in last.values() if not self.is_new(name.partition, name.offset)}
+
+    def is_new(self, partition: int, offset: int) -> bool:
+        """True where an object that starts at this offset was not read: after the highest, or in a hole."""
+        return offset > self.highest.get(partition, -1) or self.in_hole(partition, offset)
+
+    def first_new(self, partition: int) -> int:
+        """No object that starts before this offset is new."""
+        holes = [hole.first for hole in self.missing if hole.partition == partition]
+        return min([*holes, self.highest.get(partition, -1) + 1])
+
+    def in_hole(self, partition: int, offset: int) -> bool:
+        """True where an object that starts at this offset was missed."""
+        return any(_covers(holes, partition, offset) for holes in (self.missing, self.accepted))
+
+
+def _covers(holes: list[Hole], partition: int, offset: int) -> bool:
+    at = bisect_right(holes, (partition, offset), key=lambda hole: (hole.partition, hole.first)) - 1
+    return at >= 0 and holes[at].partition == partition and offset <= holes[at].last
+
+
+def one_per_object(bronze: DataFrame) -> DataFrame:
+    """One row of bronze for each object and each time it was read: its first record, or why it gave none."""
+    return bronze.where((F.col("position") == 0) | F.col("problem").isNotNull())
+
+
+def last_offset() -> Column:
+    """The last offset that an object covers: its start offset, and one for each further Kafka message in it."""
+    return F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
+
+
+def by_partition(bronze: DataFrame) -> DataFrame:
+    """What `progress_of` reads: a row for each topic and partition of bronze."""
+    objects = one_per_object(bronze).select(
+        "topic",
+        "partition",
+        "object_offset",
+        F.struct(last_offset().alias("end"), "path", "size", F.unix_micros("modified").alias("modified")).alias(
+            "object"
+        ),
+        "batch",
+        "topic_id",
+    )
+    # Objects may overlap, where one was written again with another number of records: the highest end so far counts.
+    earlier = (
+        Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)
+    )
+    expected = F.coalesce(F.col("before.end") + 1, F.lit(0))
+    # Records of Kinesis are numbered in their topic, so a shard has holes.
+    hole = F.when(
+        (F.col("object_offset") > expected) & ~is_of_kinesis(F.col("object.path")),
+        F.struct(expected.alias("first"), (F.col("object_offset") - 1).alias("last"), "before"),
+    )
+    return (
+        objects.withColumn("before", F.max("object").over(earlier))
+        .groupBy("topic", "partition")
+        .agg(
+            F.max("object_offset").alias("highest"),
+            F.max("object").alias("last"),
+            F.sort_array(F.collect_list(hole)).alias("holes"),
+            F.max("batch").alias("batch"),
+            F.max("topic_id").alias("topic_id"),
+        )
+    )
+
+
+def is_streamed(path: Column) -> Column:
+    """Whether this is the path of a message that came as a stream."""
+    # The pattern is asked for few: what a dump's paths begin with is cheap to see.
+    return (path.startswith(f"{KAFKA_ROOT}/") | path.startswith(f"{KINESIS_ROOT}/")) & path.rlike(MESSAGE_PATH)
+
+
+def is_of_kinesis(path: Column) -> Column:
+    """Whether it is one that came from Kinesis."""
+    return path.startswith(f"{KINESIS_ROOT}/") & path.rlike(MESSAGE_PATH)
+
+
+def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str, Progress]:
+    """By topic, from rows of `by_partition`; `accepted` are offsets that are known never to come."""
+    found: dict[str, Progress] = {}
+    for row in sorted(rows, key=lambda row: (row["topic"], row["partition"])):
+        topic, partition, last = found.setdefault(row["topic"], Progress()), row["partition"], row["last"]
+        topic.highest[partition] = row["highest"]
+        topic.ends[partition] = last["end"] + 1
+        if is_message(last["path"]):
+            topic.streamed.add(partition)
+        else:
+            topic.last[partition] = _known(last)
+        for hole in row["holes"]:
+            missing, explained = _explained(Hole(row["topic"], partition, hole["first"], hole["last"]), accepted)
+            topic.missing += missing
+            topic.accepted += explained
+            begins = bool(missing) and missing[0].first == hole["first"]
+            if begins and hole["before"] is not None and not is_message(hole["before"]["path"]):
+                topic.before_holes.append(_known(hole["before"]))
+    return found
+
+
+def _explained(hole: Hole, accepted: Sequence[Hole]) -> tuple[list[Hole], list[Hole]]:
+    """The parts of a hole that nobody explained, and those that somebody did."""
+    missing, explained, at = [], [], hole.first
+    for each in sorted(accepted):
+        first, last = max(each.first, at), min(each.last, hole.last)
+        if (each.topic, each.partition) != (hole.topic, hole.partition) or first > last:
+            continue
+        if first > at:
+            missing.append(hole._replace(first=at, last=first - 1))
+        explained.append(hole._replace(first=first, last=last))
+        at = last + 1
+    if at <= hole.last:
+        missing.append(hole._replace(first=at))
+    return missing, explained
+
+
+def _known(found: Row) -> KnownObject:
+    return KnownObject(found["path"], found["size"], found["modified"])
+
+
+def progress(bronze: DataFrame, accepted: Sequence[Hole] = ()) -> Mapping[str, Progress]:
+    """By topic, from bronze; `accepted` as in `progress_of`."""
+    return progress_of(by_partition(bronze).collect(), accepted)

@@ -1,0 +1,261 @@
+"""A dump in a bucket of S3, read and written with boto3: no jar, on the driver and on Spark's workers alike."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from threading import Lock
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from pinlake.dump.patience import Patience
+from pinlake.dump.s3_client import AT_ONCE, Places, find_places, keys_of, keys_of_variables, make_client
+from pinlake.dump.s3_errors import AWS_ERRORS, code_of, is_passing, of_one_object, short, tell
+from pinlake.dump.store import Content, Entry, Stat, is_hidden
+from pinlake.errors import MachineError, SourceError, UsageError
+
+T = TypeVar("T")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+
+
+class S3Store:
+    """Objects below `s3://bucket/prefix`.
+
+    Credentials come from boto3's usual chain, of this machine or of the worker, or are the given `keys` (access key id,
+    secret access key and, of a session, its token); `role` is an ARN to assume with them. Region and endpoint are those
+    of the driver. Throttling, conflicts, errors of the server and connections that break or hang are tried again until
+    `give_up_after` seconds have passed without an answer to any request; what waiting doesn't mend is told at once.
+
+    Every method raises SourceError for what is wrong with the bucket, its server or the credentials, `write` a
+    MachineError.
+    """
+
+    at_once = AT_ONCE
+
+    def __init__(
+        self,
+        address: str,
+        role: str | None = None,
+        keys: tuple[str | None, ...] | None = None,
+        give_up_after: float = 60.0,
+    ) -> None:
+        """Ask nothing yet. Raises UsageError for an address or keys that can't be."""
+        bucket, _, prefix = address.removeprefix("s3://").partition("/")
+        if not _BUCKET.fullmatch(bucket):
+            found = f"{bucket!r} can't be a bucket's name" if bucket else f"{address} names no bucket"
+            raise UsageError(f"{found}; give s3://bucket or s3://bucket/prefix")
+        self.root = address.rstrip("/")
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._role = role
+        self._keys = keys_of(keys)
+        self._give_up_after = give_up_after
+        self._places: Places | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """What a process has for itself."""
+        self._client: Any = None
+        self._making = Lock()
+        self._patience = Patience(f"bucket {self.root}", self._give_up_after)
+        # What listings told: to ask for each object alone takes a request each.
+        self._seen: dict[str, Stat] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For Spark's workers: each makes a client of its own, which fetches a role's keys anew before they expire.
+
+        They may run on a machine, or in an environment, with another region and endpoint or none, so these go along.
+        Of keys those go along that were given, or stand in this process's variables alone.
+        """
+        try:
+            places = self._places or find_places(self._role, self._keys)
+            keys = self._keys or keys_of_variables()
+        except AWS_ERRORS as error:
+            raise SourceError(self._told("can't be read", error)) from error
+        own = {"_client", "_making", "_patience", "_seen"}
+        return {
+            **{name: value for name, value in self.__dict__.items() if name not in own},
+            "_places": places,
+            "_keys": keys,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
+        inside = self._inside(folder)
+        asked = {"Prefix": inside + prefix, "Delimiter": "/"}
+        if after:
+            asked["StartAfter"] = inside + after
+        found = []
+        for page in self._pages(asked):
+            found += [Entry(each["Prefix"][len(inside) : -1], True) for each in page.get("CommonPrefixes", [])]
+            # An empty name is that of an object that stands for the folder.
+            found += [Entry(name, False) for key in self._keys_of(page) if (name := key[len(inside) :])]
+        return sorted(found)
+
+    def walk(self, folder: str) -> list[str]:
+        inside = self._inside(folder)
+        keys = [key for page in self._pages({"Prefix": inside}) for key in self._keys_of(page)]
+        below = [(key, key[len(inside) :].split("/")) for key in keys]
+        # As above: an object whose name ends with a slash stands for a folder.
+        return sorted(
+            key[len(self._prefix) :] for key, parts in below if parts[-1] and not any(map(is_hidden, parts[:-1]))
+        )
+
+    def _inside(self, folder: str) -> str:
+        return f"{self._prefix}{folder}/" if folder else self._prefix
+
+    def _pages(self, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """What a listing answers, page by page."""
+        asked = {"Bucket": self._bucket, **asked}
+        while True:
+            try:
+                page = self._tried(lambda s3: _checked(s3.list_objects_v2(**asked), "Name"))
+            except AWS_ERRORS as error:
+                raise SourceError(self._told("can't be listed", error)) from error
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _keys_of(self, page: dict[str, Any]) -> list[str]:
+        """Whole keys of the objects on a page; what it says of them is kept."""
+        for each in page.get("Contents", []):
+            self._seen[each["Key"][len(self._prefix) :]] = Stat(each["Size"], _micros(each["LastModified"]))
+        return [each["Key"] for each in page.get("Contents", [])]
+
+    def stat(self, key: str) -> Stat:
+        if key in self._seen:
+            return self._seen[key]
+        return self._of_object(key, lambda s3: self._head(s3, key))
+
+    def _head(self, s3: Any, key: str) -> Stat:
+        asked = {"Bucket": self._bucket, "Key": self._prefix + key}
+        try:
+            found = s3.head_object(**asked)
+        except ClientError as error:
+            if code_of(error) not in ("400", "403"):
+                raise
+            # An answer to HEAD has no body that says why.
+            found = s3.get_object(**asked)
+            found["Body"].close()
+        return _stat(found)
+
+    def read(self, key: str) -> Content:
+        def get(s3: Any) -> Content:
+            found = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            size, modified = _stat(found)
+            return Content(found["Body"].read(), size, modified)
+
+        return self._of_object(key, get)
+
+    def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
+        window: deque[Future[Content | OSError]] = deque()
+        pool = ThreadPoolExecutor(self.at_once)
+        try:
+            for key in keys:
+                window.append(pool.submit(self._read_or_error, key))
+                if len(window) >= 2 * self.at_once:
+                    yield window.popleft().result()
+            while window:
+                yield window.popleft().result()
+        finally:
+            # After an error there is nothing to wait for in those that haven't begun.
+            pool.shutdown(cancel_futures=True)
+
+    def write(self, key: str, content: bytes) -> None:
+        tries = 0
+
+        def put(s3: Any) -> None:
+            nonlocal tries
+            tries += 1
+            s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, IfNoneMatch="*")
+
+        try:
+            self._tried(put)
+        except AWS_ERRORS as error:
+            if code_of(error) not in ("PreconditionFailed", "412"):
+                raise MachineError(self._told(f"can't take {key}", error)) from error
+            # A try whose answer was lost may have made the very object that a later one finds.
+            if tries == 1 or not self._holds(key, content):
+                raise FileExistsError(f"{self.root}/{key}") from None
+
+    def settle(self) -> None:
+        """Nothing: what S3 has acknowledged it keeps."""
+
+    def _holds(self, key: str, content: bytes) -> bool:
+        """By its bytes: where a bucket encrypts with a key of its own, an object's ETag isn't their MD5."""
+        try:
+            return self.read(key).content == content
+        except (OSError, SourceError) as error:
+            raise MachineError(
+                f"bucket {self.root}: whether {key} was written isn't known, its answer was lost, and what is there "
+                f"can't be read ({error}); allow s3:GetObject, look at the object, and run again"
+            ) from error
+
+    def _read_or_error(self, key: str) -> Content | OSError:
+        try:
+            return self.read(key)
+        except OSError as error:
+            return error
+
+    def _of_object(self, key: str, ask: Callable[[Any], T]) -> T:
+        """Raises OSError for what just this object has, SourceError for the rest."""
+        try:
+            return self._tried(ask)
+        except AWS_ERRORS as error:
+            if problem := of_one_object(error):
+                kind = PermissionError if code_of(error) == "AccessDenied" else OSError
+                raise kind(None, problem) from error
+            raise SourceError(self._told(f"can't give {key}", error)) from error
+
+    def _tried(self, ask: Callable[[Any], T]) -> T:
+        """What S3 answers in the end. Raises what the last try did."""
+        started, tries = time.monotonic(), 0
+        while True:
+            tries += 1
+            try:
+                answer = ask(self._s3())
+            except AWS_ERRORS as error:
+                if not is_passing(error):
+                    self._patience.answered()
+                    raise
+                if not self._patience.wait(started, tries, short(error)):
+                    raise
+            else:
+                self._patience.answered()
+                return answer
+
+    def _told(self, what: str, error: Exception) -> str:
+        waited = f" for {self._give_up_after:g} s" if is_passing(error) else ""
+        return f"bucket {self.root} {what}{waited} {tell(error, self._role)}"
+
+    def _s3(self) -> Any:
+        with self._making:  # once, not by each thread
+            if self._client is None:
+                self._client = make_client(self._role, self._keys, self._places or Places(), self._give_up_after)
+            return self._client
+
+
+def _stat(answer: dict[str, Any]) -> Stat:
+    _checked(answer, "LastModified")
+    return Stat(answer["ContentLength"], _micros(answer["LastModified"]))
+
+
+def _checked(answer: dict[str, Any], part: str) -> dict[str, Any]:
+    """The answer, which every S3 gives with this part: a page for logging in looks like one without anything."""
+    if part not in answer:
+        raise ResponseParserError(f"an answer without {part}")
+    return answer
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000

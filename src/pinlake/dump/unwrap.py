@@ -1,0 +1,86 @@
+"""Records that come in a wrapping: what a converter, a proxy or a registry puts around them.
+
+Only a wrapping that can't be a record itself is taken off; cleaning names the others.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from pinlake.dump.scan import Decode, elements, members
+
+# What a record in a wrapping may lie in itself, for example a text in a payload.
+_DEEPEST = 4
+_CONVERTED = frozenset({"schema", "payload"})
+_OF_KAFKA = frozenset(
+    {"key", "value", "headers", "topic", "partition", "offset", "timestamp", "timestampType", "timestamp_type"}
+)
+_OF_PROXY = frozenset({"records", "key_schema", "value_schema", "key_schema_id", "value_schema_id"})
+# What the first key of a wrapping may be: one cheap look passes over nearly every record.
+_MAYBE = re.compile(r'\{\s*"(?:' + "|".join(sorted(_CONVERTED | _OF_KAFKA | _OF_PROXY)) + r')"\s*:|"')
+# The Confluent Schema Registry's wire format: a zero byte and four of the schema's id, here before JSON.
+PREFIX_SIZE = 5
+_PREFIXED = re.compile(rb"(?:\A|\n)(?=\x00.{4}(?:[{\[]|\"\s*[{\[]))(?!\A\x00[{\[\"]\x00)", re.DOTALL)
+
+
+class Wrapped(NamedTuple):
+    """What was in a wrapping, and what the wrapping is called."""
+
+    content: str
+    wrapping: str
+
+
+def unwrap(decode: Decode, text: str) -> Wrapped | None:
+    """The object in one wrapping or several; None where the text, which is JSON, has none around an object.
+
+    Known are a converter's schema and payload, a record of Kafka with key and value and headers, and JSON in a text.
+    """
+    names: list[str] = []
+    while len(names) < _DEEPEST and _MAYBE.match(text):
+        found = _once(decode, text)
+        if found is None:
+            break
+        text = found.content.strip()
+        names.append(found.wrapping)
+    # Else it is a record, or what is in it is none.
+    return Wrapped(text, " of ".join(reversed(names))) if names and text.startswith("{") else None
+
+
+def _once(decode: Decode, text: str) -> Wrapped | None:
+    if text.startswith('"'):
+        content, _ = decode(text, 0)
+        try:
+            decode(content.strip(), 0)
+            content.encode()  # half a character may have been escaped
+        except (ValueError, RecursionError):
+            return None
+        return Wrapped(content, "text")
+    found = members(decode, text)
+    if found.keys() == _CONVERTED:
+        return Wrapped(found["payload"], "payload")
+    if "value" in found and found.keys() <= _OF_KAFKA:
+        return Wrapped(found["value"], "value")
+    return None
+
+
+def records_in(decode: Decode, text: str) -> list[str] | None:
+    """The records of a request to a REST proxy for Kafka, each with its key and value; None for any other object."""
+    if not _MAYBE.match(text):
+        return None
+    found = members(decode, text)
+    if "records" not in found or not found.keys() <= _OF_PROXY or not found["records"].startswith("["):
+        return None
+    records = elements(decode, found["records"])
+    is_record = [each.startswith("{") and "value" in members(decode, each) for each in records]
+    return records if records and all(is_record) else None
+
+
+def prefixed_parts(content: bytes) -> list[bytes]:
+    """The messages of an object of which each begins with the Schema Registry's prefix; empty where none does."""
+    if not content.startswith(b"\0"):
+        return []
+    starts = [match.end() for match in _PREFIXED.finditer(content)]
+    if not starts or starts[0] != 0:
+        return []
+    return [content[start:end] for start, end in zip(starts, [*starts[1:], len(content)], strict=True)]

@@ -1,0 +1,146 @@
+"""The ten questions, each a short function that reads like its definition, and what they are asked of.
+
+Silver is read once and counted by all that the questions group by: a few rows in place of many. Each question is
+answered from these. A post without a value that a question groups by belongs to no group of it and is left out there.
+In words: docs/answers.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+_SECONDS_A_DAY = 86_400
+
+
+def day(name: str) -> Column:
+    """The date of a time stamp in UTC, whatever the session's time zone."""
+    return F.date_from_unix_date(F.floor(F.unix_seconds(F.col(name)) / _SECONDS_A_DAY).cast("int"))
+
+
+def year(name: str) -> Column:
+    """The calendar year of a time stamp in UTC."""
+    return F.year(day(name))
+
+
+def age_group(name: str = "age") -> Column:
+    """18-24, 25-35, 36-50, 50+ (51 and over), Unknown (under 18 or null)."""
+    age = F.col(name)
+    return (
+        F.when(age.between(18, 24), "18-24")
+        .when(age.between(25, 35), "25-35")
+        .when(age.between(36, 50), "36-50")
+        .when(age > 50, "50+")
+        .otherwise("Unknown")
+    )
+
+
+def top(rows: DataFrame, within: Sequence[str], by: str) -> DataFrame:
+    """The rows with the highest `by` within each group, ties included."""
+    window = Window.partitionBy(*within).orderBy(F.col(by).desc())
+    return rows.withColumn("_rank", F.rank().over(window)).where(F.col("_rank") == 1).drop("_rank")
+
+
+def count_posts(posts: DataFrame) -> DataFrame:
+    """Posts by category and one of country, post_year and age_group, the others null: and their number, `posts`.
+
+    By all four at once there would be many times as many rows.
+    """
+    groups = posts.select("country", "category", year("timestamp").alias("post_year"), age_group().alias("age_group"))
+    sets = [[name, "category"] for name in ("country", "post_year", "age_group")]
+    return groups.groupingSets(sets, *groups.columns).agg(F.count("*").alias("posts"))
+
+
+def count_followers(posts: DataFrame) -> DataFrame:
+    """Posts that have a follower_count, by it, age_group and join_year (may be null): and their number, `posts`."""
+    groups = posts.where(F.col("follower_count").isNotNull()).select(
+        "follower_count", age_group().alias("age_group"), year("date_joined").alias("join_year")
+    )
+    return groups.groupBy(*groups.columns).agg(F.count("*").alias("posts"))
+
+
+def count_users(users: DataFrame) -> DataFrame:
+    """Distinct users by join_year (may be null): and their number, `users`.
+
+    A user is (user_name, age, date_joined): names alone belong to several people.
+    """
+    distinct = users.select("user_name", "age", "date_joined").distinct()
+    return distinct.groupBy(year("date_joined").alias("join_year")).agg(F.count("*").alias("users"))
+
+
+def top_category_by_country(counts: DataFrame) -> DataFrame:
+    """The category with most posts in each country: country, category, category_count."""
+    return top(_by_category(counts, "country"), ["country"], "category_count")
+
+
+def category_posts_by_year(counts: DataFrame) -> DataFrame:
+    """Posts of each category in each year: post_year, category, category_count."""
+    return _by_category(counts, "post_year")
+
+
+def top_category_by_year(counts: DataFrame, first_year: int = 2018, last_year: int = 2022) -> DataFrame:
+    """The category with most posts in each year from first to last: post_year, category, category_count."""
+    in_years = F.col("post_year").between(first_year, last_year)
+    return top(_by_category(counts, "post_year").where(in_years), ["post_year"], "category_count")
+
+
+def top_category_by_age_group(counts: DataFrame) -> DataFrame:
+    """The category with most posts in each age group: age_group, category, category_count."""
+    return top(_by_category(counts, "age_group"), ["age_group"], "category_count")
+
+
+def _by_category(counts: DataFrame, group: str) -> DataFrame:
+    # Of rows that are counted by another group, this one is null.
+    grouped = counts.dropna(subset=[group, "category"])
+    return grouped.select(group, "category", F.col("posts").alias("category_count"))
+
+
+def top_user_by_country(posts: DataFrame) -> DataFrame:
+    """The poster with most followers in each country: country, poster_name, follower_count. From posts themselves.
+
+    A poster's count is its highest seen in that country.
+    """
+    ranked = posts.select("country", "poster_name", "follower_count").dropna()
+    highest = ranked.groupBy("country", "poster_name").agg(F.max("follower_count").alias("follower_count"))
+    return top(highest, ["country"], "follower_count")
+
+
+def top_country_by_followers(tops: DataFrame) -> DataFrame:
+    """The country, or countries, of the poster with most followers: country, follower_count. `tops` are by country."""
+    return top(tops.select("country", "follower_count").distinct(), [], "follower_count")
+
+
+def median_followers_by_age_group(counts: DataFrame) -> DataFrame:
+    """Median over posts with a follower count: age_group, median_follower_count."""
+    return _medians(counts, "age_group")
+
+
+def median_followers_by_join_year(counts: DataFrame, first_year: int = 2015, last_year: int = 2020) -> DataFrame:
+    """Median over posts of users who joined from first to last year: join_year, median_follower_count."""
+    return _medians(_joined(counts, first_year, last_year), "join_year")
+
+
+def median_followers_by_join_year_and_age_group(
+    counts: DataFrame, first_year: int = 2015, last_year: int = 2020
+) -> DataFrame:
+    """The same in age groups: age_group, join_year, median_follower_count."""
+    return _medians(_joined(counts, first_year, last_year), "age_group", "join_year")
+
+
+def _joined(counts: DataFrame, first_year: int, last_year: int) -> DataFrame:
+    return counts.where(F.col("join_year").between(first_year, last_year))
+
+
+def _medians(counts: DataFrame, *groups: str) -> DataFrame:
+    # Exact as F.median is, which is the same function without the number of posts that share a value.
+    return counts.groupBy(*groups).agg(
+        F.percentile("follower_count", 0.5, F.col("posts")).alias("median_follower_count")
+    )
+
+
+def users_joined_by_year(users: DataFrame, first_year: int = 2015, last_year: int = 2020) -> DataFrame:
+    """Distinct users who joined in each year from first to last: join_year, number_users_joined."""
+    in_years = users.where(F.col("join_year").between(first_year, last_year))
+    return in_years.select("join_year", F.col("users").alias("number_users_joined"))

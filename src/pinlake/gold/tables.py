@@ -1,0 +1,156 @@
+"""All gold tables: answered anew from silver when silver or a parameter changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructField, StructType
+
+from pinlake.errors import UsageError
+from pinlake.gold.answers import (
+    category_posts_by_year,
+    count_followers,
+    count_posts,
+    count_users,
+    median_followers_by_age_group,
+    median_followers_by_join_year,
+    median_followers_by_join_year_and_age_group,
+    top_category_by_age_group,
+    top_category_by_country,
+    top_category_by_year,
+    top_country_by_followers,
+    top_user_by_country,
+    users_joined_by_year,
+)
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import ANSWERS, GOLD
+from pinlake.lake.one_query import in_one
+from pinlake.lake.run import Run
+
+_NAME = "answer"
+
+
+@dataclass(frozen=True)
+class Years:
+    """The years that some questions are limited to, both ends included."""
+
+    first_post: int = 2018
+    last_post: int = 2022
+    first_join: int = 2015
+    last_join: int = 2020
+
+
+# The rows of an answer, in its fixed order.
+Rows = list[tuple[Any, ...]]
+
+
+def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, Rows]:
+    """The answer to every question, by the name of its gold table. `posts` is silver_post, `users` silver_user.
+
+    In two steps: the tables are read once, to rows so few that the driver holds them, and from these all is answered.
+    """
+    return _collected(in_one(questions(counted(posts, users), years), _NAME))
+
+
+def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataFrame]:
+    """Every question asked of what `counted` gives, by the name of its gold table."""
+    post_years = (years.first_post, years.last_post)
+    join_years = (years.first_join, years.last_join)
+    posts, followers, tops = counted["posts"], counted["followers"], counted["tops"]
+    return {
+        "top_category_by_country": top_category_by_country(posts),
+        "category_posts_by_year": category_posts_by_year(posts),
+        "top_category_by_year": top_category_by_year(posts, *post_years),
+        "top_user_by_country": tops,
+        "top_country_by_followers": top_country_by_followers(tops),
+        "top_category_by_age_group": top_category_by_age_group(posts),
+        "median_followers_by_age_group": median_followers_by_age_group(followers),
+        "users_joined_by_year": users_joined_by_year(counted["users"], *join_years),
+        "median_followers_by_join_year": median_followers_by_join_year(followers, *join_years),
+        "median_followers_by_join_year_and_age_group": median_followers_by_join_year_and_age_group(
+            followers, *join_years
+        ),
+    }
+
+
+def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
+    """What the questions are asked of, fetched in one query: else each question would read all posts again."""
+    import pyarrow.compute
+
+    frames = {
+        "posts": count_posts(posts),
+        "followers": count_followers(posts),
+        "tops": top_user_by_country(posts),
+        "users": count_users(users),
+    }
+    fetched = in_one(frames, _NAME).toArrow()
+    named = fetched.column(_NAME)
+    return {
+        name: posts.sparkSession.createDataFrame(
+            fetched.filter(pyarrow.compute.equal(named, name)).select(frame.columns), _nullable(frame)
+        )
+        for name, frame in frames.items()
+    }
+
+
+def _nullable(frame: DataFrame) -> StructType:
+    """The frame's schema, which Spark Connect must be given where there are no rows."""
+    return StructType([StructField(field.name, field.dataType) for field in frame.schema])
+
+
+def _collected(rows: DataFrame) -> dict[str, Rows]:
+    """By answer, each in its fixed order."""
+    found: dict[str, Rows] = {name: [] for name in GOLD}
+    for row in rows.collect():
+        found[row[_NAME]].append(tuple(row[name] for name in GOLD[row[_NAME]].column_names))
+    for name, answer in found.items():
+        places = [GOLD[name].column_names.index(column) for column in GOLD[name].order]
+        answer.sort(key=lambda row, places=places: [row[place] for place in places])  # type: ignore[misc]
+    return found
+
+
+def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict[str, Rows]:
+    """Answer all questions anew where silver or the years have changed since, or by `force`. Returns the answers."""
+    posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
+    made_from = f"{lake.state('silver_post')}, {lake.state('silver_user')}, {years}"
+    if not force and lake.made_from(ANSWERS.name) == made_from:
+        run.report("query", "gold is up to date")
+        return read_answers(lake)
+    found = answers(posts, users, years)
+    rows = [
+        {_NAME: name, **dict(zip(GOLD[name].column_names, row, strict=True))}
+        for name, answer in found.items()
+        for row in answer
+    ]
+    values = [tuple(row.get(column.name) for column in ANSWERS.columns) for row in rows]
+    lake.replace(ANSWERS.name, lake.spark.createDataFrame(values, ANSWERS.schema), made_from)
+    run.report("query", f"{len(found)} gold tables written")
+    return found
+
+
+def read_answers(lake: Lake) -> dict[str, Rows]:
+    """All answers as they are. Raises LakeError before the first query."""
+    return _collected(lake.require(ANSWERS.name, "query"))
+
+
+def check_name(answer: str) -> None:
+    """Raise UsageError, with the near name if there is one, for what is no gold table."""
+    if answer in GOLD:
+        return
+    near = get_close_matches(answer, GOLD, n=1)
+    hint = f", did you mean {near[0]}? The" if near else "; the"
+    raise UsageError(f"no answer is called {answer!r}{hint} answers are {', '.join(GOLD)}")
+
+
+def ordered(lake: Lake, table: str) -> DataFrame:
+    """A gold table in its fixed order: by the columns that say what a row is about.
+
+    Raises UsageError for a name that is none, LakeError before the first query.
+    """
+    check_name(table)
+    # An answer is small: one partition spares the sampling and the shuffle of a sort across many.
+    return lake.require(table, "query").coalesce(1).sortWithinPartitions(*GOLD[table].order)

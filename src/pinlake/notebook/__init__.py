@@ -1,0 +1,286 @@
+"""What a notebook calls: widgets to settings, settings to the pipeline, and a small DataFrame to look at.
+
+Widgets, job parameters and settings have the same names; an empty widget is a setting that is not given.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+from pyspark.sql import functions as F
+
+from pinlake import pipeline
+from pinlake.clean.backfill import Days
+from pinlake.dump.open import open_for
+from pinlake.errors import SettingsError, UsageError
+from pinlake.gold.tables import ordered
+from pinlake.lake import maintenance
+from pinlake.lake.commit import recognised
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import GOLD
+from pinlake.lake.run import Run
+from pinlake.names import meant
+from pinlake.settings import Settings, resolve
+from pinlake.show.summary import summary
+from pinlake.show.views import turned
+from pinlake.spark.session import session_for
+from pinlake.stream.open import DUMP, open_source
+from pinlake.stream.source import StreamOptions
+from pinlake.stream.stream import run_stream
+from pinlake.workspace import checks
+from pinlake.workspace.storage import ACCESS_KEY, SECRET_KEY, DbUtils, connect, disconnect, folder_of, secret
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# Widgets that are no settings: what one task of a job does.
+_TASK_WIDGETS = {
+    "audit": "true: compare all names, sizes and times with bronze",
+    "first_date": "only records ingested on this day, in UTC, or later: 2026-11-24",
+    "last_date": "only records ingested on this day or earlier",
+    "confirm": "the name of the schema, to show that its tables may go",
+    "statement": "a query on the tables, for notebook 03_sql",
+    "seconds": "how long to go on; 0: until it is stopped",
+}
+
+
+_TABLES = ("lake", "catalog", "database")
+_DUMP = ("source", *_TABLES, "topics_dir", "storage", "bucket", "secret_scope")
+_RECORDS = (*_DUMP, "topic_id", "file_delim")
+# What each step of a job, and each thing that people do, takes.
+WIDGETS: dict[str, tuple[str, ...]] = {
+    "check": _RECORDS,
+    "connect": _DUMP,
+    "ingest": (*_RECORDS, "audit"),
+    "stream": ("stream_from", *_RECORDS, "kafka_secret", "max_bad_share", "seconds"),
+    "clean": (*_TABLES, "max_bad_share"),
+    "quality": _TABLES,
+    "query": _TABLES,
+    "report": _TABLES,
+    "rebuild": (*_TABLES, "first_date", "last_date"),
+    "maintain": _TABLES,
+    "clean_up": (*_TABLES, "storage", "bucket", "secret_scope", "confirm"),
+    "guide": (*_RECORDS, "max_bad_share"),
+    "look": _TABLES,
+    "sql": (*_TABLES, "statement"),
+    "watch": (*_TABLES, "seconds"),
+}
+
+
+def widgets(dbutils: DbUtils, step: str) -> None:
+    """Make the text widgets of a step, empty unless a job or a person fills them.
+
+    Raises UsageError for an unknown step.
+    """
+    if step not in WIDGETS:
+        raise UsageError(f"no step is called {step!r}; the steps are {', '.join(WIDGETS)}")
+    meanings = {name: field.description or name for name, field in Settings.model_fields.items()} | _TASK_WIDGETS
+    for name in WIDGETS[step]:
+        dbutils.widgets.text(name, "", f"{name}: {meanings[name]}")
+
+
+def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
+    """The work that the widgets describe; a line tells what else was passed, and is let be.
+
+    Raises SettingsError or UsageError for a widget with nonsense in it, and for a name that is a slip of a widget's.
+    """
+    given = {name: value.strip() for name, value in dbutils.widgets.getAll().items() if value.strip()}
+    task = {name: given.pop(name) for name in _TASK_WIDGETS if name in given}
+    # A job may be started with parameters that are for somebody else; a workspace passes them to each notebook.
+    if others := [name for name in given if name not in Settings.model_fields]:
+        for other in others:
+            if near := meant(other, (*Settings.model_fields, *_TASK_WIDGETS)):
+                raise UsageError(f"no widget is called {other!r}, did you mean {near}? Mend the job parameter's name")
+            del given[other]
+        print(f"no widgets of pinlake, and let be: {', '.join(others)}")
+    if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
+        raise UsageError(f"widget audit holds {audit!r}; give true or false")
+    days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
+    settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
+    seconds = _seconds(task.get("seconds"))
+    return Work(dbutils, settings, spark, audit == "true", days, task.get("confirm"), seconds)
+
+
+def _tell(stage: str, message: str) -> None:
+    # Stages report from threads, and print writes the end of a line by itself: another line could come between.
+    print(f"{stage}: {message}\n", end="", flush=True)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise UsageError(f"widget seconds holds {text!r}; give a number of seconds, or 0 to go on until it is stopped")
+    return seconds or float("inf")
+
+
+@dataclass
+class Work:
+    """One notebook's work. Every method does one step of the job and returns a small DataFrame to look at."""
+
+    dbutils: DbUtils
+    settings: Settings
+    given_spark: SparkSession | None
+    audit: bool
+    days: Days | None
+    confirm: str | None
+    seconds: float | None = None
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        return self.given_spark or session_for(self.settings)
+
+    @cached_property
+    def lake(self) -> Lake:
+        pipeline.check_lake(self.settings, write=False)
+        return pipeline.open_lake(self.spark, self.settings)
+
+    def check(self) -> DataFrame:
+        """What a run needs, line by line: what, ok, found, remedy. Raises MachineError where something is missing."""
+        found = checks.check(self.settings, self.spark)
+        checks.require(found)
+        return self._frame("what string, ok boolean, found string, remedy string", found)
+
+    def connect(self) -> DataFrame:
+        """Make the dump reachable; task value `source` is its folder. Returns the topics in it."""
+        folder = connect(self.settings, self.spark, self.dbutils)
+        self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
+        store = open_for(self._with_keys(self.settings), folder)
+        topics = [entry.name for entry in store.entries(self.settings.topics_dir)]
+        return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
+
+    def ingest(self) -> DataFrame:
+        """New objects of the dump to bronze. Returns how many, and which other names were found."""
+        with self._writing() as run:
+            found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
+        rows = [(each.topic, len(each.objects), sum(stranger.files for stranger in each.strangers)) for each in found]
+        return self._frame("topic string, new_objects bigint, other_names bigint", rows)
+
+    def stream(self) -> DataFrame:
+        """Messages as they come, each batch as far as the answers: for as long as the widget `seconds` says, without
+        it to the source's end. Returns what came, and what the tables hold then."""
+        settings = self.settings
+        if settings.stream_from == DUMP:
+            connect(settings, self.spark, self.dbutils)
+            settings = self._with_source()
+        key = self.settings.kafka_secret
+        source = open_source(settings, secret(self.settings, self.dbutils, key) if key else None)
+        deadline = time.monotonic() + (self.seconds or 0)
+        source.check(self.settings, partial(_tell, "stream"))
+        summary = run_stream(
+            self.lake,
+            source,
+            self.settings,
+            StreamOptions(until_end=self.seconds is None),
+            _tell,
+            lambda: self.seconds is not None and time.monotonic() >= deadline,
+        )
+        counts = summary.counts
+        if counts is None:
+            with self._writing() as run:
+                counts = pipeline.run_account(self.lake, run)
+        rows = [(each.topic, summary.records[each.topic], each.bronze, each.silver) for each in counts.topics]
+        return self._frame("topic string, came bigint, bronze bigint, silver bigint", rows)
+
+    def clean(self) -> DataFrame:
+        """New records of bronze to silver and quarantine, and the posts joined. Returns how many went where."""
+        with self._writing() as run:
+            found = pipeline.run_clean(self.lake, self.settings, run)
+        rows = [(each.topic, each.records, each.bad, round(each.bad_share, 4)) for each in found]
+        return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
+
+    def quality(self) -> DataFrame:
+        """Count everything, and fail where the sums don't hold; task value `posts` is the number of posts."""
+        with self._writing() as run:
+            counts = pipeline.run_account(self.lake, run)
+        self.dbutils.jobs.taskValues.set(key="posts", value=counts.posts)
+        return self._counts(run)
+
+    def query(self) -> DataFrame:
+        """The ten gold tables. Returns the number of rows in each."""
+        with self._writing() as run:
+            found = pipeline.run_query(self.lake, self.settings, run)
+        rows = [(name, GOLD[name].comment, len(answer)) for name, answer in found.items()]
+        return self._frame("answer string, question string, rows bigint", rows)
+
+    def answer(self, name: str) -> DataFrame:
+        """One gold table in its fixed order. Raises UsageError for an unknown name."""
+        return ordered(self.lake, name)
+
+    def report(self) -> DataFrame:
+        """What to read when there is time for one table: how much there is, what each answer says, what is odd, and
+        what changed since the run before.
+        """
+        return self._frame("about string, found string, change string", summary(self.lake))
+
+    def rebuild(self) -> DataFrame:
+        """Silver and gold anew from bronze, or what the days touch. Returns the row counts afterwards."""
+        with self._writing() as run:
+            pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.days)
+        return self._counts(run)
+
+    def maintain(self) -> DataFrame:
+        """Compact and vacuum every table. Returns files and bytes before and after."""
+        with self._writing() as run:
+            found = maintenance.maintain(self.lake, run)
+        columns = "files_before bigint, files_after bigint, bytes_before bigint, bytes_after bigint"
+        return self._frame(f"table string, {columns}", found)
+
+    def clean_up(self) -> DataFrame:
+        """Drop all tables and unmount the bucket, where the widget `confirm` names the schema. Returns what is gone."""
+        if self.confirm != self.settings.database:
+            raise UsageError(
+                f"nothing was dropped: widget confirm holds {self.confirm or 'nothing'}; to drop every table of schema "
+                f"{self.settings.database}, type its name there. Where no widgets are shown, run "
+                f'dbutils.widgets.text("confirm", "{self.settings.database}") in a cell after the one that makes them, '
+                "and then what follows"
+            )
+        with self._writing():
+            dropped = self.lake.drop_all()
+        if disconnect(self.settings, self.dbutils):
+            dropped.append(f"mount of bucket {self.settings.bucket}")
+        return self._frame("dropped string", [(name,) for name in dropped])
+
+    def _with_source(self) -> Settings:
+        return self._with_keys(self.settings.model_copy(update={"source": folder_of(self.settings)}))
+
+    def _with_keys(self, settings: Settings) -> Settings:
+        """For a bucket that is read as it is: the keys in the secret scope, where it has them."""
+        scope = settings.secret_scope
+        if not isinstance(settings.source, str) or scope is None or settings.s3_keys:
+            return settings
+        try:
+            access, hidden = (SecretStr(secret(settings, self.dbutils, key)) for key in (ACCESS_KEY, SECRET_KEY))
+        except SettingsError:
+            print(f"no {ACCESS_KEY} in scope {scope}: {settings.source} is read with the machine's own keys")
+            return settings
+        return settings.model_copy(update={"s3_access_key": access, "s3_secret_key": hidden})
+
+    def _counts(self, run: Run) -> DataFrame:
+        return turned(self.lake.read("row_count").where(F.col("run_id") == run.id))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Run]:
+        """A run of its own for each step: Delta skips what it has seen of a run, and a cell may be run again."""
+        run = pipeline.new_run(_tell)
+        with pipeline.writing(self.lake, self.settings, run):
+            try:
+                yield run
+            except Exception as error:
+                if known := recognised(error):
+                    raise known from error
+                raise
+
+    def _frame(self, schema: str, rows: Sequence[Sequence[Any]]) -> DataFrame:
+        return self.spark.createDataFrame([tuple(row) for row in rows], schema)

@@ -1,0 +1,183 @@
+"""All that a look at the answers shows, read once: figures, what each shows in a sentence, and the table below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinlake.gold.answers import age_group, day
+from pinlake.gold.tables import check_name, read_answers
+from pinlake.lake.lake import Lake
+from pinlake.lake.model import GOLD
+from pinlake.show import marks, plots
+from pinlake.show.marks import Top
+from pinlake.show.sentences import NOTHING, sentence
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Positions are put together in fields of so many degrees: a map needs no more, however many posts there are.
+_FIELD = 2
+_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Posts:
+    """Numbers of posts by category, age group and month (2018-01), and by place (latitude, longitude)."""
+
+    categories: list[tuple[str, int]]
+    ages: list[tuple[str, int]]
+    months: list[tuple[str, int]]
+    places: list[tuple[float, float, int]]
+    countries: int
+
+    @classmethod
+    def read(cls, lake: Lake) -> Posts:
+        """From silver_post. Raises LakeError where no stage has made it yet."""
+        posts = lake.require("silver_post", "clean")
+        middle = [F.floor(F.col("coordinates")[n] / _FIELD) * _FIELD + _FIELD / 2 for n in (0, 1)]
+        places = posts.where("coordinates IS NOT NULL").select(*middle).toDF("latitude", "longitude")
+        months = _counted(posts.select(F.date_format(day("timestamp"), "yyyy-MM")))
+        return cls(
+            sorted(_counted(posts.select("category")), key=lambda found: (-found[1], found[0])),
+            sorted(_counted(posts.select(age_group()))),
+            _without_gaps(dict(months)),
+            sorted((row[0], row[1], row[2]) for row in places.groupBy(*places.columns).count().collect()),
+            posts.where("country IS NOT NULL").select("country").distinct().count(),
+        )
+
+    @property
+    def total(self) -> int:
+        return sum(number for _, number in self.categories)
+
+
+def _counted(values: DataFrame) -> list[tuple[str, int]]:
+    """How often each value of the one column occurs; no value at all is called unknown."""
+    named = values.toDF("value").select(F.coalesce("value", F.lit("unknown")).alias("value"))
+    return [(row["value"], row["count"]) for row in named.groupBy("value").count().collect()]
+
+
+def _without_gaps(months: dict[str, int]) -> list[tuple[str, int]]:
+    known = sorted(month for month in months if month != "unknown")
+    if not known:
+        return []
+    first, last = ((int(month[:4]), int(month[5:])) for month in (known[0], known[-1]))
+    numbers = range(first[0] * 12 + first[1] - 1, last[0] * 12 + last[1])
+    names = [f"{number // 12:04}-{number % 12 + 1:02}" for number in numbers]
+    return [(name, months.get(name, 0)) for name in names]
+
+
+def _whole_years(months: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Posts of each year of which all months are there."""
+    years: dict[str, list[int]] = {}
+    for month, number in months:
+        years.setdefault(month[:4], []).append(number)
+    return [(year, sum(numbers)) for year, numbers in years.items() if len(numbers) == 12]
+
+
+def _lines(text: str) -> str:
+    """Cut into lines at blanks: where output is shown as it is printed, long lines are cut in the middle of words."""
+    return fill(text, _WIDTH)
+
+
+class Exploration:
+    """The answers and the posts of a lake, as they were when this was made."""
+
+    def __init__(self, lake: Lake) -> None:
+        """Raises LakeError before the first query."""
+        self._spark: SparkSession = lake.spark
+        self._rows = {
+            name: [dict(zip(GOLD[name].column_names, row, strict=True)) for row in rows]
+            for name, rows in read_answers(lake).items()
+        }
+        self._posts = Posts.read(lake)
+
+    def in_one_look(self) -> go.Figure:
+        """Four small figures of all posts: when, where, what, and by whom."""
+        posts = self._posts
+        if not posts.total:
+            return marks.empty("All posts in one look")
+        bars = [Top(name, [f"{number:,}"], number) for name, number in posts.categories]
+        ages = marks.upright("Posts by age group", posts.ages, "posts", "", "posts")
+        return marks.panels(
+            f"{posts.total:,} posts in one look",
+            [
+                marks.months("Posts by month", posts.months),
+                marks.places("Where posts come from", posts.places),
+                marks.bars("Posts by category", bars),
+                ages,
+            ],
+        )
+
+    def in_one_sentence(self) -> str:
+        """What the four figures show."""
+        posts = self._posts
+        if not posts.total:
+            return NOTHING
+        first, most = posts.categories[0]
+        group, many = max(posts.ages, key=lambda found: found[1])
+        return _lines(
+            f"{posts.total:,} posts from {posts.countries:,} countries, from {posts.months[0][0]} to "
+            f"{posts.months[-1][0]}; most are of {first} ({most / posts.total:.0%}), and by users of age {group} "
+            f"({many / posts.total:.0%})."
+        )
+
+    def months(self) -> go.Figure:
+        """The number of posts by month, as a line."""
+        found = self._posts.months
+        return marks.months("Posts by month", found) if found else marks.empty("Posts by month")
+
+    def months_in_one_sentence(self) -> str:
+        """What the line shows."""
+        found = self._posts.months
+        if not found:
+            return NOTHING
+        month, most = max(found, key=lambda each: each[1])
+        years = _whole_years(found)
+        grown = [f"{year} has {number:,} posts" for year, number in (years[:1] + years[1:][-1:])]
+        told = f"{' and '.join(grown)}; " if grown else ""
+        return _lines(f"{told}{'the' if told else 'The'} month with most is {month}, with {most:,}.")
+
+    def map(self) -> go.Figure:
+        """Where posts come from: a dot for each field of two degrees, the larger the more posts."""
+        title = f"Where posts come from (fields of {_FIELD}°)"
+        return marks.places(title, self._posts.places) if self._posts.places else marks.empty(title)
+
+    def map_in_one_sentence(self) -> str:
+        """What the map shows."""
+        found = self._posts.places
+        if not found:
+            return NOTHING
+        total = sum(number for *_, number in found)
+        north = sum(number for latitude, _, number in found if latitude > 0)
+        latitude, longitude, most = max(found, key=lambda place: place[2])
+        return _lines(
+            f"{north / total:.0%} of {total:,} posts come from north of the equator; most posts of one field are "
+            f"{most:,}, at {abs(latitude):.0f}° {'N' if latitude > 0 else 'S'}, "
+            f"{abs(longitude):.0f}° {'E' if longitude > 0 else 'W'}."
+        )
+
+    def figure(self, answer: str) -> go.Figure:
+        """An answer's figure. Raises UsageError for an unknown name."""
+        check_name(answer)
+        return plots.figure(answer, self._rows[answer])
+
+    def sentence(self, answer: str) -> str:
+        """What the figure shows."""
+        check_name(answer)
+        return _lines(sentence(answer, self._rows[answer]))
+
+    def table(self, answer: str) -> DataFrame:
+        """What the figure shows as a table: the same rows in the same order."""
+        check_name(answer)
+        columns, rows = plots.table(answer, self._rows[answer])
+        number = GOLD[answer].columns[-1].type
+        texts = 2 if len(columns) == 3 and not columns[-1].isdecimal() else 1
+        schema = [f"`{name}` {'string' if place < texts else number}" for place, name in enumerate(columns)]
+        found: list[Any] = list(rows)
+        return self._spark.createDataFrame(found, ", ".join(schema))

@@ -1,0 +1,65 @@
+"""The state of a lake: row accounting, last run, backlog."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from pinlake.dump.offsets import progress
+from pinlake.lake.accounting import Accounting
+from pinlake.lake.holes import accepted_holes
+from pinlake.lake.lake import Lake
+from pinlake.lake.row_count import LastRun, TopicCount
+from pinlake.show.output import Result
+
+
+def moment(at: datetime) -> str:
+    """An instant as ISO 8601 in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def status_document(counts: Accounting, last: LastRun | None) -> dict[str, Any]:
+    """`{"topics": {"pin": {"received": …}, …}, "missing_offsets": […], "last_run": …, "backlog": n}`."""
+    return {
+        "topics": {
+            count.topic: {name: value for name, value in asdict(count).items() if name != "topic"}
+            for count in counts.topics
+        },
+        "missing_offsets": [hole._asdict() for hole in counts.missing],
+        "last_run": {"run_id": last.run_id, "at": moment(last.at)} if last else None,
+        "backlog": counts.backlog,
+    }
+
+
+def status_rows(counts: Accounting) -> Result:
+    """One row per topic."""
+    names = [field.name for field in fields(TopicCount)]
+    return Result(names, [[getattr(count, name) for name in names] for count in counts.topics])
+
+
+def status_table(counts: Accounting) -> Result:
+    """The same turned round, a column for each topic: it fits on a terminal."""
+    names = [field.name for field in fields(TopicCount) if field.name != "topic"]
+    rows = [[name.replace("_", " "), *(getattr(count, name) for count in counts.topics)] for name in names]
+    return Result(["records", *(count.topic for count in counts.topics)], rows, "Row accounting")
+
+
+def holes_table(lake: Lake) -> Result:
+    """One row per hole in the offsets; of those that were accepted with who said so, when and why."""
+    columns = ["topic", "partition", "first", "last", "offsets", "accepted_by", "accepted_at", "reason"]
+    missing = [hole for topic in progress(lake.read("bronze"), accepted_holes(lake)).values() for hole in topic.missing]
+    open_rows = [[*hole, hole.size, None, None, None] for hole in missing]
+    accepted = lake.read("accepted_hole").withColumns(
+        {"offsets": F.expr("last - first + 1"), "accepted_at": F.date_format("accepted_at", "yyyy-MM-dd HH:mm:ss")}
+    )
+    closed_rows = [list(row) for row in accepted.select(*columns).orderBy(*columns[:3]).collect()]
+    return Result(columns, open_rows + closed_rows, "Offsets that no object covers")
+
+
+def missing_table(counts: Accounting) -> Result:
+    """One row per hole in the offsets."""
+    columns = ["topic", "partition", "first", "last"]
+    return Result(columns, [list(hole) for hole in counts.missing], "Missing offsets")

@@ -1,0 +1,122 @@
+"""What a run needs, checked before it: each line passed or failed, with its remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pinlake import __version__, pipeline
+from pinlake.errors import MachineError, first_line
+from pinlake.lake.place import nearest_folder
+from pinlake.settings import Settings
+from pinlake.spark.environment import not_used, spark_home
+from pinlake.spark.jars import jars_folders, kept_jars, spark_packages
+from pinlake.spark.java import JAVA_REMEDY, JavaError, java_version
+from pinlake.workspace.check_line import Check, asked
+from pinlake.workspace.storage import folder_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SPARK_AT_LEAST = (4, 0)
+DISK_AT_LEAST = 2**30  # bytes; a small lake and Spark's temporary files
+
+
+def check(settings: Settings, spark: SparkSession) -> list[Check]:
+    """Everything that can be known before the first record is read."""
+    return [_versions(), _spark(spark), _tables(settings, spark), _dump(settings)]
+
+
+def check_machine(settings: Settings) -> list[Check]:
+    """What runs on this machine need: Python, Java, Spark, jars, disk. Starts nothing but `java -version`."""
+    temporary = Path(tempfile.gettempdir())
+    return [
+        _versions(),
+        _java(),
+        asked("local Spark", _local_spark, lambda found: found),
+        _jars(),
+        asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake)),
+        *_disk_of(settings.lake),
+        _disk("disk of temporary files", temporary, "free some, or name a folder elsewhere in TMPDIR"),
+    ]
+
+
+def require(found: Sequence[Check]) -> None:
+    """Raise MachineError that names every failed check and its remedy."""
+    failed = [f"{line.what}: {line.found}; {line.remedy}" for line in found if not line.ok]
+    if failed:
+        raise MachineError(". ".join(failed))
+
+
+def _versions() -> Check:
+    return Check("pinlake", True, f"{__version__} on Python {platform.python_version()}")
+
+
+def _java() -> Check:
+    try:
+        return Check("Java", True, str(java_version()))
+    except JavaError as error:
+        return Check("Java", False, str(error).removesuffix(f"; {JAVA_REMEDY}"), JAVA_REMEDY)
+
+
+def _local_spark() -> str:
+    """Whose Spark runs here, and which variables that mean another one are passed over. Raises MachineError."""
+    passed_over = not_used(os.environ)
+    return f"{spark_home()}" + (f"; set for another and not used: {', '.join(passed_over)}" if passed_over else "")
+
+
+def _jars() -> Check:
+    try:
+        kept = kept_jars(jars_folders(), spark_packages())
+    except PackageNotFoundError:  # databricks-connect has a pyspark of its own
+        kept = None
+    if kept is None:
+        where = " and ".join(map(str, jars_folders()))
+        return Check("Spark's jars", False, f"none in {where}", "run `make install`, which fetches them")
+    folder, jars = kept
+    return Check("Spark's jars", True, f"{len(jars)} in {folder}")
+
+
+def _disk_of(lake: Path | str) -> list[Check]:
+    if isinstance(lake, str):  # a bucket
+        return []
+    return [_disk("disk of the lake", lake, "free some, or give a folder elsewhere with --lake")]
+
+
+def _disk(what: str, folder: Path, remedy: str) -> Check:
+    """Free space where the folder is, or will be made."""
+    try:
+        free = shutil.disk_usage(nearest_folder(folder)).free
+    except OSError as error:
+        return Check(what, False, first_line(error), remedy)
+    ok = free >= DISK_AT_LEAST
+    return Check(what, ok, f"{free / 2**30:,.1f} GiB free", "" if ok else remedy)
+
+
+def _spark(spark: SparkSession) -> Check:
+    major, minor = (int(part) for part in spark.version.split(".")[:2])
+    ok = (major, minor) >= SPARK_AT_LEAST
+    return Check("Spark", ok, spark.version, "" if ok else "use Databricks Runtime 17 LTS or newer, or serverless")
+
+
+def _tables(settings: Settings, spark: SparkSession) -> Check:
+    if settings.catalog is None:
+        return asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake))
+    what = f"schema {settings.catalog}.{settings.database}"
+    try:
+        spark.sql(f"DESCRIBE SCHEMA `{settings.catalog}`.`{settings.database}`").collect()
+    except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
+        remedy = "deploy the bundle, which makes the schema, or get USE CATALOG and USE SCHEMA on it"
+        return Check(what, False, first_line(error), remedy)
+    return Check(what, True, "there")
+
+
+def _dump(settings: Settings) -> Check:
+    """Whether the place is named; whether it can be reached is for the step that connects it."""
+    return asked("dump", lambda: folder_of(settings), lambda folder: f"{folder} (storage {settings.storage})")
