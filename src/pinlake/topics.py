@@ -1,6 +1,6 @@
-"""The three topics as data: what a raw record holds, what identifies it, what its clean table is called.
+"""The three topics as data: the fields of a raw record, its key, and the name of its silver table.
 
-Everything that depends on the shape of a topic (splitting, cleaning, the emulator, the data model page) reads it here.
+Everything that depends on the shape of a topic (splitting, cleaning, the emulator, docs/data-model.md) reads it here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a raw field must be readable as."""
+    """The type as which a raw field must be readable."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -22,11 +22,13 @@ class Kind(StrEnum):
 class Field:
     """One field of a raw record.
 
-    `required` fields quarantine a record that lacks them; every other field may be missing or null.
-    `placeholders` are the texts that carry no information, matched exactly. `also` are other names that producers give
-    the field. A text that `is_name` is read without the blanks around it; one that
-    `is_joined` may come as a list, a number that `is_flag` as true or false, and a text
-    that `is_count` with separators.
+    `required`: a record without the field goes to quarantine. Every other field may be missing or null.
+    `placeholders`: texts that mean "no information", compared exactly.
+    `also`: alternative names of the field.
+    `is_name`: a text that is read without surrounding whitespace.
+    `is_joined`: a text that may also be a list.
+    `is_flag`: a number that may also be true or false.
+    `is_count`: a text that holds a number, possibly with thousands separators and a unit.
     """
 
     name: str
@@ -42,13 +44,13 @@ class Field:
 
     @property
     def is_number(self) -> bool:
-        """Whether digits are read from it."""
+        """True if the field's value is read from digits: a number, a timestamp, or a count."""
         return self.kind is not Kind.TEXT or self.is_count
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic by its short name; in Kafka and in a dump it is called `<topic id>.<name>`."""
+    """A topic. In Kafka and in a dump it is called `<topic id>.<name>`. `key` is the field with the post id."""
 
     name: str
     key: str
@@ -56,40 +58,43 @@ class Topic:
 
     @property
     def field_names(self) -> tuple[str, ...]:
+        """The names of all fields, in order."""
         return tuple(field.name for field in self.fields)
 
     @property
     def own_names(self) -> tuple[str, ...]:
-        """The fields that tell this topic from the others: all but the post id, which every topic carries."""
+        """The names of all fields but the post id, which every topic has."""
         return tuple(name for name in self.field_names if name != self.key)
 
     @property
     def silver_table(self) -> str:
+        """The name of the topic's silver table."""
         return f"silver_{self.name}"
 
     @property
     def other_names(self) -> dict[str, str]:
-        """From other names that producers give fields to the fields' own."""
+        """A map from alternative names to the fields' names."""
         return {other: field.name for field in self.fields for other in field.also}
 
     def field(self, name: str) -> Field:
+        """The field with this name. Raises StopIteration if there is none."""
         return next(field for field in self.fields if field.name == name)
 
 
-# Blanks of every script, and what other programs leave at the ends of a name.
+# Unicode whitespace, and invisible characters that other programs leave at the ends of a name.
 BLANKS = "".join(
     map(
         chr,
         [*range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF],
     )
 )
-# Digits and signs of full width, the minus and the no-break blanks, and what stands for each in ASCII.
+# Full-width digits and signs, no-break and ideographic spaces, the minus sign; then their ASCII counterparts, in order.
 OTHER_CHARACTERS = "".join(
     map(chr, [*range(0xFF10, 0xFF1A), 0xFF0B, 0xFF0C, 0xFF0D, 0xFF0E, 0xFF1A, 0xA0, 0x202F, 0x3000, 0x2212])
 )
 ASCII_CHARACTERS = "0123456789+,-.:   -"
 
-# What tells seconds from milliseconds since 1970: years that posts and users are of, 1990 to 2099.
+# The years 1990 to 2099, in seconds since 1970. A number within this range is seconds; otherwise, milliseconds.
 PLAUSIBLE_SECONDS = (631_152_000, 4_102_444_799)
 
 NO_TAGS = "N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e"

@@ -1,6 +1,7 @@
-"""Some days cleaned again by today's rules: posts that their records touch come out as a whole rebuild makes them.
+"""Backfill: clean the records of a range of ingest days again with the current rules.
 
-Other posts keep their rows. Each step may be repeated, so a backfill that was stopped is simply run again.
+Posts that these records affect get the same rows as after a full rebuild. Other posts keep their rows. Every step is
+idempotent: run a backfill that was interrupted again.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from pinlake.topics import TOPICS, Topic
 
 @dataclass(frozen=True)
 class Days:
-    """Days in UTC on which records were ingested, both ends included; None for no limit."""
+    """A range of ingest days in UTC, both ends included. None means no limit."""
 
     first: date | None = None
     last: date | None = None
 
     @classmethod
     def read(cls, first: str | None, last: str | None, names: tuple[str, str]) -> Days | None:
-        """Days from texts such as 2026-11-24, None where both are empty; `names` are those of the texts, for errors.
+        """Parse days such as 2026-11-24. Returns None if both texts are empty.
 
-        Raises UsageError for a text that is no date, and for a first day after the last.
+        `names` are the names of the two options, for error messages. Raises UsageError if a text is not a date, or if
+        the first day is after the last.
         """
         days = cls(_day(first, names[0]), _day(last, names[1]))
         if days.first and days.last and days.first > days.last:
@@ -40,7 +42,7 @@ class Days:
         return days if days.first or days.last else None
 
     def contain(self, moment: str) -> Column:
-        """Whether the column of that name holds a moment of these days, whatever the session's time zone is."""
+        """True where the timestamp column `moment` is within these days. Independent of the session's time zone."""
         found = F.lit(True)
         if self.first:
             found &= F.col(moment) >= F.lit(datetime.combine(self.first, time.min, UTC))
@@ -54,10 +56,12 @@ class Days:
 
 @dataclass(frozen=True)
 class _Part:
-    """What one topic has of some days.
+    """What a backfill changes in one topic.
 
-    `records` are all of bronze that are cleaned, up to batch `last_batch`, and `batches` those of the days. `touched`
-    holds the ids (ind) of posts, and `cleaned` all their records by today's rules, and those of the days.
+    `records`: the bronze records that are cleaned already, up to batch `last_batch`.
+    `batches`: the batches that have records of the days.
+    `touched`: one column, ind, the ids of the affected posts.
+    `cleaned`: all records of the affected posts and all records of the days, cleaned with the current rules.
     """
 
     topic: Topic
@@ -69,13 +73,13 @@ class _Part:
 
 
 def backfill(lake: Lake, run: Run, state: LakeState, days: Days) -> None:
-    """Clean the records again that were ingested on these days. The caller joins the posts afterwards.
+    """Clean the records that were ingested on these days again. The caller joins the posts afterwards.
 
-    Records that no run has cleaned yet are left to `clean`. Raises UsageError, before anything is written, where a
-    record of another day would leave its post: a range can't be right then.
+    Skips records that no run has cleaned yet; `clean` processes them. Raises UsageError, before it writes anything, if
+    a record of another day would move to another post: a backfill of some days can't be correct then.
     """
     found = side_by_side(*[lambda topic=topic: _part(lake, state, topic, run, days) for topic in TOPICS.values()])
-    # An empty silver_post is made anew by whatever joins next: also where this is stopped.
+    # The next join rebuilds an empty silver_post, also if this backfill is interrupted.
     lake.delete("silver_post")
     state.joined.update(dict.fromkeys(TOPICS, 0))
     for part in found:
@@ -94,11 +98,11 @@ def _part(lake: Lake, state: LakeState, topic: Topic, run: Run, days: Days) -> _
     if not counted:
         return None
 
-    # A post is touched by a record that is in it now, and by one that comes into it by today's rules.
+    # A post is affected if it contains a record of the days, or if one joins it under the current rules.
     members = _members(lake, topic)
     before = members.join(of_days, "_record", "left_semi").select("ind")
     touched = _kept(before.union(good(clean_records(of_days, topic)).select("ind")))
-    # So all its other records are cleaned again too: those it has, and those that quarantine keeps from it.
+    # Clean all other records of these posts again too: those in silver and those in quarantine.
     has = members.join(touched, "ind", "left_semi").select("_record")
     kept_back = good(clean_records(_in_quarantine(lake, topic, records), topic)).join(touched, "ind", "left_semi")
     again = of_days.select("_record").union(has).union(kept_back.select(record_hash("_").alias("_record")))
@@ -112,16 +116,16 @@ def _part(lake: Lake, state: LakeState, topic: Topic, run: Run, days: Days) -> _
 
 
 def _write(lake: Lake, part: _Part, run: Run) -> None:
-    """Bring quarantine, silver and drift up to date.
+    """Update quarantine, silver and drift.
 
-    In this order no record is lost where it is stopped: what is bad now is in quarantine before silver gives it up, and
-    what is good now in silver before quarantine does.
+    The order prevents loss if the backfill is interrupted: a record is written to its new table before it is removed
+    from the old one.
     """
     topic = part.topic
     bad = quarantine_rows(only(part.cleaned, F.col("_errors").isNotNull()), topic, run)
     same = " AND ".join(f"old.`{name}` = new.`{name}`" for name in ("topic", *PLACE))
     lake.merge("quarantine", bad, same)
-    # The last batch may lose its last row in silver, and is no new one by that.
+    # The last batch may lose its last row in silver. It still counts as cleaned.
     mark_cleaned(lake, topic.name, part.last_batch)
 
     rows = latest(good(part.cleaned), content_columns(topic))
@@ -130,7 +134,7 @@ def _write(lake: Lake, part: _Part, run: Run) -> None:
     taken_in = _in_quarantine(lake, topic, part.records).join(_members(lake, topic), "_record", "left_semi")
     lake.remove("quarantine", taken_in.select("topic", *PLACE))
 
-    # Drift is counted by batch: that of other records stays.
+    # Drift is counted by batch. The counts of other batches stay.
     batches = F.col("batch").isin(part.batches)
     lake.delete("drift", f"topic = '{topic.name}' AND batch IN ({', '.join(map(str, part.batches))})")
     drift = drift_rows(clean_records(part.records.where(batches), topic), topic, run)
@@ -138,7 +142,7 @@ def _write(lake: Lake, part: _Part, run: Run) -> None:
 
 
 def _members(lake: Lake, topic: Topic) -> DataFrame:
-    """One row for each record that silver has taken in: ind, _record."""
+    """One row for each record that a silver row contains: ind, _record."""
     return lake.read(topic.silver_table).select("ind", F.explode("_records").alias("_record"))
 
 
@@ -148,9 +152,10 @@ def _in_quarantine(lake: Lake, topic: Topic, records: DataFrame) -> DataFrame:
 
 
 def _kept(numbers: DataFrame) -> DataFrame:
-    """The distinct rows, fetched: what is made from them would else clean again, and differ once tables are written.
+    """Fetch the distinct rows to the driver and make a DataFrame of them.
 
-    Not cached: serverless compute has no cache.
+    Otherwise each use would clean the records again, with a different result once the tables are written. A cache is
+    no alternative: serverless compute has none.
     """
     return numbers.sparkSession.createDataFrame(numbers.distinct().toArrow())
 
@@ -162,7 +167,7 @@ def _day(text: str | None, name: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         day = None
-    # Python takes other forms too, such as 20261124 and 2026-W48-2.
+    # Python also accepts other forms, such as 20261124 and 2026-W48-2.
     if day is None or day.isoformat() != text:
         raise UsageError(f"{name} holds {text!r}, which is no date; give a day in UTC such as 2026-11-24")
     return day

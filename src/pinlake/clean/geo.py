@@ -1,4 +1,4 @@
-"""Clean places. The rules: docs/cleaning.md."""
+"""Clean geo records. The rules are in docs/cleaning.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pinlake.topics import GEO
 
 
 def clean_geo(parsed: DataFrame) -> DataFrame:
-    """One row per parsed geo record: post id, country, coordinates [latitude, longitude] in degrees, time in UTC."""
+    """One row per parsed geo record: ind, country, coordinates, timestamp, and the columns of `checked`.
+
+    `coordinates` is an array [latitude, longitude] in degrees. `timestamp` is in UTC.
+    """
     return parsed.withColumns(times(GEO)).select(*_columns())
 
 

@@ -1,6 +1,7 @@
 """Errors and warnings of a record, as arrays of (name, message, columns).
 
-The shape is that of common Databricks quality checks, so their tools can read it. No issue is null, not an empty array.
+Databricks data quality tools use the same shape and can read these columns. A record without issues has null, not an
+empty array.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pinlake.lake.model import ISSUES
 
 
 class Issue(NamedTuple):
-    """What is said of a record for which the condition holds; a condition that is null does not hold."""
+    """An error or a warning, and the condition under which a record has it. A null condition counts as false."""
 
     name: str
     message: str
@@ -25,8 +26,8 @@ class Issue(NamedTuple):
 
 
 def issues(*found: Issue) -> Column:
-    """The issues that hold, in the order given; null where none does."""
-    # Nearly every record has none: one boolean decides, and the array is only built where it is needed.
+    """The issues whose condition is true, in the given order. Null if there are none."""
+    # Nearly every record has no issue. One boolean decides, and Spark builds the array only if it is true.
     holds = [F.coalesce(issue.condition, F.lit(False)) for issue in found]
     described = [
         F.when(
@@ -43,5 +44,5 @@ def issues(*found: Issue) -> Column:
 
 
 def both(first: Column, second: Column) -> Column:
-    """The issues of two arrays, of which either may be null."""
+    """Concatenate two arrays, of which either may be null."""
     return F.when(first.isNull(), second).when(second.isNull(), first).otherwise(F.concat(first, second))

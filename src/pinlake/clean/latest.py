@@ -1,4 +1,4 @@
-"""One row per post: exact duplicates count as one, and of differing records the latest Kafka position wins."""
+"""One row per post: exact duplicates count once, and the record with the latest Kafka position wins a conflict."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# Offsets of two partitions tell little about time, but the order must be total, and the same on every run. The path
-# tells apart an object and its compressed copy. The batch comes last: it only differs where an object was read again
-# with other content, and then the new version counts.
+# Offsets of different partitions say little about time, but the order must be total and the same in every run. The path
+# distinguishes an object from its compressed copy. The batch comes last: it differs only if an object was read again
+# with different content, and then the new version wins.
 POSITION = ("_offset", "_partition", "_position", "_path", "_batch")
 _SETS = ("_records", "_contents")
 
 
 def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
-    """One row per `ind` of a clean topic without errors: the winner, and who took part.
+    """One row per `ind`: the winning record, with `_last_batch`, `_records` and `_contents`.
 
-    `columns` are the clean columns that make a record's content. `_records` holds a hash of every record's place and
-    `_contents` one of each differing content, both sorted: so that deduplicated = records - contents and conflicts =
-    contents - 1 hold for a post in whatever order and however often its records come.
+    `clean` has the cleaned records of one topic, without errors. `columns` are the columns that define a record's
+    content. `_records` is the sorted set of `record_hash` of all records of the post. `_contents` is the sorted set of
+    hashes of their distinct contents. For each post, deduplicated = records - contents and conflicts = contents - 1.
+    Neither the order of the records nor repeated delivery changes these sets.
     """
     kept = [*columns, "_warnings", "_rescued", *POSITION]
     hashed = clean.select(
@@ -38,22 +39,23 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
 
 
 def record_hash(prefix: str = "") -> Column:
-    """A record in `_records`: a hash of its place, from columns of bronze, or of clean rows with the prefix `_`.
+    """The hash that identifies a record in `_records`: of path, position, batch and run_id.
 
-    The run is part of it: two that read at once give their commits the same number.
+    Pass the prefix `_` for cleaned rows, none for bronze. The run id is included because two runs that read at the same
+    time give their batches the same number.
     """
     return F.xxhash64(*[f"{prefix}{name}" for name in ("path", "position", "batch", "run_id")])
 
 
 def _content_hash(content: DataFrame) -> Column:
-    """A hash of a row's content. Spark's hash passes over nulls, so where the nulls are is hashed too."""
-    # An array's nulls are passed over as well; its text shows where they stand.
+    """A hash of a row's content. Spark's hash ignores nulls, so this also hashes which columns are null."""
+    # The hash also ignores nulls inside an array. The array's text shows them.
     values = [F.col(name).cast("string") if kind.startswith("array") else F.col(name) for name, kind in content.dtypes]
     return F.xxhash64(*values, *[F.col(name).isNull() for name in content.columns])
 
 
 def merged(columns: Sequence[str]) -> dict[str, str]:
-    """How a silver row takes in a new row of the same post: SQL for each column, over `old` and `new`."""
+    """SQL for each column of a MERGE that combines the silver row `old` with the row `new` of the same post."""
     later = f"struct({_of('new')}) > struct({_of('old')})"
     taken = [column for column in (*columns, "_warnings", "_rescued", *POSITION) if column != "ind"]
     return {

@@ -1,4 +1,4 @@
-"""Clean pins. The rules: docs/cleaning.md."""
+"""Clean pins. The rules are in docs/cleaning.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pinlake.topics import NO_IMAGE, PIN, SAVE_PREFIX, STORY_ENDING, STORY_TYPE
 
 
 def clean_pin(parsed: DataFrame) -> DataFrame:
-    """One row per parsed pin record: post id, texts without placeholders, followers as a number, the path alone."""
+    """One row per parsed pin record: the content columns of silver_pin, and the columns of `checked`.
+
+    Texts that are placeholders are null. `follower_count` is a number, `save_location` a path.
+    """
     return parsed.select(*_columns())
 
 
@@ -36,7 +39,7 @@ def _columns() -> list[Column]:
 
 
 def _warnings() -> list[Issue]:
-    """Facts that hold in real data: a breach is worth a warning. A field that is missing breaks none."""
+    """Rules that hold in real data. A record that breaks one gets a warning; a missing field breaks none."""
     is_story = F.col("is_image_or_video") == STORY_TYPE
     no_title = F.col("title").isin(*PIN.field("title").placeholders)
     no_user = F.col("poster_name").isin(*PIN.field("poster_name").placeholders)

@@ -1,4 +1,4 @@
-"""Posts: pins, places and users joined on their post id, brought up to date where one of the three changed."""
+"""Join pins, geo records and users on the post id, and update the posts that changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pinlake.topics import TOPICS
 
 
 def join_posts(pins: DataFrame, geo: DataFrame, users: DataFrame) -> DataFrame:
-    """One row per post that has a pin, a place and a user, in the columns of silver_post."""
+    """One row per post that has a pin, a geo record and a user, in the columns of silver_post."""
     sides = {"pin": pins, "geo": geo, "user": users}
     sides = {
         name: side.drop("_rescued", "_partition", "_offset", "_position", "_path", "_batch", "_records", "_contents")
@@ -37,9 +37,9 @@ def join_posts(pins: DataFrame, geo: DataFrame, users: DataFrame) -> DataFrame:
 
 
 def update_posts(lake: Lake, run: Run, state: LakeState, also: DataFrame | None = None) -> None:
-    """Bring silver_post up to date with the three silver tables, and `state` with it.
+    """Update silver_post from the three silver tables, and `state` accordingly.
 
-    `also` holds ids (ind) of posts that changed without a new batch, as those of replayed records do.
+    `also` has one column, ind: the ids of posts that changed without a new batch, for example in a replay.
     """
     silver = {name: lake.require(topic.silver_table, "clean") for name, topic in TOPICS.items()}
     if not any(state.joined.values()):
@@ -58,10 +58,10 @@ def _merge_changed(
     bounds = state.changed if state.changed and also is None else _bounds(state, silver, also)
     if bounds is None:
         return
-    # The bounds let Delta pass over files that hold none of the changed posts; a join alone reads them all.
+    # The bounds let Delta skip files without changed posts. A join alone reads all files.
     within = F.col("ind").between(*bounds)
     joined = join_posts(*[side.where(within) for side in silver.values()])
-    # An orphan's batch shows nowhere in silver_post, so it is looked at again until its other half comes.
+    # The batch of an orphan is not in silver_post, so each run looks at it again until the missing records arrive.
     is_newer = reduce(Column.__or__, [F.col(f"_{name}_batch") > state.joined[name] for name in TOPICS])
     changed = joined.where(is_newer)
     if also is not None:
@@ -71,7 +71,7 @@ def _merge_changed(
 
 
 def _bounds(state: LakeState, silver: Mapping[str, DataFrame], also: DataFrame | None) -> tuple[int, int] | None:
-    """The least and the highest id (ind) of a post that changed since posts were joined; None where none did."""
+    """The lowest and the highest `ind` of the posts that changed since the last join. None if there are none."""
     newer = [side.where(F.col("_last_batch") > state.joined[name]).select("ind") for name, side in silver.items()]
     changed = reduce(DataFrame.union, [*newer, *([also] if also is not None else [])])
     row = changed.agg(F.min("ind").alias("first"), F.max("ind").alias("last")).first()

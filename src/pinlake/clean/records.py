@@ -1,7 +1,8 @@
-"""From raw text to one column of text for each field of a topic, with everything that was unusual about it.
+"""Parse raw text to one text column for each field of a topic, and record every deviation.
 
-One parse, to a map from key to text: keys in another case, extra keys and keys that came twice stay visible, a number
-where text belongs and the reverse are read alike, and nothing is turned into null without a word.
+Spark parses each record once, to a map from key to text. In the map, keys in another case, extra keys and duplicate
+keys stay visible. A number in place of a text, and a text in place of a number, are read alike. No value becomes null
+without an error or a warning.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ from pinlake.clean.issues import Issue, both, issues
 from pinlake.lake.model import ISSUES
 from pinlake.topics import ASCII_CHARACTERS, OTHER_CHARACTERS, TOPICS, Topic
 
-# The record is put before a mark in an array: that the mark comes second shows that the parser read the record to its
-# end and found one value. On its own Spark's parser stops after the first value and passes over whatever follows it.
+# Spark's parser stops after the first value and ignores what follows. So the record is parsed in an array, followed by
+# a marker: if the marker is the second element, the record is one complete value.
 _WRAPPED = "ARRAY<MAP<STRING, STRING>>"
 _TYPED = "MAP<STRING, VARIANT>"
 _END = "end of the record"
 _OPTIONS = {"allowUnquotedControlChars": "true", "allowSingleQuotes": "false"}
-# Bare NaN and Infinity are no JSON, but what some producers write: told from all else by being read in a second try.
+# Unquoted NaN and Infinity are not JSON, but some producers write them. Only the second, lenient parse accepts them, so
+# records that need it can be recognized.
 _STRICT = {**_OPTIONS, "allowNonNumericNumbers": "false"}
-# How the parser writes these.
+# The text that the parser returns for them.
 _NANS = ('"NaN"', '"Infinity"', '"-Infinity"')
-# The keys of wrappings that were not taken off, for what is in them is no object.
+# The keys of wrappings that were not removed because they contain no object.
 _WRAPPINGS = ("schema", "payload", "key", "value", "headers", "before", "after", "source", "op", "ts_ms", "transaction")
 
-# Bronze columns that go with a record, and what they are called beside the fields.
+# Bronze columns that stay with a record, and their names beside the fields.
 LINEAGE = {
     "partition": "_partition",
     "offset": "_offset",
@@ -41,18 +43,19 @@ LINEAGE = {
     "text": "_text",
     "bytes": "_bytes",
 }
-# What of these `clean` drops where the record is good.
+# The lineage columns that `clean` sets to null for good records.
 SENT = ("_text", "_bytes")
 
 
 def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
-    """One row per bronze record: the topic's fields as text, lineage, `_errors`, `_warnings`, `_drift`, `_rescued`.
+    """One row per bronze record: the columns of LINEAGE, the topic's fields as text, and the columns below.
 
-    `_errors` says what is wrong with the record as a whole: not text, not JSON, not an object, of another topic.
-    `_drift` lists fields as `missing:`, `extra:` or `renamed:` and the name. `_rescued` holds the fields that the
-    topic doesn't have, as a JSON object. `_kinds` tells the JSON type of each field of a record in which one may be an
-    object or an array; it is null for all others. `_content` is the text that was read: the record's own, or what was
-    in its wrapping.
+    `_content`: the text that was parsed, without a wrapping.
+    `_errors`: errors of the record as a whole, such as not JSON, not an object, or of another topic.
+    `_warnings`: duplicate keys, and texts that are an unquoted NaN or Infinity.
+    `_drift`: deviations as `missing:`, `extra:`, `renamed:` or `wrapped:`, followed by the name.
+    `_rescued`: the fields that the topic doesn't have, as a JSON object.
+    `_kinds`: a map from field to JSON type, for records in which a field may be an object or an array; else null.
     """
     first, steps, last = _steps(topic)
     parsed = bronze.select(*first)
@@ -63,13 +66,13 @@ def parse(bronze: DataFrame, topic: Topic) -> DataFrame:
 
 @cache
 def _steps(topic: Topic) -> tuple[list[Column], list[dict[str, Column]], list[Column]]:
-    """What `parse` takes of bronze, what it adds step by step, and what it gives.
+    """The columns that `parse` selects first, those that it adds step by step, and those that it returns.
 
-    Made once: for Spark on this machine, each function of a column is a call to Java.
+    Cached, because in classic Spark each column function is a call from Python to the JVM.
     """
     marked = F.concat(F.lit("["), "_content", F.lit(f',{{"{_END}":true}}]'))
     strict, lenient = (F.from_json(marked, F.lit(_WRAPPED), options) for options in (_STRICT, _OPTIONS))
-    # Only a record with a key that is not the topic's own, or with a key twice, needs its keys looked at one by one.
+    # Keys need to be checked one by one only if one is not a field of the topic, or if one is duplicated.
     names = _array(topic.field_names)
     plain = (F.col("_keys") == names) | (F.size("_keys") == F.size(F.array_intersect("_keys", names)))
     fields = F.when(F.col("_plain"), F.col("_found")).otherwise(_by_name(topic, F.col("_found")))
@@ -102,20 +105,20 @@ def _steps(topic: Topic) -> tuple[list[Column], list[dict[str, Column]], list[Co
 
 
 def _whole(name: str) -> Column:
-    """The record of a parsed pair; null where the parser did not come to its end."""
+    """The record from the parsed array; null if the parser did not reach the marker."""
     whole = (F.size(name) == 2) & F.map_contains_key(F.get(name, F.lit(1)), _END)
     return F.when(whole, F.get(name, F.lit(0)))
 
 
 def _is_odd() -> Column:
-    """Whether values may need a look one by one: a bare NaN is among them, or a character that is not ASCII."""
+    """True if values need to be normalized: the record has an unquoted NaN, or a character that is not ASCII."""
     return F.col("_again").isNotNull() | (F.length("_content") != F.octet_length("_content"))
 
 
 def _normal(topic: Topic) -> Column:
-    """The fields with bare NaN in a text as null, and the digits and blanks of other scripts in a number as ASCII."""
+    """The fields, with an unquoted NaN in a text as null, and full-width digits and spaces in a number as ASCII."""
     numbers = _array([field.name for field in topic.fields if field.is_number])
-    # In one lambda for all fields: a branch for each would be as much code again for Spark to compile.
+    # One lambda for all fields: one branch per field would make Spark compile much more code.
     return F.transform_values(
         "_as_sent",
         lambda name, value: F.when(
@@ -125,7 +128,7 @@ def _normal(topic: Topic) -> Column:
 
 
 def _bare_nans(topic: Topic) -> Column:
-    """A warning for each text that is a bare NaN or Infinity: null, as the producer had nothing there."""
+    """A warning for each text that is an unquoted NaN or Infinity. Such a text becomes null."""
     texts = _array([field.name for field in topic.fields if not field.is_number])
     nans = F.map_filter("_as_sent", lambda name, value: F.array_contains(texts, name) & value.isin(*_NANS))
     issue = F.transform(
@@ -140,18 +143,18 @@ def _bare_nans(topic: Topic) -> Column:
 
 
 def looks_nested(value: Column) -> Column:
-    """True for the text of an object or an array, and for text that merely begins like one."""
+    """True for the text of an object or an array, and for any text that begins like one."""
     return value.startswith("{") | value.startswith("[")
 
 
 def _kinds(topic: Topic) -> Column:
-    """A map from each field's name to the JSON type of its value; null where the parser for types reads less."""
+    """A map from each field's name to the JSON type of its value; null if VARIANT can't represent the record."""
     typed = F.from_json("_content", F.lit(_TYPED), _OPTIONS)
     return F.transform_values(_by_name(topic, typed), lambda _, value: F.schema_of_variant(value))
 
 
 def _by_name(topic: Topic, found: Column) -> Column:
-    """A map from each field's name to its last value under that name, else under another that stands for it."""
+    """A map from each field's name to its last value under this name, or else under an alternative name."""
 
     def entry(name: Column) -> Column:
         entries = F.map_entries(found)
@@ -164,8 +167,8 @@ def _by_name(topic: Topic, found: Column) -> Column:
 
 
 def _unreadable() -> Column:
-    """Why there are no fields. A record that starts like an object but isn't one is broken JSON, not another value."""
-    # In brackets, for here too the parser would be content with a value at the beginning.
+    """The reason why a record has no fields. A record that begins like an object but isn't one is malformed JSON."""
+    # In brackets, because this parser too would otherwise stop after the first value.
     content = F.col("_content")
     is_json = F.try_parse_json(F.concat(F.lit("["), content, F.lit("]"))).isNotNull()
     other_value = is_json & content.rlike(r"\S") & ~F.ltrim(content).startswith("{")
@@ -196,7 +199,7 @@ def _unreadable() -> Column:
 
 
 def _misrouted(topic: Topic) -> Column:
-    """The record has keys of another topic and, but for the post id, none of its own; or it is not one record."""
+    """Errors that the keys show: a wrapping without a record, two post ids, or the keys of another topic only."""
     keys, own = F.col("_keys"), _has_key_of(topic)
     in_a_wrapping = (F.size(keys) > 0) & (F.size(F.array_except(keys, _array(_WRAPPINGS))) == 0)
     return issues(
@@ -230,18 +233,18 @@ def _misrouted(topic: Topic) -> Column:
 
 
 def _differ(one: Column, other: Column) -> Column:
-    """Two texts that are not the same number."""
+    """True if two texts are different, also as numbers."""
     same = one.try_cast("decimal(38,9)") == other.try_cast("decimal(38,9)")
     return (one != other) & ~F.coalesce(same, F.lit(False))
 
 
 def _has_key_of(topic: Topic) -> Column:
-    """The record has a key that the topic has besides the post id."""
+    """True if the record has a field of the topic other than the post id."""
     return F.arrays_overlap(F.transform("_keys", lambda key: _canonical(topic, key)), _array(topic.own_names))
 
 
 def _duplicate_key(topic: Topic) -> Column:
-    """A key twice, or two other spellings of one that isn't there in its own."""
+    """A warning if a key occurs twice, or if two alternative spellings of a missing key occur."""
     names = F.array_except(_array(topic.field_names), "_keys")
     spelled = F.transform("_keys", lambda key: _canonical(topic, key))
     alike = F.filter(spelled, lambda key: F.array_contains(names, key))
@@ -250,7 +253,7 @@ def _duplicate_key(topic: Topic) -> Column:
 
 
 def _drift(topic: Topic) -> Column:
-    """Fields that are not as expected; nothing is said of a record that has no field of the topic at all."""
+    """Missing, extra and renamed fields, and the wrapping. Lists no fields if the record has none of the topic."""
     names = _array(topic.field_names)
     unknown = F.array_except("_keys", names)
     missing = F.array_except(names, F.transform("_keys", lambda key: _canonical(topic, key)))
@@ -274,7 +277,7 @@ def _drift(topic: Topic) -> Column:
 
 
 def _rescued(topic: Topic) -> Column:
-    """Every entry that is no field's value: keys the topic doesn't have, and a spelling beside the right one."""
+    """The entries that give no field its value: unknown keys, and alternative spellings beside the exact one."""
     names = _array(topic.field_names)
     extra = F.map_filter(
         "_found",
@@ -287,7 +290,7 @@ def _rescued(topic: Topic) -> Column:
 
 
 def _canonical(topic: Topic, key: Column) -> Column:
-    """The field that a key stands for, where it stands for one: in another case, padded, or under another name."""
+    """The field name for a key in another case, with surrounding spaces, or under an alternative name."""
     plain = F.lower(F.trim(key))
     for other, name in topic.other_names.items():
         plain = F.when(plain == other, F.lit(name)).otherwise(plain)

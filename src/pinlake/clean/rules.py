@@ -1,7 +1,7 @@
-"""The rules that the topics share: one small function for each way a field is read. In words: docs/cleaning.md.
+"""The cleaning rules that the topics share. docs/cleaning.md describes them.
 
-Each takes a field of a parsed record, as text, and gives a column of the clean type, null where it can't be read; the
-checks turn "can't be read" into an error, so that no value becomes null silently.
+Each function takes a field of a parsed record, as text, and returns a column of the clean type, or null if the value
+can't be read. `checked` turns each value that can't be read into an error, so no value becomes null silently.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pinlake.clean.records import LINEAGE, looks_nested
 from pinlake.topics import BLANKS, PLAUSIBLE_SECONDS, Field, Kind, Topic
 
 _WHOLE_NUMBER = r"^\s*[+-]?\d+\.0+\s*$"
-# How the parser writes a decimal number of eight digits and more before the point.
+# The parser writes a decimal number with eight or more digits before the point in this form.
 _POWER_OF_TEN = r"^\s*[+-]?\d\.\d{1,17}E\d{1,2}\s*$"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _TIME = r"^\s*(?!0000)(\d{4})(?:-(\d{2})-(\d{2})[ T]|:(\d{2}):(\d{2}) )(\d{2}:\d{2}:\d{2})\s*$"
-# RFC 3339 and its relatives: a fraction, a zone, or both.
+# RFC 3339 and similar forms: with a fraction, a time zone, or both.
 _ZONED = (
     r"^\s*(?!0000)(\d{4})(?:-(\d{2})-(\d{2})[ Tt]|:(\d{2}):(\d{2}) )(\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?\s*"
     r"([Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?\s*$"
@@ -30,18 +30,18 @@ _EPOCH = r"^\s*(?:\d{9,13}(?:\.\d*)?|\d\.\d+E(?:8|9|1[0-2]))\s*$"
 _UTC = "_utc_"
 _FOLLOWERS = r"^\s*(\d{1,3}(?:,\d{3})+|\d+(?:\.\d{1,9}0*)?)\s*([kKmMbB]?)\s*$"
 _SEPARATED = r"^\s*\d{1,3}(,\d{3})+\s*[kKmMbB]?\s*$"
-# What a number that is parsed may lose: digits after the fifteenth that counts, all where the exponent is large.
+# Numbers that lose precision when they are parsed: more than 15 significant digits, or a three-digit exponent.
 _INEXACT = r"-?(?:[0.]*[1-9](?:\.?\d){14,}\.?[1-9]|\d[\d.]*[eE][+-]?\d{3})"
 _SAVED_IN = r"^\s*(?:Local save in\b)?\s*"
 
-# More than nine decimals never make whole followers, not even of a billion; the product fits 38 digits exactly.
+# With more than nine decimals, a count is not whole even in billions. The product fits 38 digits exactly.
 _COUNT_TYPE = "decimal(27,9)"
 
 
 def text(topic: Topic, name: str) -> Column:
-    """The text as it is, a name without the blanks around it; null where it is empty or carries no information.
+    """The text; null if it is empty or a placeholder.
 
-    A list where a joined text belongs is joined.
+    Names (`is_name`) lose surrounding whitespace. A list in a field that `is_joined` is joined with commas.
     """
     field, value = topic.field(name), F.col(name)
     if field.is_joined:
@@ -52,12 +52,12 @@ def text(topic: Topic, name: str) -> Column:
 
 
 def is_list(name: str) -> Column:
-    """True where a list of texts stands in the field, or an empty one."""
+    """True if the field is a JSON array of strings, or an empty array."""
     return F.coalesce(F.col("_kinds")[name].isin("ARRAY<STRING>", "ARRAY<VOID>"), F.lit(False))
 
 
 def integer(name: str) -> Column:
-    """A whole number (bigint), also when it comes as text or as 14.0; null where anything would be lost."""
+    """A whole number (bigint) from a number, a text, or a form such as 14.0. Null if the conversion isn't exact."""
     value = F.col(name)
     whole = F.when(value.rlike(_WHOLE_NUMBER), F.substring_index(value, ".", 1))
     large = F.when(value.rlike(_POWER_OF_TEN), value.try_cast("decimal(38,18)"))
@@ -69,45 +69,45 @@ def integer(name: str) -> Column:
 
 
 def flag(name: str) -> Column:
-    """A whole number, also when it comes as true (1) or false (0)."""
+    """A whole number (bigint) as `integer` reads it, or 1 for true and 0 for false."""
     return F.when(is_boolean(name), (F.lower(name) == "true").cast("bigint")).otherwise(integer(name))
 
 
 def is_boolean(name: str) -> Column:
-    """True where the field says true or false."""
+    """True if the field is true or false."""
     return F.lower(name).isin("true", "false")
 
 
 def number(name: str) -> Column:
-    """A decimal number (double), also when it comes as text; null for anything else, NaN and Infinity included."""
+    """A decimal number (double) from a number or a text. Null for anything else, including NaN and Infinity."""
     return F.when(F.col(name).rlike(_NUMBER), F.col(name).try_cast("double"))
 
 
 def utc(name: str) -> Column:
-    """A time stamp as UTC whatever the session's time zone; null for anything else.
+    """A timestamp, read as UTC unless it has a time zone. Independent of the session's time zone.
 
-    Three spellings without a zone, RFC 3339 with a zone and a fraction, and numbers of seconds or milliseconds since
-    1970. What is finer than a microsecond is cut off.
+    Accepts three formats without a zone, RFC 3339 with a zone and a fraction, and seconds or milliseconds since 1970.
+    Truncates to microseconds. Null for anything else.
     """
-    # One expression for both date separators: the groups of the spelling that is not there are empty.
+    # One expression for both date separators: the groups of the format that doesn't match are empty.
     iso = F.regexp_replace(name, _TIME, "$1-$2$4-$3$5T$6Z")
-    # Nearly all are of these spellings, and the others are not even tried on them.
+    # Nearly all values have one of these formats. Spark doesn't try the other formats on them.
     usual = F.when(is_usual_time(name), iso.try_cast("timestamp"))
     return F.coalesce(usual, F.when(~is_usual_time(name), _other_time(F.col(name))))
 
 
 def times(topic: Topic) -> dict[str, Column]:
-    """A column for each time stamp, which `instant` names: what is made of it more than once is computed once."""
+    """One column for each timestamp field, for `instant`. With it, Spark parses a timestamp once for all its uses."""
     return {_UTC + field.name: utc(field.name) for field in topic.fields if field.kind is Kind.TIME}
 
 
 def instant(name: str) -> Column:
-    """The time stamp of a field, from the columns of `times`."""
+    """The timestamp of a field, from the columns of `times`."""
     return F.col(_UTC + name)
 
 
 def is_usual_time(name: str) -> Column:
-    """True for a time stamp in one of the three spellings without a zone."""
+    """True for a timestamp in one of the three formats without a time zone."""
     return F.col(name).rlike(_TIME)
 
 
@@ -124,7 +124,7 @@ def _other_time(value: Column) -> Column:
 
 
 def _epochs(value: Column) -> tuple[Column, Column]:
-    """Seconds since 1970, if it is a number of seconds, and if it is one of milliseconds."""
+    """Seconds since 1970, with the value read as seconds, and with the value read as milliseconds."""
     seconds = F.when(value.rlike(_EPOCH), value.try_cast("decimal(22,9)"))
     return seconds, (seconds / 1_000).cast("decimal(22,9)")
 
@@ -134,7 +134,10 @@ def _is_plausible(seconds: Column) -> Column:
 
 
 def follower_count(name: str) -> Column:
-    """Followers multiplied out (bigint): 9, 1,234, 9k, 9M, 1.5M, 1b; null for anything else and parts of a follower."""
+    """The number of followers (bigint) from 9, 1,234, 9k, 9M, 1.5M or 1b. Null for anything else.
+
+    Also null if the result isn't whole, as for 1.2345k.
+    """
     amount = F.replace(F.regexp_extract(name, _FOLLOWERS, 1), F.lit(","), F.lit("")).try_cast(_COUNT_TYPE)
     unit = F.lower(F.regexp_extract(name, _FOLLOWERS, 2))
     factor = F.when(unit == "k", 1_000).when(unit == "m", 1_000_000).when(unit == "b", 1_000_000_000).otherwise(1)
@@ -143,22 +146,23 @@ def follower_count(name: str) -> Column:
 
 
 def save_path(name: str) -> Column:
-    """The path alone, without `Local save in` and without a blank before it; null where nothing is left."""
+    """The path without `Local save in` and surrounding spaces. Null if nothing is left."""
     path = F.rtrim(F.regexp_replace(name, _SAVED_IN, ""))
     return F.when(path != "", path)
 
 
 def full_name(first: str, last: str) -> Column:
-    """First and last name with one blank between; one of them alone where the other is missing; null without both."""
+    """First and last name, joined with a space. The name that is there if one is missing, null if both are."""
     trimmed = [F.btrim(part, F.lit(BLANKS)) for part in (first, last)]
     joined = F.concat_ws(" ", *[F.when(part != "", part) for part in trimmed])
     return F.when(joined != "", joined)
 
 
 def checked(topic: Topic, errors: Sequence[Issue] = (), warnings: Sequence[Issue] = ()) -> list[Column]:
-    """What goes with a clean row: lineage, `_errors`, `_warnings`, `_rescued`, `_drift`.
+    """The columns beside the content: those of LINEAGE, `_errors`, `_warnings`, `_rescued`, `_drift`.
 
-    The errors are those of the record as a whole, else those that follow from the topic's fields and the given ones.
+    A record has either errors as a whole, or errors of its fields: those that the definition of the topic implies, and
+    the given `errors`. `warnings` are added to those of `parse`.
     """
     field_errors = issues(*_field_errors(topic), *errors)
     return [
@@ -171,7 +175,7 @@ def checked(topic: Topic, errors: Sequence[Issue] = (), warnings: Sequence[Issue
 
 
 def _spellings(topic: Topic) -> Column:
-    """Values that are read, and are spelled in another way than in the dumps this was made for; null where none is."""
+    """Drift entries for values in unusual formats, such as `boolean:downloaded`. Null if there are none."""
     unusual = []
     for field in topic.fields:
         name, value = field.name, F.col(field.name)
@@ -235,8 +239,9 @@ def _field_errors(topic: Topic) -> list[Issue]:
 
 
 def _not_exact(name: str) -> Issue:
-    """A number where a text or a whole number belongs, with more digits than the parser keeps."""
-    # Only a decimal number is changed, and the pattern on a whole record is dear: it is asked where one may stand.
+    """An error for a number, in a text or whole-number field, with more digits than the parser keeps."""
+    # The parser changes only decimal numbers. Matching the pattern on a whole record is expensive, so it is limited to
+    # values that may be one.
     value = F.col(name)
     maybe = value.isin('"Infinity"', '"-Infinity"') | (
         value.between("-", ":") & (value.contains(".") | value.contains("E"))
@@ -247,7 +252,7 @@ def _not_exact(name: str) -> Issue:
 
 
 def _is_nested(field: Field) -> Column:
-    """True where an object or an array stands in the field; text that merely looks like one is text."""
+    """True if the field is an object or an array. A text that looks like one is text."""
     is_text = F.coalesce(F.col("_kinds")[field.name] == "STRING", F.lit(False))
     if field.is_joined:
         is_text = is_text | is_list(field.name)

@@ -1,8 +1,8 @@
-"""From bronze to silver, quarantine and drift: only the batches that are not in yet, each table in one commit.
+"""Clean the pending bronze batches into silver, quarantine and drift, with one commit for each table.
 
-Progress is in the silver tables: the last ingest batch in them. Quarantine and drift are written first, silver last,
-so a run that is stopped anywhere is finished by the next. A record is cleaned once, and Spark keeps it for all that is
-made from it; serverless compute keeps nothing and cleans it each time.
+The silver tables hold the progress: the last ingest batch in them. Quarantine and drift are written first, silver last,
+so the next run completes an interrupted one. Spark persists the cleaned records for all tables that are written from
+them. Serverless compute doesn't persist, so there Spark cleans them for each table.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState, mark_cleaned, state_of_damaged
 from pinlake.topics import TOPICS, Topic
 
-# What identifies a record in bronze and in quarantine.
+# The columns that identify a record in bronze and in quarantine.
 PLACE = ("path", "position", "batch")
 
 CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
@@ -38,11 +38,14 @@ CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo"
 
 @dataclass(frozen=True)
 class TopicClean:
-    """What cleaning found in one topic's new records, `pending`, of ingest batches `first` to `batch`.
+    """Counts of one topic's pending records, and the cleaned records themselves.
 
-    `bad` went to quarantine. `judged` are those whose object was not read again since, with other content; the
-    threshold looks at these alone. `drifted` have fields that were not as expected. The last batch with a good record
-    is `last_good`, and the ids (ind) of good ones are from `least_ind` to `highest_ind`.
+    `pending`: the cleaned records of the batches `first` to `batch`; None if there are none.
+    `records`, `bad`, `drifted`: how many there are, how many have errors, how many have drift.
+    `judged`, `judged_bad`: the same without records of objects that were read again with other content. The threshold
+    applies to these.
+    `last_good`: the last batch with a good record.
+    `least_ind`, `highest_ind`: the range of the post ids of good records; None if there are none.
     """
 
     topic: str
@@ -60,24 +63,25 @@ class TopicClean:
 
     @property
     def bad_share(self) -> float:
+        """The share of bad records, 0.0 to 1.0, that `max_bad_share` limits."""
         return self.judged_bad / self.judged if self.judged else 0.0
 
 
 def clean_records(bronze: DataFrame, topic: Topic) -> DataFrame:
-    """Bronze records of one topic, parsed and cleaned: the silver columns, lineage, `_errors`, `_warnings`, …"""
+    """Parse and clean bronze records of one topic: its content columns, and the columns of `checked`."""
     return CLEANERS[topic.name](parse(bronze, topic))
 
 
 def content_columns(topic: Topic) -> list[str]:
-    """The silver columns that make a record's content: all but lineage."""
+    """The silver columns that define a record's content: all that don't begin with an underscore."""
     return [name for name in TABLES[topic.silver_table].column_names if not name.startswith("_")]
 
 
 def clean(lake: Lake, run: Run, state: LakeState, max_bad_share: float, least_judged: int = 1) -> list[TopicClean]:
-    """Clean the new records, and bring `state` up to date.
+    """Clean the pending records of all topics, and update `state`.
 
-    Raises QualityError before any silver table is written where the bad share of a topic's new records, if these are
-    `least_judged` or more, is above `max_bad_share`; the bad records are in quarantine then, to be looked at.
+    Raises QualityError if a topic has `least_judged` or more new records and more than `max_bad_share` of them are bad.
+    The bad records are in quarantine then, and no silver table has changed.
     """
     are_joined = state.joined == state.in_silver
     pending = {name: _pending(lake, state, topic) for name, topic in TOPICS.items() if state.pending(name)}
@@ -91,17 +95,17 @@ def clean(lake: Lake, run: Run, state: LakeState, max_bad_share: float, least_ju
 
 @contextmanager
 def keeping(*frames: DataFrame) -> Iterator[None]:
-    """Have Spark keep the rows, once they were computed, for what else is made from them."""
+    """Persist the frames for the time of the `with` block, where the compute supports it."""
     with ExitStack() as kept:
         for rows in frames:
-            with suppress(AnalysisException):  # serverless compute keeps nothing
+            with suppress(AnalysisException):  # serverless compute doesn't support it
                 rows.persist()
                 kept.callback(rows.unpersist)
         yield
 
 
 def _ids(found: Sequence[TopicClean]) -> tuple[int, int] | None:
-    """The least and the highest id of a post with a good record; None where there is none."""
+    """The lowest and the highest id of a post with a good record. None if there are none."""
     ids = [ind for each in found for ind in (each.least_ind, each.highest_ind) if ind is not None]
     return (min(ids), max(ids)) if ids else None
 
@@ -119,16 +123,15 @@ def _judge(found: Sequence[TopicClean], max_bad_share: float, least_judged: int)
 
 
 def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> LakeState:
-    """Make quarantine, drift and silver anew from all of bronze. Returns the state that this leaves.
+    """Rebuild quarantine, drift and silver from all of bronze. Returns the new state.
 
-    Raises QualityError before anything is touched where a topic has records that silver doesn't have yet, and more than
-    this share of them is bad: what a run was stopped for doesn't come in by a rebuild.
+    Raises QualityError, before it changes anything, if more than `max_bad_share` of a topic's pending records are bad:
+    a rebuild doesn't accept what stopped a run.
     """
-    # A table without rows can't say what was taken in before, with which share; nor can one that another version of
-    # pinlake made, or that is damaged, which is what a rebuild is for.
+    # Skip topics without rows in silver, and tables that can't be read: they don't tell what was accepted before.
     before = state_of_damaged(lake)
     _judge([_look(lake, before, name) for name in TOPICS if before.cleaned[name]], max_bad_share, least_judged=1)
-    # An empty silver table means that nothing was cleaned: emptied first, a rebuild that is stopped goes on in any run.
+    # An empty silver table means that nothing is cleaned. So if this is interrupted, any run completes it.
     for table in ("silver_post", *(topic.silver_table for topic in TOPICS.values()), "quarantine", "drift"):
         lake.empty(table)
     state = LakeState(before.progress, before.ingested, topic_id=before.topic_id, path=before.path)
@@ -137,10 +140,10 @@ def rebuild_silver(lake: Lake, run: Run, max_bad_share: float = 1.0) -> LakeStat
 
 
 def replay(lake: Lake, run: Run, state: LakeState, topic_name: str | None = None) -> int:
-    """Clean quarantined records again with today's rules; those that pass move to silver. Returns how many did.
+    """Clean quarantined records again with the current rules, and move those that pass to silver.
 
-    Records of a batch that silver doesn't have yet are left to `clean`. Silver takes a record in once however often it
-    comes, and quarantine gives it up last, so a replay that was stopped is simply run again.
+    Returns how many moved. Skips records of batches that are not cleaned yet; `clean` processes them. The merge into
+    silver is idempotent and the removal from quarantine comes last: run a replay that was interrupted again.
     """
     passed: dict[Topic, DataFrame] = {}
     moved = 0
@@ -170,9 +173,10 @@ def _bronze(lake: Lake, topic: Topic) -> DataFrame:
 
 
 def only(rows: DataFrame, condition: Column) -> DataFrame:
-    """The cleaned rows for which a condition holds.
+    """The cleaned rows for which a condition is true.
 
-    Spark pushes a filter below the projections that clean, and so cleans every row twice; it leaves a generator alone.
+    Uses a generator in place of a filter: Spark pushes a filter below the projections that clean, and then cleans every
+    row twice. It doesn't push down a generator.
     """
     return rows.select(F.inline(F.when(condition, F.array(F.struct(*rows.columns)))))
 
@@ -183,8 +187,8 @@ def good(cleaned: DataFrame) -> DataFrame:
 
 
 def _pending(lake: Lake, state: LakeState, topic: Topic) -> DataFrame:
-    """The topic's records that were not cleaned yet, cleaned; of good ones without the text, which nobody asks for."""
-    # Nothing above the last one: what another run adds meanwhile is for the next.
+    """The topic's pending records, cleaned. The columns in SENT are null for good records, which don't need them."""
+    # Not beyond the last batch of the state: a later run processes what another run adds meanwhile.
     first, last = state.cleaned[topic.name] + 1, state.ingested[topic.name]
     cleaned = clean_records(_bronze(lake, topic).where(F.col("batch").between(first, last)), topic)
     is_bad = F.col("_errors").isNotNull()
@@ -192,7 +196,7 @@ def _pending(lake: Lake, state: LakeState, topic: Topic) -> DataFrame:
 
 
 def _counts() -> list[Column]:
-    """Of cleaned records, by the names of TopicClean."""
+    """Aggregates over cleaned records, by the names of the fields of TopicClean."""
     is_bad = F.col("_errors").isNotNull()
     return [
         F.count(F.lit(1)).alias("records"),
@@ -206,7 +210,7 @@ def _counts() -> list[Column]:
 
 
 def _look(lake: Lake, state: LakeState, name: str) -> TopicClean:
-    """What is in one topic's pending records; nothing is written."""
+    """Count one topic's pending records, without writing anything."""
     if not state.pending(name):
         return TopicClean(name)
     pending = _pending(lake, state, TOPICS[name])
@@ -216,10 +220,10 @@ def _look(lake: Lake, state: LakeState, name: str) -> TopicClean:
 
 
 def _judged(found: TopicClean) -> TopicClean:
-    """With what the threshold looks at."""
+    """Fill in `judged` and `judged_bad`."""
     if not found.bad or found.first == found.batch or found.pending is None:
         return replace(found, judged=found.records, judged_bad=found.bad)
-    # After a run that the threshold stopped, an object may be there twice: as it was, and mended.
+    # After a run that the threshold stopped, bronze may hold an object twice: the original and the corrected version.
     last_of_object = F.max("_batch").over(Window.partitionBy("_path"))
     rows = found.pending.select("_batch", F.col("_errors").isNotNull().alias("bad"), last_of_object.alias("last"))
     counts = rows.where(F.col("_batch") == F.col("last")).agg(F.count(F.lit(1)), F.count_if("bad")).first()
@@ -228,16 +232,13 @@ def _judged(found: TopicClean) -> TopicClean:
 
 
 def _sort_out(lake: Lake, run: Run, state: LakeState, pending: Mapping[str, DataFrame]) -> list[TopicClean]:
-    """Quarantine and drift of the pending records: each table in one commit for all topics.
-
-    The bad records are written by the same pass that counts them all.
-    """
+    """Write quarantine and drift, each in one commit for all topics, and count the pending records."""
     _delete_left_over(lake, state)
     counted = _quarantine(lake, run, pending) if pending else {}
     found = []
     for name in TOPICS:
         if name not in pending or not counted[name]["records"]:
-            # Objects may come of which none gives a record.
+            # A batch may have no records: all its objects are empty or unreadable.
             run.report("clean", f"{name}: {'no records' if name in pending else 'nothing new'}")
             found.append(TopicClean(name, batch=state.ingested[name]) if name in pending else TopicClean(name))
             continue
@@ -251,7 +252,7 @@ def _sort_out(lake: Lake, run: Run, state: LakeState, pending: Mapping[str, Data
 
 
 def _delete_left_over(lake: Lake, state: LakeState) -> None:
-    """A run that was stopped before silver has left rows there; today's rules may say otherwise."""
+    """Delete the rows of a run that stopped before silver from quarantine and drift: the rules may have changed."""
     for table, batches in state.left_over.items():
         left = {name: state.cleaned[name] for name, batch in batches.items() if batch > state.cleaned[name]}
         if left:
@@ -260,8 +261,8 @@ def _delete_left_over(lake: Lake, state: LakeState) -> None:
 
 
 def _quarantine(lake: Lake, run: Run, pending: Mapping[str, DataFrame]) -> dict[str, dict[str, int]]:
-    """Write the bad records of each topic, and return the counts of all its records."""
-    lake.ensure("quarantine")  # else what is observed were lost
+    """Write the bad records of all topics, and return the counts of all records by topic, in a single pass."""
+    lake.ensure("quarantine")  # Spark loses the observed metrics if the write creates the table
     observed = {name: Observation() for name in pending}
     bad = [
         quarantine_rows(rows.observe(observed[name], *_counts()).where("_errors IS NOT NULL"), TOPICS[name], run)
@@ -272,14 +273,14 @@ def _quarantine(lake: Lake, run: Run, pending: Mapping[str, DataFrame]) -> dict[
 
 
 def quarantine_rows(bad: DataFrame, topic: Topic, run: Run) -> DataFrame:
-    """Rows of table quarantine from cleaned records with errors."""
+    """Rows of table quarantine, from cleaned records with errors."""
     places = {name: F.col(f"_{name}") for name in ("text", "bytes", "partition", "offset", "position", "path", "batch")}
     stamp = {"topic": F.lit(topic.name), "run_id": F.lit(run.id), "quarantined_at": F.lit(run.started)}
     return bad.withColumns({**stamp, **places}).select(*TABLES["quarantine"].column_names)
 
 
 def drift_rows(cleaned: DataFrame, topic: Topic, run: Run) -> DataFrame:
-    """Rows of table drift from cleaned records: one for each batch and each field that was not as expected."""
+    """Rows of table drift, from cleaned records: one for each batch, kind of drift and field."""
     fields = cleaned.select(F.explode("_drift").alias("_drift"), "_path", "_batch")
     counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
         F.count("*").alias("records"), F.min("_path").alias("example_path")
@@ -298,14 +299,15 @@ def drift_rows(cleaned: DataFrame, topic: Topic, run: Run) -> DataFrame:
 def _upsert(lake: Lake, run: Run, state: LakeState, result: TopicClean) -> None:
     topic = TOPICS[result.topic]
     if result.pending is None or result.records == result.bad:
-        # A topic may have no good record at all: what comes after finds an empty table then.
+        # If a topic has no good record at all, later stages find an empty table.
         lake.ensure(topic.silver_table)
     else:
         _merge(lake, topic, good(result.pending), is_empty=not state.in_silver[topic.name])
         state.in_silver[topic.name] = result.last_good
         run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
     if result.batch and result.last_good < result.batch:
-        # The table's rows don't tell of a batch in which all is bad; judged again by itself, it would stop a run.
+        # The rows don't show that a batch with only bad records is cleaned. Without the note, the next run would judge
+        # this batch again, and stop.
         mark_cleaned(lake, topic.name, result.batch)
     state.cleaned[topic.name] = max(result.batch, state.cleaned[topic.name])
 

@@ -1,4 +1,4 @@
-"""Clean users. The rules: docs/cleaning.md."""
+"""Clean users. The rules are in docs/cleaning.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pinlake.topics import USER
 
 
 def clean_user(parsed: DataFrame) -> DataFrame:
-    """One row per parsed user record: post id, full name, age in years, time of joining in UTC."""
+    """One row per parsed user record: ind, user_name, age, date_joined, and the columns of `checked`.
+
+    `user_name` is the first and the last name, `age` is in years, `date_joined` is in UTC.
+    """
     return parsed.withColumns(times(USER)).select(*_columns())
 
 
