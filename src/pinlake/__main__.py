@@ -1,4 +1,4 @@
-"""The program as a module: `python -m pinlake`."""
+"""Run the command line with `python -m pinlake`."""
 
 from pinlake.cli.program import main
 

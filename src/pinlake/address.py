@@ -1,4 +1,4 @@
-"""Addresses of dumps and lakes: the path of a folder, or a place in a bucket."""
+"""Addresses of dumps and lakes: the path of a folder, or an S3 URL."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 from pinlake.errors import UsageError
 
-# Hadoop's names for S3 are in many settings of Spark.
+# Spark settings often use Hadoop's schemes for S3.
 _BUCKET = re.compile(r"s3[an]?://", re.IGNORECASE)
-# One slash is left where an address was made a path; a scheme of one letter would be a drive of Windows.
+# An address that was converted to a path has only one slash. A scheme with one letter would be a Windows drive.
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
 def is_bucket(address: str | Path) -> bool:
-    """Whether the address is a place in a bucket of S3: s3://, or s3a:// and s3n://, which mean the same."""
+    """True if the address is in an S3 bucket: s3://, or the equivalent s3a:// or s3n://."""
     return _BUCKET.match(str(address)) is not None
 
 
 def known(address: str) -> str:
-    """The address in one spelling: s3://bucket/prefix, or the path of a folder.
+    """Normalize the address to s3://bucket/prefix, or to the path of a folder.
 
-    Raises UsageError for a scheme that can't be read.
+    Raises UsageError for an unknown scheme.
     """
     if is_bucket(address):
         return _BUCKET.sub("s3://", address, count=1)

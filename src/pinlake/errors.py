@@ -5,31 +5,34 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-# Control characters but tab and line feed, and those that turn the direction of writing.
+# Control characters other than tab and line feed, and characters that change the text direction.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class PinlakeError(Exception):
-    """Base of every error whose message is enough for a user; the command line prints it as one line."""
+    """Base class of the errors that a user can act on. The command line prints the message without a stack trace.
+
+    `exit_code` is the exit status of the command.
+    """
 
     exit_code = 1
 
 
 def public(url: str) -> str:
-    """The address without what may be secret: user and password, and whatever follows the path."""
+    """The URL without the parts that may be secret: user, password, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def printable(text: str) -> str:
-    """Text with what steers a terminal written out, such as `\\x1b`: it may come from a record or an object's name."""
+    """The text with terminal control characters escaped, such as `\\x1b`. For text from records and object names."""
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def first_line(error: Exception) -> str:
-    """What an error of somebody else's says first, at most 300 characters: the rest is for log files."""
+    """The first meaningful line of a third-party error, at most 300 characters. Log files have the rest."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Py4J begins with "An error occurred while calling …"; what occurred follows after a colon.
+    # Py4J begins with "An error occurred while calling …". The error itself follows after a colon.
     told = [line for line in lines if not line.startswith("An error occurred while calling")]
     return (told or lines or [type(error).__name__])[0].lstrip(": ")[:300]
 
@@ -41,12 +44,12 @@ class UsageError(PinlakeError):
 
 
 def refuse_credentials(address: str) -> None:
-    """Raise UsageError for an address with a user or a password: lines and errors that name a place show its address.
+    """Raise UsageError for an address with a user or a password, because logs and errors show addresses.
 
-    The error doesn't repeat it.
+    The message doesn't repeat the address.
     """
     before = address.rpartition("://")[2].rpartition("@")[0]
-    # A password may hold a slash, and the name of an object an @.
+    # A password may contain a slash, and an object's name may contain an @.
     if before and (":" in before or "/" not in before):
         raise UsageError(
             "an address holds credentials, which others can see; take them out: Kafka's belong in the file of "
@@ -55,23 +58,23 @@ def refuse_credentials(address: str) -> None:
 
 
 class SettingsError(UsageError):
-    """A setting that is unknown or of the wrong type."""
+    """A setting that is unknown or has an invalid value."""
 
 
 class MachineError(PinlakeError):
-    """Something outside the project is missing: Java, jars, a server."""
+    """Something outside the project is missing or fails, such as Java, a jar or a server."""
 
 
 class SourceError(PinlakeError):
-    """The dump is missing, empty, or not a dump."""
+    """The source is missing, has no objects, or can't be read."""
 
 
 class ClosedError(SourceError):
-    """Spark's workers can open none of the dump's objects."""
+    """Spark's workers can't open any object of the dump."""
 
 
 class LakeError(PinlakeError):
-    """The lake can't be opened, or a table in it is not what it should be."""
+    """The lake can't be opened, or a table in it is missing or can't be used."""
 
 
 class LakeBusyError(LakeError):
@@ -79,7 +82,7 @@ class LakeBusyError(LakeError):
 
 
 class AccountingError(PinlakeError):
-    """The row sums of a run don't hold."""
+    """The row counts of a run don't add up."""
 
 
 class QualityError(PinlakeError):

@@ -1,4 +1,4 @@
-"""Logs: structlog to stderr for people or machines, and a file for what nobody wants on the screen."""
+"""Logging: structlog writes to stderr as text or JSON. Details go to a log file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pinlake.errors import printable
 
 
 def configure(log_format: str, level: str) -> None:
-    """Send structlog's lines to stderr, as text or (`json`) one object a line."""
+    """Write log lines of at least this level to stderr: as text, or for the format `json` as one object per line."""
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
@@ -33,25 +33,25 @@ def configure(log_format: str, level: str) -> None:
         cache_logger_on_first_use=False,
     )
     logging.getLogger("pinlake").handlers = [_ToStructlog()]
-    # Spark's Python side and the SDK log every server error before they raise it: the raised error is enough.
+    # PySpark and the SDK log every server error before they raise it. The raised error is enough.
     for noisy in ("py4j", "pyspark", "SQLQueryContextLogger", "DataFrameQueryContextLogger", "databricks.sdk"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 
 class _ToStructlog(logging.Handler):
-    """Lines of what also runs on Spark's workers, which need not have structlog."""
+    """Forwards the lines of modules that use the standard logging, because Spark's workers may not have structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             structlog.get_logger().log(record.levelno, printable(record.getMessage()))
-        except Exception:  # a stream that was closed must not stop what is told of
+        except Exception:  # a closed stream must not stop the program
             self.handleError(record)
 
 
 def log_file(folder: Path, now: datetime | None = None) -> Path | None:
-    """A new log file's path in `folder`, made if need be, or among the temporary files where that can't be written.
+    """Create a log file and return its path: in `folder`, or in the system's temporary folder.
 
-    None where those can't be written either.
+    Creates `folder` if needed. Returns None if neither folder can be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,18 @@
-"""Names that somebody typed, against those there are."""
+"""Suggest a known name for a misspelled one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# Below it `stage` would be taken for storage, and `start_date` for last_date.
+# With a lower cutoff, `stage` would match storage, and `start_date` would match last_date.
 _ALIKE = 0.84
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` can only be a slip of: a letter too many, too few, wrong or out of place.
+    """The known name of which `name` is a misspelling: with an extra, missing, wrong or transposed letter.
 
-    None for any other name, and for one that is known.
+    None if there is none, or if `name` itself is known.
     """
     names = list(known)
     if name in names:

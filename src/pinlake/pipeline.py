@@ -1,4 +1,7 @@
-"""The stages in order: what the command line, the job's tasks and the notebooks all call."""
+"""The stages and their order. The command line, the job's tasks and the notebooks call these functions.
+
+Functions that take a `state` update it. Without it, they read the state of the lake first.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ if TYPE_CHECKING:
 
 
 def check_source(settings: Settings) -> Dump:
-    """The dump to read, looked at before anything is started. Raises SourceError or UsageError."""
+    """Open the dump and check that it has the topics, before anything is started.
+
+    Raises SourceError if there is no source or no dump in it, UsageError if the topic id isn't clear.
+    """
     source = settings.source
     if source is None:
         raise SourceError(
@@ -60,7 +66,10 @@ def _layout(settings: Settings) -> Layout:
 
 
 def place_of(settings: Settings) -> LakePlace | None:
-    """The folder of the lake, one of this machine or of a bucket; None in a workspace, where the catalog knows it."""
+    """The folder of the lake, local or in a bucket. None in a workspace, where the catalog has the tables' locations.
+
+    Raises MachineError if a package for buckets is missing.
+    """
     if settings.catalog is not None:
         return None
     if isinstance(settings.lake, Path):
@@ -73,27 +82,33 @@ def place_of(settings: Settings) -> LakePlace | None:
 
 
 def check_lake(settings: Settings, write: bool = True) -> None:
-    """Raise LakeError where the lake's folder can't be one, or, to write, is not to be written. Writes nothing."""
+    """Raise LakeError if the lake's folder can't be used or, with `write`, can't be written. Writes nothing."""
     place = place_of(settings)
     if place is not None:
         place.check(write)
 
 
 def open_lake(spark: SparkSession, settings: Settings) -> Lake:
-    """The lake that the settings name: a catalog's schema in a workspace, else a folder."""
+    """Open the lake of the settings: a schema of a catalog in a workspace, otherwise a folder.
+
+    Raises LakeError if it can't be opened or created.
+    """
     return Lake(spark, settings.database, root=place_of(settings), catalog=settings.catalog)
 
 
 @contextmanager
 def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
-    """Hold the lake for a run; in a workspace Delta alone keeps writers apart."""
+    """Hold the lease of the lake for the `with` block. In a workspace there is no lease.
+
+    Raises LakeError if the lake can't be written, LakeBusyError if another run holds it after `lake_wait` seconds.
+    """
     check_lake(settings)
     with lake.place.hold(run, settings.lake_wait) if lake.place is not None else nullcontext():
         yield
 
 
 class Outcome(NamedTuple):
-    """What a whole run ends with: the accounting, and the answers by the names of their gold tables."""
+    """Result of a run of all stages: the accounting, and the answers by the names of their gold tables."""
 
     counts: Accounting
     answers: dict[str, Rows]
@@ -102,25 +117,26 @@ class Outcome(NamedTuple):
 def run_ingest(
     lake: Lake, settings: Settings, run: Run, audit: bool = False, state: LakeState | None = None
 ) -> list[TopicIngest]:
-    """From the dump to bronze. `state` is that of the lake, where the caller has it, and is brought up to date."""
+    """Read new objects of the dump into bronze; with `audit`, also late and changed ones. Raises as `ingest`."""
     dump = check_source(settings)
-    # Of the other tables it has to know what their last batch is: a batch has a number of its own.
+    # The state includes the last batches of the other tables, because batch numbers must not repeat.
     return ingest(lake, dump, settings.topic_id, run, state or read_state(lake), audit)
 
 
 def run_clean(
     lake: Lake, settings: Settings, run: Run, least_judged: int = 1, state: LakeState | None = None
 ) -> list[TopicClean]:
-    """From bronze to the topics' silver tables, quarantine and drift, and to silver_post, which joins the three.
+    """Clean pending bronze records into quarantine, drift and the silver tables, and join silver_post.
 
-    A run that the threshold stops is counted too.
+    Raises QualityError if more than `max_bad_share` of a topic's new records are bad, from `least_judged` records on.
+    Publishes the row counts in this case too.
     """
     lake.require("bronze", "ingest")
     state = state or read_state(lake)
     try:
         found = clean(lake, run, state, settings.max_bad_share, least_judged)
     except QualityError:
-        # Without a look at the sums: what they are when a run was stopped, the next one tells.
+        # Doesn't check the sums. The next run does.
         publish(lake, run, account(lake).topics, counted_from=None)
         raise
     update_posts(lake, run, state)
@@ -128,12 +144,12 @@ def run_clean(
 
 
 def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> dict[str, Rows]:
-    """From silver to gold. Returns the answers."""
+    """Update gold from silver. Returns the answers by the names of their gold tables."""
     return update_gold(lake, run, years(settings), force)
 
 
 def run_account(lake: Lake, run: Run) -> Accounting:
-    """Count every table, publish the counts, and raise AccountingError where the sums don't hold."""
+    """Count every table and publish the counts in table row_count. Raises AccountingError if they don't add up."""
     counted_from = versions(lake)
     counts = account(lake)
     publish(lake, run, counts.topics, None if counts.uncleaned else counted_from)
@@ -142,11 +158,14 @@ def run_account(lake: Lake, run: Run) -> Accounting:
 
 
 def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Outcome:
-    """All stages in order, with the accounting before the questions: wrong sums give no answers."""
+    """Run all stages in order. The accounting comes before gold, so wrong counts produce no answers.
+
+    Raises the errors of the stages and of `run_account`.
+    """
     state = read_state(lake)
     found = run_ingest(lake, settings, run, audit, state)
     if state.last and state.settled and not any(topic.objects for topic in found):
-        # What was counted is there as it was: it is counted again when one of the tables has changed.
+        # Nothing new, and no table has changed since the last count: publish the same counts again.
         counts = Accounting(state.last.counts, [hole for topic in state.progress.values() for hole in topic.missing])
         publish(lake, run, counts.topics, state.last.counted_from)
         check_sums(counts.topics)
@@ -157,7 +176,11 @@ def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Ou
 
 
 def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days | None = None) -> Accounting:
-    """Make silver (and with it gold), or gold alone, anew from what is before it; of silver only `days`, if given."""
+    """Rebuild silver and gold (`what` is silver), or gold alone, and return the row counts.
+
+    With `days`, rebuilds only the silver rows of posts with records of these ingest days. Raises QualityError or
+    UsageError as `rebuild_silver` and `backfill`, AccountingError as `run_account`.
+    """
     lake.require("bronze", "ingest")
     if what == "silver":
         if days:
@@ -172,7 +195,10 @@ def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days 
 
 
 def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> int:
-    """Send quarantined records through again; silver, gold and the accounting follow."""
+    """Clean quarantined records again, of one topic or of all, and update silver, gold and the row counts.
+
+    Returns the number of records that moved to silver.
+    """
     moved = replay(lake, run, read_state(lake), topic)
     if not moved:
         return 0
@@ -182,7 +208,7 @@ def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> i
 
 
 class Offsets(NamedTuple):
-    """Which offsets of a topic: all of them, of all partitions, where nothing else is said; both ends included."""
+    """A range of offsets of a topic, both ends included. None means all partitions, or no limit."""
 
     topic: str
     partition: int | None = None
@@ -190,7 +216,7 @@ class Offsets(NamedTuple):
     last: int | None = None
 
     def of(self, hole: Hole) -> Hole | None:
-        """What of a hole is among them."""
+        """The part of a hole that is in the range. None if there is none."""
         if hole.topic != self.topic or self.partition not in (None, hole.partition):
             return None
         first = hole.first if self.first is None else max(hole.first, self.first)
@@ -199,9 +225,9 @@ class Offsets(NamedTuple):
 
 
 def run_accept(lake: Lake, run: Run, offsets: Offsets, reason: str, by: str) -> list[Hole]:
-    """Note that missing offsets never come, and count again. Returns the holes.
+    """Mark missing offsets as accepted, with the reason and who accepts them, and count again.
 
-    Raises UsageError where none of the offsets is missing.
+    Returns the accepted holes. Raises UsageError if none of the offsets is missing.
     """
     known = progress(lake.read("bronze"), accepted_holes(lake)).get(offsets.topic, Progress())
     holes = [found for hole in known.missing if (found := offsets.of(hole))]
@@ -213,10 +239,11 @@ def run_accept(lake: Lake, run: Run, offsets: Offsets, reason: str, by: str) -> 
 
 
 def new_run(report: object = None) -> Run:
-    """A run that starts now. The clock is read here, once for each run, and nowhere else."""
+    """A run that starts now. No stage reads the clock itself. `report` is a Report, or None for no progress lines."""
     started = datetime.now(UTC)
     return Run(started, report) if callable(report) else Run(started)
 
 
 def years(settings: Settings) -> Years:
+    """The ranges of years of the questions."""
     return Years(settings.first_post_year, settings.last_post_year, settings.first_join_year, settings.last_join_year)

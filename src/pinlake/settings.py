@@ -1,8 +1,9 @@
-"""Every setting in one typed model: flags > environment `PINLAKE_*` > settings file > defaults.
+"""All settings in one typed model.
 
-No stage reads the environment: the command line and the notebooks resolve settings from it and pass them on. What is
-not a setting of pinlake is read where it is needed: `spark/session.py` asks where it runs, `spark/java.py` for the Java
-there, and `local/extension.py` takes what the job runner hands to a notebook.
+Order of precedence: flags, environment `PINLAKE_*`, secrets file, settings file, defaults. No stage reads the
+environment. The command line and the notebooks resolve the settings and pass them on. Variables that are not pinlake
+settings are read where they are needed: by `spark/session.py`, `spark/java.py`, and, for the parameters that the job
+runner passes to a notebook, by `local/extension.py`.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ from pinlake.errors import SettingsError, UsageError
 
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
-# Names under the prefix that are not settings: where the file is, where tests find real records, what a job passes on.
+# Variables with the prefix that are not settings: paths of files, the tests' real records, what a job passes on.
 NOT_SETTINGS = frozenset(
     {"PINLAKE_SETTINGS", "PINLAKE_SECRETS", "PINLAKE_REAL_SAMPLE", "PINLAKE_CASES", "PINLAKE_TASK"}
 )
 
 
-# A place in a bucket; as a path it would lose one of its slashes.
+# An S3 URL stays a text: a Path would lose one of its slashes.
 Bucket = Annotated[str, StringConstraints(pattern=r"^s3://")]
 
 
 class Settings(BaseModel):
-    """What a run needs to know. Years are calendar years in UTC, both ends included."""
+    """The settings of a run. Years are calendar years in UTC, both ends included. Raises ValidationError."""
 
-    # An error that shows what was given would show a password too.
+    # Errors hide the input, because it may be a password.
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, protected_namespaces=(), hide_input_in_errors=True
     )
@@ -113,19 +114,20 @@ class Settings(BaseModel):
 
     @property
     def s3_keys(self) -> tuple[str, str] | None:
-        """The access key for a bucket, where one was given."""
+        """The access key id and the secret access key for a bucket. None if they aren't set."""
         if self.s3_access_key is None or self.s3_secret_key is None:
             return None
         return self.s3_access_key.get_secret_value(), self.s3_secret_key.get_secret_value()
 
     @property
     def needs_s3a(self) -> bool:
-        """Whether Spark itself has to reach a bucket: for tables it does, for a dump it doesn't."""
+        """True if Spark itself must access a bucket: for tables it must, for a dump it doesn't."""
         return self.catalog is None and isinstance(self.lake, str)
 
     @field_validator("source", "lake", mode="before")
     @classmethod
     def has_a_known_scheme(cls, value: Any) -> Any:
+        """Normalize the scheme of an address, as `address.known` does."""
         try:
             return known(value) if isinstance(value, str) else value
         except UsageError as error:
@@ -134,19 +136,20 @@ class Settings(BaseModel):
     @field_validator("topics_dir")
     @classmethod
     def has_an_empty_spelling(cls, folder: str) -> str:
-        """An empty variable counts as none."""
+        """Convert `.` to the empty text, which an environment variable can't set: if empty, it counts as not set."""
         return "" if folder == "." else folder
 
     @field_validator("sql_url")
     @classmethod
     def has_no_password(cls, url: str | None) -> str | None:
-        """It is shown, as settings are. What else may be wrong with it the emulator says."""
+        """Refuse a URL with a password, because settings are shown. The emulator checks the rest of the URL."""
         if url is not None and re.search(r"//[^/@]*:[^/]*@|[?&][^=&]*(pass|pwd)", url, re.I):
             raise ValueError("it holds a password, which belongs in PINLAKE_SQL_PASSWORD or in the secrets file")
         return url
 
     @model_validator(mode="after")
     def years_in_order(self) -> Settings:
+        """Refuse a first year after the last one."""
         for first, last in (("first_post_year", "last_post_year"), ("first_join_year", "last_join_year")):
             if getattr(self, first) > getattr(self, last):
                 raise ValueError(f"{first} must not be after {last}")
@@ -154,12 +157,14 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def keys_are_whole(self) -> Settings:
+        """Refuse an access key id without its secret, and the reverse."""
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
             raise ValueError("s3_access_key and s3_secret_key belong together")
         return self
 
     @model_validator(mode="after")
     def storage_is_whole(self) -> Settings:
+        """Refuse a storage without the settings that it needs."""
         wanted = {"volume": ["catalog"], "mount": ["bucket", "secret_scope"], "s3": ["catalog", "bucket"]}
         missing = [name for name in wanted.get(self.storage, []) if getattr(self, name) is None]
         if missing:
@@ -167,13 +172,13 @@ class Settings(BaseModel):
         return self
 
 
-# Settings that no message repeats: those that are secrets, and a URL that may hold one though it must not.
+# Settings whose value no message repeats: the secrets, and a URL that may contain one.
 _SECRETS = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)} | {"sql_url"}
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """Settings together with where each value came from (`default`, a file, a variable, a flag)."""
+    """Settings and, by name, the origin of each value: `default`, a file, a variable or a flag."""
 
     settings: Settings
     origins: dict[str, str]
@@ -189,11 +194,11 @@ def resolve(
     file: Path | None = None,
     place: Callable[[str], str] = _flag,
 ) -> Resolved:
-    """Merge the four places settings come from.
+    """Merge flags, environment, secrets file, settings file and defaults.
 
-    `flags` that are None count as not given, and so does a variable that is empty. `file` defaults to
-    `PINLAKE_SETTINGS`, else `pinlake.toml` in the current folder where there is one. `place` is what an error calls a
-    flag. Raises SettingsError that names the setting, its place and the remedy.
+    A flag that is None and an empty variable count as not set. `file` defaults to the variable `PINLAKE_SETTINGS`, then
+    to `pinlake.toml` in the current folder. `place` converts the name of a flag to the origin that errors show. Raises
+    SettingsError, which names the setting, its origin and the remedy.
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
@@ -241,7 +246,7 @@ def _read(path: Path, what: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _from_secrets(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """A file of its own for what must not be in a repository, nor in a variable that every process inherits."""
+    """The secrets file: for values that must not be in a repository, or in a variable that every process inherits."""
     name = environment.get("PINLAKE_SECRETS")
     return _read(Path(name), "secrets file") if name else []
 

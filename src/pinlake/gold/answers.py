@@ -1,8 +1,7 @@
-"""The ten questions, each a short function that reads like its definition, and what they are asked of.
+"""The ten questions, and the counts that answer them. docs/answers.md defines each question.
 
-Silver is read once and counted by all that the questions group by: a few rows in place of many. Each question is
-answered from these. A post without a value that a question groups by belongs to no group of it and is left out there.
-In words: docs/answers.md.
+The `count_` functions aggregate silver by the columns that the questions group by. Each question is a function over
+these few rows. A post without a value in a column that a question groups by isn't part of that answer.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ _SECONDS_A_DAY = 86_400
 
 
 def day(name: str) -> Column:
-    """The date of a time stamp in UTC, whatever the session's time zone."""
+    """The date of a timestamp in UTC. Independent of the session's time zone."""
     return F.date_from_unix_date(F.floor(F.unix_seconds(F.col(name)) / _SECONDS_A_DAY).cast("int"))
 
 
 def year(name: str) -> Column:
-    """The calendar year of a time stamp in UTC."""
+    """The calendar year of a timestamp in UTC."""
     return F.year(day(name))
 
 
 def age_group(name: str = "age") -> Column:
-    """18-24, 25-35, 36-50, 50+ (51 and over), Unknown (under 18 or null)."""
+    """The age group of an age in years: 18-24, 25-35, 36-50, 50+ (51 and over), Unknown (under 18 or null)."""
     age = F.col(name)
     return (
         F.when(age.between(18, 24), "18-24")
@@ -38,15 +37,16 @@ def age_group(name: str = "age") -> Column:
 
 
 def top(rows: DataFrame, within: Sequence[str], by: str) -> DataFrame:
-    """The rows with the highest `by` within each group, ties included."""
+    """The rows with the highest `by` in each group of the columns `within`, including ties."""
     window = Window.partitionBy(*within).orderBy(F.col(by).desc())
     return rows.withColumn("_rank", F.rank().over(window)).where(F.col("_rank") == 1).drop("_rank")
 
 
 def count_posts(posts: DataFrame) -> DataFrame:
-    """Posts by category and one of country, post_year and age_group, the others null: and their number, `posts`.
+    """The number of posts by category and one other column: country, category, post_year, age_group, posts.
 
-    By all four at once there would be many times as many rows.
+    In each row, one of country, post_year and age_group has a value and the other two are null. Grouping by all four
+    columns at once would return many more rows.
     """
     groups = posts.select("country", "category", year("timestamp").alias("post_year"), age_group().alias("age_group"))
     sets = [[name, "category"] for name in ("country", "post_year", "age_group")]
@@ -54,7 +54,10 @@ def count_posts(posts: DataFrame) -> DataFrame:
 
 
 def count_followers(posts: DataFrame) -> DataFrame:
-    """Posts that have a follower_count, by it, age_group and join_year (may be null): and their number, `posts`."""
+    """The number of posts by follower count: follower_count, age_group, join_year, posts.
+
+    Excludes posts without a follower count. `join_year` may be null.
+    """
     groups = posts.where(F.col("follower_count").isNotNull()).select(
         "follower_count", age_group().alias("age_group"), year("date_joined").alias("join_year")
     )
@@ -62,16 +65,16 @@ def count_followers(posts: DataFrame) -> DataFrame:
 
 
 def count_users(users: DataFrame) -> DataFrame:
-    """Distinct users by join_year (may be null): and their number, `users`.
+    """The number of distinct users by year of joining: join_year, users. `join_year` may be null.
 
-    A user is (user_name, age, date_joined): names alone belong to several people.
+    A user is a distinct (user_name, age, date_joined), because several people may have the same name.
     """
     distinct = users.select("user_name", "age", "date_joined").distinct()
     return distinct.groupBy(year("date_joined").alias("join_year")).agg(F.count("*").alias("users"))
 
 
 def top_category_by_country(counts: DataFrame) -> DataFrame:
-    """The category with most posts in each country: country, category, category_count."""
+    """The category with the most posts in each country: country, category, category_count."""
     return top(_by_category(counts, "country"), ["country"], "category_count")
 
 
@@ -81,26 +84,26 @@ def category_posts_by_year(counts: DataFrame) -> DataFrame:
 
 
 def top_category_by_year(counts: DataFrame, first_year: int = 2018, last_year: int = 2022) -> DataFrame:
-    """The category with most posts in each year from first to last: post_year, category, category_count."""
+    """The category with the most posts in each year from first to last: post_year, category, category_count."""
     in_years = F.col("post_year").between(first_year, last_year)
     return top(_by_category(counts, "post_year").where(in_years), ["post_year"], "category_count")
 
 
 def top_category_by_age_group(counts: DataFrame) -> DataFrame:
-    """The category with most posts in each age group: age_group, category, category_count."""
+    """The category with the most posts in each age group: age_group, category, category_count."""
     return top(_by_category(counts, "age_group"), ["age_group"], "category_count")
 
 
 def _by_category(counts: DataFrame, group: str) -> DataFrame:
-    # Of rows that are counted by another group, this one is null.
+    # `group` is null in rows that are counted by another column.
     grouped = counts.dropna(subset=[group, "category"])
     return grouped.select(group, "category", F.col("posts").alias("category_count"))
 
 
 def top_user_by_country(posts: DataFrame) -> DataFrame:
-    """The poster with most followers in each country: country, poster_name, follower_count. From posts themselves.
+    """The poster with the most followers in each country: country, poster_name, follower_count.
 
-    A poster's count is its highest seen in that country.
+    `posts` is silver_post. A poster's follower count is the highest one in that country.
     """
     ranked = posts.select("country", "poster_name", "follower_count").dropna()
     highest = ranked.groupBy("country", "poster_name").agg(F.max("follower_count").alias("follower_count"))
@@ -108,24 +111,30 @@ def top_user_by_country(posts: DataFrame) -> DataFrame:
 
 
 def top_country_by_followers(tops: DataFrame) -> DataFrame:
-    """The country, or countries, of the poster with most followers: country, follower_count. `tops` are by country."""
+    """The country or countries of the poster with the most followers: country, follower_count.
+
+    `tops` is the result of `top_user_by_country`.
+    """
     return top(tops.select("country", "follower_count").distinct(), [], "follower_count")
 
 
 def median_followers_by_age_group(counts: DataFrame) -> DataFrame:
-    """Median over posts with a follower count: age_group, median_follower_count."""
+    """The median follower count of posts in each age group: age_group, median_follower_count."""
     return _medians(counts, "age_group")
 
 
 def median_followers_by_join_year(counts: DataFrame, first_year: int = 2015, last_year: int = 2020) -> DataFrame:
-    """Median over posts of users who joined from first to last year: join_year, median_follower_count."""
+    """The median follower count of posts by the year in which the user joined: join_year, median_follower_count."""
     return _medians(_joined(counts, first_year, last_year), "join_year")
 
 
 def median_followers_by_join_year_and_age_group(
     counts: DataFrame, first_year: int = 2015, last_year: int = 2020
 ) -> DataFrame:
-    """The same in age groups: age_group, join_year, median_follower_count."""
+    """The median follower count of posts by age group and year of joining.
+
+    Columns: age_group, join_year, median_follower_count.
+    """
     return _medians(_joined(counts, first_year, last_year), "age_group", "join_year")
 
 
@@ -134,13 +143,13 @@ def _joined(counts: DataFrame, first_year: int, last_year: int) -> DataFrame:
 
 
 def _medians(counts: DataFrame, *groups: str) -> DataFrame:
-    # Exact as F.median is, which is the same function without the number of posts that share a value.
+    # Exact, like F.median, which is this function without frequencies.
     return counts.groupBy(*groups).agg(
         F.percentile("follower_count", 0.5, F.col("posts")).alias("median_follower_count")
     )
 
 
 def users_joined_by_year(users: DataFrame, first_year: int = 2015, last_year: int = 2020) -> DataFrame:
-    """Distinct users who joined in each year from first to last: join_year, number_users_joined."""
+    """The distinct users who joined in each year from first to last: join_year, number_users_joined."""
     in_years = users.where(F.col("join_year").between(first_year, last_year))
     return in_years.select("join_year", F.col("users").alias("number_users_joined"))

@@ -1,4 +1,4 @@
-"""All gold tables: answered anew from silver when silver or a parameter changed."""
+"""The gold tables: recomputed from silver when silver or the years changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NAME = "answer"
 
 @dataclass(frozen=True)
 class Years:
-    """The years that some questions are limited to, both ends included."""
+    """The ranges of years of posts and of joining that some questions have, both ends included."""
 
     first_post: int = 2018
     last_post: int = 2022
@@ -49,15 +49,15 @@ Rows = list[tuple[Any, ...]]
 
 
 def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, Rows]:
-    """The answer to every question, by the name of its gold table. `posts` is silver_post, `users` silver_user.
+    """The answer to each question, by the name of its gold table. `posts` is silver_post, `users` is silver_user.
 
-    In two steps: the tables are read once, to rows so few that the driver holds them, and from these all is answered.
+    Uses two queries: the first counts the tables, the second answers all questions from the counts.
     """
     return _collected(in_one(questions(counted(posts, users), years), _NAME))
 
 
 def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataFrame]:
-    """Every question asked of what `counted` gives, by the name of its gold table."""
+    """The DataFrame of each answer, by the name of its gold table. `counted` has the counts by name."""
     post_years = (years.first_post, years.last_post)
     join_years = (years.first_join, years.last_join)
     posts, followers, tops = counted["posts"], counted["followers"], counted["tops"]
@@ -78,7 +78,10 @@ def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataF
 
 
 def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
-    """What the questions are asked of, fetched in one query: else each question would read all posts again."""
+    """The counts that answer the questions: `posts`, `followers`, `tops` and `users`.
+
+    Fetches the counts to the driver in one query. Otherwise each question would read all posts again.
+    """
     import pyarrow.compute
 
     frames = {
@@ -98,12 +101,12 @@ def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
 
 
 def _nullable(frame: DataFrame) -> StructType:
-    """The frame's schema, which Spark Connect must be given where there are no rows."""
+    """The frame's schema with nullable columns. Spark Connect needs it if there are no rows."""
     return StructType([StructField(field.name, field.dataType) for field in frame.schema])
 
 
 def _collected(rows: DataFrame) -> dict[str, Rows]:
-    """By answer, each in its fixed order."""
+    """The rows of each answer, by its name, in their fixed order."""
     found: dict[str, Rows] = {name: [] for name in GOLD}
     for row in rows.collect():
         found[row[_NAME]].append(tuple(row[name] for name in GOLD[row[_NAME]].column_names))
@@ -114,7 +117,10 @@ def _collected(rows: DataFrame) -> dict[str, Rows]:
 
 
 def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict[str, Rows]:
-    """Answer all questions anew where silver or the years have changed since, or by `force`. Returns the answers."""
+    """Recompute all answers if silver or the years have changed, or with `force`. Returns the answers.
+
+    Raises LakeError before the first cleaning.
+    """
     posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
     made_from = f"{lake.state('silver_post')}, {lake.state('silver_user')}, {years}"
     if not force and lake.made_from(ANSWERS.name) == made_from:
@@ -133,12 +139,12 @@ def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict
 
 
 def read_answers(lake: Lake) -> dict[str, Rows]:
-    """All answers as they are. Raises LakeError before the first query."""
+    """All stored answers, by name. Raises LakeError if they haven't been computed yet."""
     return _collected(lake.require(ANSWERS.name, "query"))
 
 
 def check_name(answer: str) -> None:
-    """Raise UsageError, with the near name if there is one, for what is no gold table."""
+    """Raise UsageError, with the most similar name, if this isn't a gold table."""
     if answer in GOLD:
         return
     near = get_close_matches(answer, GOLD, n=1)
@@ -147,10 +153,10 @@ def check_name(answer: str) -> None:
 
 
 def ordered(lake: Lake, table: str) -> DataFrame:
-    """A gold table in its fixed order: by the columns that say what a row is about.
+    """The rows of a gold table in its fixed order: by the columns `order` of its definition.
 
-    Raises UsageError for a name that is none, LakeError before the first query.
+    Raises UsageError if this isn't a gold table, LakeError if the answers haven't been computed yet.
     """
     check_name(table)
-    # An answer is small: one partition spares the sampling and the shuffle of a sort across many.
+    # An answer is small. Sorting one partition avoids the sampling and the shuffle of a global sort.
     return lake.require(table, "query").coalesce(1).sortWithinPartitions(*GOLD[table].order)

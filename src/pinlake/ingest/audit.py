@@ -1,4 +1,4 @@
-"""Objects that are known and may have changed: of all in a full audit, else of those that end where a hole begins."""
+"""Find changed objects: among all objects in an audit, otherwise among those that end where a hole begins."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from pinlake.dump.store import stat_all
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.lake import Lake
 
-# The kinds of report that are about one object, and not about names.
+# Kinds of report entries that are about a single object, and not about a kind of names.
 AUDITED = ("late", "changed", "lost")
 
 
 @dataclass
 class Audit:
-    """What an audit of one topic found: objects to read (new, late, changed), and the report."""
+    """Result for one topic: the objects to read (new, late, changed), and the entries for table object_report."""
 
     to_read: list[ObjectName]
     reported: list[Stranger]
 
 
 def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> Audit:
-    """Compare one topic's whole listing with bronze. `progress` tells what a listing without audit would read."""
+    """Compare the full listing of a topic with bronze: find late, changed and lost objects.
+
+    `progress` distinguishes late objects from new ones.
+    """
     known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
     straddling = progress.straddling(listing.objects)
     streamed = _streamed(lake, listing.topic)
@@ -52,11 +55,11 @@ def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) ->
 
 
 def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> Audit:
-    """What is new, and those known objects that were written again since, longer, where a hole begins after them.
+    """The new objects, and the known objects before a hole whose content has changed.
 
-    So does a sink that stops before it has told Kafka how far it came: it writes its last object again, with more.
+    A sink that stops before it commits its offsets to Kafka writes its last object again, with more records.
     """
-    # The first in each partition: objects are in the order of partition and offset.
+    # The first new offset of each partition: objects are sorted by partition and offset.
     first_new = {
         name.partition: name.offset
         for name in reversed(listing.objects)
@@ -72,10 +75,10 @@ def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> 
 
 
 def _differing(dump: Dump, known: list[KnownObject]) -> list[ObjectName]:
-    """Those of which the store says something else than when they were read; not those that are gone."""
+    """The objects whose size or time differs from when they were read. Excludes objects that no longer exist."""
     stats = stat_all(dump.store, [each.path for each in known])
     names = [
-        # None where the settings of the layout were others when it was read.
+        # None if the object was read with a different layout.
         dump.layout.name_of(each.path)
         for each, now in zip(known, stats, strict=True)
         if now is not None and now != (each.size, each.modified)
@@ -84,14 +87,14 @@ def _differing(dump: Dump, known: list[KnownObject]) -> list[ObjectName]:
 
 
 def _streamed(lake: Lake, topic: str) -> set[tuple[int, int]]:
-    """Partitions and offsets of messages that came as a stream: their objects have been read in another way."""
+    """Partitions and offsets of messages that a stream brought, so that their objects aren't read as well."""
     bronze = one_per_object(lake.read("bronze").where(F.col("topic") == topic))
     messages = bronze.where(is_streamed(F.col("path"))).select("partition", "object_offset")
     return {(row["partition"], row["object_offset"]) for row in messages.collect()}
 
 
 def _known_objects(lake: Lake, topic: str) -> DataFrame:
-    """Every object in bronze as it was when it was read last."""
+    """The last version of each object in bronze: path, size, modified_us (microseconds since 1970), batch."""
     bronze = lake.read("bronze").where((F.col("topic") == topic) & ~is_streamed(F.col("path")))
     objects = one_per_object(bronze)
     last = Window.partitionBy("path").orderBy(F.col("batch").desc())
@@ -103,8 +106,9 @@ def _known_objects(lake: Lake, topic: str) -> DataFrame:
 
 
 def _changed(lake: Lake, dump: Dump, topic: str, suspects: list[ObjectName]) -> tuple[list[ObjectName], list[Stranger]]:
-    """Of objects that may differ, those that do, and a report of each: a copy sent again is no change, nor is what
-    still can't be read.
+    """The objects among `suspects` whose records differ from bronze, and a report entry for each.
+
+    A new copy with the same content isn't a change. Nor is an object that still can't be read.
     """
     if not suspects:
         return [], []

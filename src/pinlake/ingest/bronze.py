@@ -1,4 +1,4 @@
-"""From a dump to bronze: what is new, read once, in one commit."""
+"""Read the new objects of a dump into bronze, in one commit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pinlake.topics import TOPICS
 
 @dataclass
 class TopicIngest:
-    """What ingest found for one topic: objects to read, and names worth a report."""
+    """What ingest found for one topic: the objects that it read, and the entries for table object_report."""
 
     topic: str
     objects: list[ObjectName]
@@ -35,11 +35,11 @@ class TopicIngest:
 def ingest(
     lake: Lake, dump: Dump, topic_id: str | None, run: Run, state: LakeState, audit: bool = False
 ) -> list[TopicIngest]:
-    """Read every object that bronze doesn't hold yet, in one commit, and bring `state` up to date.
+    """Read every object that bronze doesn't hold yet, in one commit, and update `state`.
 
-    An object that was written again and now reaches into a hole after it is read again. With `audit` all late and
-    changed objects are, and lost ones reported. Raises SourceError and UsageError before anything is written where the
-    source is not a dump, or holds files and no object, or is not the one that is already in the lake.
+    Reads an object again if a hole follows it and its content has changed. With `audit`, reads all late and changed
+    objects and reports lost ones. Raises SourceError if the source isn't a dump or has files but no objects, and
+    UsageError if the lake holds another source. Nothing is written then.
     """
     chosen, strangers = choose_topic_id(dump, topic_id)
     check_same_source(state, chosen)
@@ -62,7 +62,7 @@ def ingest(
 
 
 def _take_in(lake: Lake, dump: Dump, objects: Sequence[ObjectName], run: Run, state: LakeState) -> int:
-    """Append the objects' rows. Where workers can open none that the driver can, Spark's own file source opens them."""
+    """Append the objects' rows. Use Spark's file source if the driver can open the objects and the workers can't."""
     try:
         return append(lake, run, read_named(lake, dump, objects), state)
     except ClosedError:
@@ -81,7 +81,10 @@ def _opens(dump: Dump, name: ObjectName) -> bool:
 
 
 def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -> None:
-    """Say what was found, and add to table `object_report` what is not in it yet."""
+    """Report what was found: to the run, and in table object_report the entries that it doesn't have yet.
+
+    `found` has pairs of a topic, or None, and an entry.
+    """
     if not found:
         return
     for kind, message in sorted({(stranger.kind, stranger.message) for _, stranger in found}):
@@ -91,7 +94,7 @@ def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -
     rows = lake.spark.createDataFrame(
         [(topic, *stranger[:3]) for topic, stranger in found], "topic STRING, path STRING, kind STRING, message STRING"
     )
-    # What an audit finds is of one object; names are reported once a kind, whichever is the first today.
+    # Entries about a single object are compared by path. Names are reported once per kind, with any path.
     is_known = [
         F.coalesce("topic", F.lit("")),
         F.col("kind"),
@@ -109,24 +112,24 @@ def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -
 
 
 def read_named(lake: Lake, dump: Dump, objects: Sequence[ObjectName]) -> DataFrame:
-    """The rows of these objects, in READ_SCHEMA. Taking them in raises SourceError where none of them can be opened."""
-    # The reader says why an object without a size can't be read, and that is recorded.
+    """The rows of these objects, in READ_SCHEMA. Evaluating them fails with ClosedError if none can be opened."""
+    # An object without a size can't be read. The reader records the reason.
     stats = stat_all(dump.store, [name.key for name in objects])
     groups = group(Sized(name, found.size if found else 0) for name, found in zip(objects, stats, strict=True))
     return read_objects(lake.spark, dump, groups, samples_of(groups))
 
 
 def append(lake: Lake, run: Run, rows: DataFrame, state: LakeState) -> int:
-    """Add rows, in READ_SCHEMA, as one batch in one commit. Returns the batch's number.
+    """Append rows, in READ_SCHEMA, as one batch in one commit. Returns the number of the batch.
 
-    The caller says in `state` which topics are in it.
+    The caller updates `state.ingested`. Raises the SourceError or ClosedError of a worker.
     """
     batch = state.next_batch
     stamped = rows.withColumns({"batch": F.lit(batch), "run_id": F.lit(run.id), "ingested_at": F.lit(run.started)})
     try:
-        # An application of its own for each run: Delta remembers the versions of one that a restore took back.
+        # One application id per run: Delta remembers its versions even after the table is restored.
         lake.append("bronze", stamped, (f"pinlake-bronze-{run.id}", batch))
-    except Exception as error:  # Spark and Connect each have their own
+    except Exception as error:  # classic Spark and Spark Connect raise different classes
         if told := told_by_worker(error):
             raise told from error
         raise
@@ -134,9 +137,9 @@ def append(lake: Lake, run: Run, rows: DataFrame, state: LakeState) -> int:
 
 
 def check_same_source(state: LakeState, topic_id: str, counted_by: str = KAFKA_ROOT) -> None:
-    """Raise UsageError where the lake holds another pipeline's posts, or offsets that count something else.
+    """Raise UsageError if the lake holds another topic id, or offsets of another system.
 
-    `counted_by` is whose offsets these are. A dump's are Kafka's own; those of Kinesis are not.
+    `counted_by` is the system that the source's offsets come from: KAFKA_ROOT for Kafka and dumps, or KINESIS_ROOT.
     """
     if state.topic_id is None or state.path is None:
         return

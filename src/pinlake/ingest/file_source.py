@@ -1,6 +1,6 @@
-"""The reader for compute whose workers can't open files themselves: Spark's own file source opens them.
+"""The fallback reader, for compute whose workers can't open files themselves: Spark's file source opens them.
 
-Several times slower than the packing reader, and only taken where that one can open nothing.
+It is several times slower than the packing reader. `ingest` uses it only if the packing reader can't open any object.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 
 
 def read_files(spark: SparkSession, dump: Dump, names: Sequence[ObjectName]) -> DataFrame:
-    """The same rows as `read_objects` gives, of a dump in a folder. A file that is there no more fails the query."""
+    """The same rows as `read_objects`, for a dump in a folder. The query fails if a file no longer exists."""
     import pyarrow
     from pyspark.sql import functions as F
 
     travel_by_value()
     keys = [name.key for name in names]
-    # As the driver tells it: Spark knows milliseconds only, and an unchanged object would look changed to an audit.
+    # Sizes and times from the driver: Spark has milliseconds only, so an audit would see unchanged objects as changed.
     stats = {key: found for key, found in zip(keys, stat_all(dump.store, keys), strict=True) if found}
     folder = Path(dump.store.root)
-    # Folders such as partition=0 are no columns here.
+    # recursiveFileLookup disables partition discovery, which would read folders such as partition=0 as columns.
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     below = F.substring_index("path", f"{folder.as_posix().removeprefix('/dbfs')}/", -1).alias("key")
     contents = files.load([as_pattern(f"{for_spark(folder)}/{key}") for key in keys]).select(below, "content")
-    # Spark leaves out empty files without a word, so what it gives is held against what was asked for.
+    # Spark silently skips empty files. The join adds a row for each.
     asked = spark.createDataFrame(pyarrow.table({"key": keys}))
     return asked.join(contents, "key", "left").mapInArrow(_splitter_of(dump, stats), READ_SCHEMA)
 
 
 def for_spark(folder: Path) -> str:
-    """The folder as Spark names it: what a cluster's file system has below /dbfs is a place of its own there."""
+    """The folder as Spark names it: a path below /dbfs on a cluster is a dbfs: path in Spark."""
     return f"dbfs:{str(folder).removeprefix('/dbfs')}" if folder.is_relative_to("/dbfs") else str(folder)
 
 
 def as_pattern(path: str) -> str:
-    """The path as a pattern of Spark that matches it alone."""
+    """The path as a glob pattern that matches only this path."""
     return re.sub(r"([\[\]{}*?\\,])", r"\\\1", path)
 
 
@@ -64,7 +64,7 @@ def _splitter_of(
 
 
 def _found(stat: Stat | None, content: bytes | None) -> Content | OSError:
-    """What was read; of an empty file Spark gives nothing."""
+    """The content of an object. Spark returns none for an empty file."""
     if stat is None or (content is None and stat.size):
         return OSError("Spark's file source gave nothing of it")
     return Content(content or b"", len(content or b""), stat.modified)

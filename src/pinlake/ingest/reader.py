@@ -1,7 +1,7 @@
-"""The packing reader: groups of objects, read and split inside `mapInArrow`.
+"""The packing reader: it reads and splits groups of objects inside `mapInArrow`.
 
-Faster than Spark's JSON source on one-record files, because a task opens thousands of them in a plain loop, and
-nothing is parsed away.
+It is faster than Spark's JSON source on files of one record, because a task opens thousands of them in a loop. And it
+loses nothing, because it keeps the raw text.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 GROUP_BYTES = 16 * 1024 * 1024
 GROUP_OBJECTS = 5_000
-# Small enough that a batch of the largest usual records stays far below Arrow's 2 GB, large enough to be cheap.
+# Small enough that a batch of large records stays far below Arrow's limit of 2 GB, large enough to keep overhead low.
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_ROWS = 10_000
-# Objects of other groups that a task tries to open where it can open none of its own.
+# The number of objects that a task tries to open if it can open none of its own: in total, and of each group.
 MOST_SAMPLES, OF_A_GROUP = 100, 6
 
 READ_SCHEMA = (
@@ -50,7 +50,10 @@ class Sized(NamedTuple):
 def group(
     objects: Iterable[Sized], group_bytes: int = GROUP_BYTES, group_objects: int = GROUP_OBJECTS
 ) -> list[list[ObjectName]]:
-    """Objects in groups of at most `group_bytes` (but for a larger object, alone in its group)."""
+    """Pack objects, in their order, into groups of at most `group_bytes` and `group_objects`.
+
+    A larger object gets a group of its own.
+    """
     groups: list[list[ObjectName]] = []
     room = 0
     for name, size in objects:
@@ -65,12 +68,12 @@ def group(
 def read_objects(
     spark: SparkSession, dump: Dump, groups: list[list[ObjectName]], samples: Sequence[str] = ()
 ) -> DataFrame:
-    """One row per record, in READ_SCHEMA, and one for each object that gave none, with the reason in `problem`.
+    """One row per record, in READ_SCHEMA, and one row per object without records, with the reason in `problem`.
 
-    `offset` is the object's start offset plus the number of Kafka messages before the record's own in the object.
+    `offset` is the object's start offset plus the number of Kafka messages before this one in the object.
 
-    With `samples`, keys of a few objects of all groups, the query fails with a ClosedError where none of a group and
-    none of them can be opened: on a worker, since what the driver can open says nothing about that.
+    `samples` are keys of a few objects of all groups. If a worker can't open any object of its group, it tries these,
+    and the query fails with ClosedError if it can't open them either.
     """
     import pyarrow
 
@@ -80,21 +83,21 @@ def read_objects(
 
 
 def samples_of(groups: list[list[ObjectName]]) -> list[str]:
-    """Keys of a few objects of each group, its first and last among them; of some groups only, where there are many."""
+    """Keys of a few objects of each group, including its first and last. At most MOST_SAMPLES in total."""
     of_each = [[*names[:: -(-len(names) // OF_A_GROUP)], names[-1]] for names in groups]
     keys = [name.key for names in of_each for name in dict.fromkeys(names)]
     return keys[:: -(-len(keys) // MOST_SAMPLES)] if keys else []
 
 
 def travel_by_value() -> None:
-    """Send this package along with functions of it: workers, plain ones and those behind Connect, need not have it."""
+    """Pickle this package by value with each function, so that Spark's workers don't need to have it installed."""
     from pyspark import cloudpickle
 
     cloudpickle.register_pickle_by_value(pinlake)  # type: ignore[no-untyped-call]
 
 
 def told_by_worker(error: Exception) -> SourceError | None:
-    """The SourceError of a worker, which Spark hands on as a line of a trace; None for any other error."""
+    """The SourceError or ClosedError of a worker, which Spark passes on as text. None for any other error."""
     found = _TOLD.search(str(error))
     return {"SourceError": SourceError, "ClosedError": ClosedError}[found[1]](found[2]) if found else None
 
@@ -119,7 +122,7 @@ def _group_reader(
 
 
 def rows_of(dump: Dump, objects: Iterable[tuple[str, Content | OSError]]) -> Iterator[pyarrow.RecordBatch]:
-    """The rows of objects, of which each is a key and what was read, in READ_SCHEMA."""
+    """The rows of objects as batches in READ_SCHEMA. `objects` has pairs of a key and its content, or the error."""
     rows, splitter = Rows(), Splitter()
     for key, found in objects:
         add_object(splitter, rows, dump.layout.object_name(key), found)
@@ -129,13 +132,14 @@ def rows_of(dump: Dump, objects: Iterable[tuple[str, Content | OSError]]) -> Ite
 
 
 def _check_opens(dump: Dump, closed: Sequence[str], samples: Sequence[str]) -> None:
-    """Raise ClosedError where none of the samples can be opened, as none of a group's objects could.
+    """Raise ClosedError if none of the samples can be opened, after none of a group's objects could.
 
-    One that can't be opened is recorded, and the rest are taken in. Where all are so, what is wrong is a right, or the
-    place: recorded one by one they would count as read, and not be looked at again when it is mended.
+    A single object that can't be opened is recorded in bronze, and the others are read. If none can be opened, the
+    cause is a permission or a path. Recorded one by one, the objects would count as read, and no later run would read
+    them.
     """
     others = [*dict.fromkeys(key for key in samples if key not in set(closed))]
-    # One of the group again, for the reason.
+    # Try one object of the group again, to get the reason.
     last = closed[-1]
     reason: OSError | None = None
     for found in dump.store.read_all([*others, last]):
@@ -151,7 +155,7 @@ def _check_opens(dump: Dump, closed: Sequence[str], samples: Sequence[str]) -> N
 
 
 def add_object(splitter: Splitter, rows: Rows, name: ObjectName, found: Content | OSError) -> None:
-    """Add the object's records, or why there are none."""
+    """Add a row for each of the object's records, or one row with the reason why there are none."""
     try:
         if isinstance(found, OSError):
             raise found
@@ -167,7 +171,7 @@ def add_object(splitter: Splitter, rows: Rows, name: ObjectName, found: Content 
 
 
 class Rows:
-    """Columns of READ_SCHEMA that grow until they make a batch."""
+    """Collects rows of READ_SCHEMA into Arrow batches."""
 
     def __init__(self) -> None:
         self._clear()
@@ -177,6 +181,7 @@ class Rows:
         self._bytes = 0
 
     def add(self, name: ObjectName, found: Content, records: int, messages: int, position: int, record: Record) -> None:
+        """Add the record at `position`, from 0, of an object that has this many records and Kafka messages."""
         message, text, raw, content, wrapping = record
         self._bytes += len(text or "") + len(raw or b"") + len(content or "")
         self._append(
@@ -185,6 +190,7 @@ class Rows:
         )
 
     def add_problem(self, name: ObjectName, found: Content | None, problem: str, messages: int = 0) -> None:
+        """Add an object without records. `found` is None if it couldn't be read."""
         self._append(
             *(name.topic, name.topic_id, name.partition, name.offset, None, name.key, name.offset, 0, messages),
             *((found.size, found.modified) if found else (None, None)),
@@ -196,9 +202,11 @@ class Rows:
             column.append(value)
 
     def full(self) -> bool:
+        """True if there are enough rows or bytes for a batch."""
         return self._bytes >= BATCH_BYTES or len(self._columns[0]) >= BATCH_ROWS
 
     def take(self) -> pyarrow.RecordBatch:
+        """The collected rows as a batch. Starts a new one."""
         import pyarrow
 
         schema = pyarrow.schema(
