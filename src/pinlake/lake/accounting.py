@@ -1,4 +1,4 @@
-"""Row accounting: every record of a dump is in exactly one place, and the sums say so. In words: docs/cleaning.md."""
+"""Row accounting: check that every record of a dump is in exactly one table. docs/cleaning.md has the equations."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from pinlake.topics import TOPICS
 
 @dataclass(frozen=True)
 class Accounting:
-    """Counts of all topics, and the holes in their offsets; `uncleaned` are topics with batches that wait for cleaning.
+    """Counts of all topics, the holes in their offsets, and `uncleaned`, the topics with batches that aren't cleaned.
 
-    Such a topic may have no backlog: of a batch that a threshold stopped, the bad records are in quarantine already.
+    Such a topic may have no backlog: if the threshold stopped a run, the bad records of the batch are in quarantine.
     """
 
     topics: list[TopicCount]
@@ -32,16 +32,17 @@ class Accounting:
 
     @property
     def backlog(self) -> int:
+        """Records of all topics that are in bronze and not cleaned yet."""
         return sum(count.backlog for count in self.topics)
 
     @property
     def posts(self) -> int:
-        """Posts that have all three sides."""
+        """Posts that have a pin, a geo record and a user."""
         return self.topics[0].silver - self.topics[0].orphans
 
 
 def account(lake: Lake) -> Accounting:
-    """Count every table, in one query: nothing that a stage said is trusted."""
+    """Count every table, independently of what the stages report. Uses one query, and more if needed."""
     measured, holes = _measured(lake)
     counts, uncleaned = [], []
     for topic in TOPICS:
@@ -58,7 +59,7 @@ def account(lake: Lake) -> Accounting:
 
 
 def check_sums(counts: Sequence[TopicCount]) -> None:
-    """Raise AccountingError where a record is in no place, or in two."""
+    """Raise AccountingError if a record is in no table, or in two."""
     for count in counts:
         kept = count.silver + count.deduplicated + count.conflicts + count.quarantined + count.backlog
         for what, whole, parts in (
@@ -75,7 +76,7 @@ def check_sums(counts: Sequence[TopicCount]) -> None:
 
 
 def _measured(lake: Lake) -> tuple[dict[str, dict[str, int]], list[Hole]]:
-    """By topic and name, and the holes in the offsets."""
+    """The counts by topic and name, and the holes in the offsets."""
     bronze, posts = lake.read("bronze"), lake.read("silver_post")
     first_of_object = F.col("position") == 0
     counted = bronze.groupBy("topic").agg(
@@ -97,12 +98,12 @@ def _measured(lake: Lake) -> tuple[dict[str, dict[str, int]], list[Hole]]:
         if row["name"]:
             found[row["topic"]][row["name"]] = row["value"] or 0
     progress = progress_of([row for row in rows if not row["name"]], accepted_holes(lake))
-    # A query of its own, which most lakes don't need.
+    # A separate query, which most lakes don't need.
     if sum([counts.pop("problems", 0) for counts in found.values()]):
         for topic, name, value in _by_name(_problems(lake)).collect():
             found[topic][name] = value
     for counts in found.values():
-        # An object that can't be read was received too, as one: how many records it held nobody can tell.
+        # An object that can't be read counts as one record received, because its number of records is unknown.
         counts["received"] = counts.get("received", 0) + counts.get("unreadable", 0)
     return found, [hole for topic in progress.values() for hole in topic.missing]
 
@@ -118,9 +119,10 @@ def _of_silver(rows: DataFrame, topic: str) -> DataFrame:
 
 
 def _of_posts(posts: DataFrame) -> DataFrame:
-    """A row for each topic: how many posts there are, and for users how many are scattered.
+    """One row per topic: topic, posts, scattered_users (0 except for topic user).
 
-    In real data a user has one country and one position. A fact across posts: no single post could carry it.
+    In real data all posts of a user have the same country and coordinates. Users for whom this isn't true count as
+    scattered. It isn't a warning, because no single post is wrong.
     """
     place = F.xxhash64("country", "coordinates")
     users = posts.groupBy("user_name", "age", "date_joined").agg(
@@ -135,7 +137,7 @@ def _of_posts(posts: DataFrame) -> DataFrame:
 
 
 def _problems(lake: Lake) -> DataFrame:
-    """How many objects are unreadable or empty by topic, as they were when they were read last."""
+    """The number of unreadable and of empty objects by topic, by the last version of each object."""
     bronze = one_per_object(lake.read("bronze"))
     ever = bronze.where(F.col("problem").isNotNull()).select("path").distinct()
     last = bronze.join(F.broadcast(ever), "path", "left_semi").groupBy("topic", "path")
@@ -150,14 +152,17 @@ def _problems(lake: Lake) -> DataFrame:
 
 
 def _by_name(counts: DataFrame) -> DataFrame:
-    """One row per count: topic, name, value."""
+    """Unpivot counts to one row per topic and count: topic, name, value."""
     names = [name for name in counts.columns if name != "topic"]
     pairs = F.array(*[F.struct(F.lit(name).alias("name"), F.col(name).cast("bigint").alias("value")) for name in names])
     return counts.select("topic", F.inline(pairs))
 
 
 def _waiting(lake: Lake, topic: str, cleaned: int) -> int:
-    """Records after the batch that are not in quarantine: there, a run that a threshold stopped leaves the bad ones."""
+    """The number of records after the batch `cleaned` that aren't in quarantine.
+
+    A run that the threshold stopped leaves its bad records in quarantine.
+    """
 
     def after(table: str) -> DataFrame:
         return lake.read(table).where((F.col("topic") == topic) & (F.col("batch") > cleaned))

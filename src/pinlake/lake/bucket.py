@@ -1,7 +1,7 @@
-"""A lake in a bucket of S3: its tables for Spark by `s3a`, everything else by the store that also reads dumps.
+"""A lake in an S3 bucket: Spark accesses the tables through `s3a`, everything else uses the store that reads dumps.
 
-Delta on S3 needs that one process writes at a time, so the lease is what keeps the tables whole: an object that only
-the holder can replace, and does every few seconds.
+On S3, Delta supports a single writing process, so the lease protects the tables. It is an object that only its holder
+can replace. The holder renews it every few seconds.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from pinlake.lake.run import Run
 from pinlake.lake.s3_lake import LakeBucket
 
 LEASE = ".lease.json"
-# Seconds. A lease that wasn't renewed for so long is of a process that ended without giving it back.
+# Seconds. A lease expires if it isn't renewed in this time: its process ended without releasing it.
 RENEW_EVERY, EXPIRES_AFTER = 10.0, 60.0
-# A renewal must have failed, and no commit be begun, well before another run may take it.
+# Seconds. Well before the lease expires, a renewal gives up, and the holder begins no more commits.
 _PATIENCE, _SILENT_AT_MOST = 15.0, 45.0
-# What is in a lease that nobody holds.
+# The content of a lease that no run holds.
 FREE = b"{}"
 _LOOK_EVERY = 2.0
 
 
 class BucketPlace:
-    """A folder of a bucket."""
+    """A folder in a bucket. Implements `LakePlace`."""
 
     def __init__(self, store: LakeBucket) -> None:
         self.store = store
@@ -42,7 +42,10 @@ class BucketPlace:
         return self.store.root
 
     def check(self, write: bool = True) -> None:
-        """What a bucket allows is seen when it is asked: to look is a request, to try a write would be one."""
+        """Raise LakeError if the folder has other objects and isn't a lake, SourceError if it can't be listed.
+
+        Doesn't test whether it can be written: that would need a write.
+        """
         names = {entry.name for entry in self.store.entries("")}
         if names and MARKER not in names:
             raise LakeError(
@@ -50,40 +53,48 @@ class BucketPlace:
             )
 
     def is_lake(self) -> bool:
+        """True if the folder has the marker of a lake."""
         return any(entry.name == MARKER for entry in self.store.entries(""))
 
     def make(self) -> None:
+        """Write the marker. Raises LakeError if the folder has other objects, MachineError if it can't be written."""
         self.check()
         if not self.is_lake():
             try:
                 self.store.write(MARKER, MARKER_TEXT.encode())
             except FileExistsError:
-                return  # another run was faster
+                return  # another run has made it
 
     def has(self, table: str) -> bool:
+        """True if there are objects in the table's folder."""
         return self.store.holds_any(table)
 
     def names(self, table: str) -> list[str]:
+        """Names of objects and folders in the table's folder."""
         return [entry.name for entry in self.store.entries(table)]
 
     def log(self, table: str) -> list[str] | None:
+        """Names in the table's log. None if it has no log."""
         return [entry.name for entry in self.store.entries(f"{table}/{LOG}")] or None
 
     def last_commit(self, table: str) -> Commit | None:
+        """The table's last commit. None if it has none."""
         if (name := last_of(self.log(table) or [])) is None:
             return None
         return Commit.of(name, self.store.stat(f"{table}/{LOG}/{name}").modified // 1000)
 
     def set_aside(self, table: str) -> str:
+        """Move the objects of the table to a folder of left-overs. Returns its path in the lake."""
         self.store.move_all(table, kept := kept_as(table))
         return kept
 
     def remove(self, table: str) -> None:
+        """Remove the objects of the table."""
         self.store.remove_all(table)
 
     @contextmanager
     def hold(self, run: Run, wait: float) -> Iterator[None]:
-        """See `LakePlace`. Raises LakeError too where the lease was lost meanwhile."""
+        """Hold the lease and renew it in a thread. Raises as `LakePlace.hold`, and LakeError if the lease was lost."""
         lease = _Lease(self.store.quickly(_PATIENCE), run)
         lease.take(wait)
         self._lease = lease
@@ -100,6 +111,7 @@ class BucketPlace:
         lease.check(str(self))
 
     def check_held(self) -> None:
+        """Raise LakeError if the lease was lost, or wasn't renewed for too long."""
         if self._lease is not None:
             self._lease.check(str(self))
 
@@ -122,7 +134,7 @@ class _Lease:
                 if self._tag is not None:
                     self._renewed = _now()
                     return
-                continue  # another was faster: see who
+                continue  # another run has taken it: read the lease again
             holder = _holder(found.content)
             if not told:
                 self._run.report("lake", f"waiting for {holder}")
@@ -144,7 +156,10 @@ class _Lease:
                 self.lost = str(error)
 
     def give_back(self) -> None:
-        """Not removed: an object that is always there is always replaced, by one of those who want to."""
+        """Replace the lease with a free one.
+
+        The object isn't deleted, so that only one of several waiting runs can replace it.
+        """
         if self._tag is None:
             return
         try:
@@ -154,7 +169,7 @@ class _Lease:
             pass  # it expires
 
     def check(self, place: str) -> None:
-        """Raise LakeError where it was lost, or is about to be: this process may have slept, or heard of no server."""
+        """Raise LakeError if the lease was lost or is about to expire, for example after the machine was suspended."""
         silent = _now() - self._renewed
         if self.lost is None and silent > _SILENT_AT_MOST:
             self.lost = f"it was not renewed for {silent:.0f} s"
@@ -170,7 +185,7 @@ class _Lease:
 
 
 def _now() -> float:
-    """Seconds of a clock that goes on while the machine sleeps: on Linux Python's monotonic one stands still then."""
+    """Seconds of a clock that includes suspension. On Linux, Python's monotonic clock stops while a machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

@@ -1,4 +1,4 @@
-"""Commits that survive a conflict with another writer, and Delta's errors in words that help."""
+"""Retry commits after a conflict with another writer, and convert Delta's errors to errors with a remedy."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ T = TypeVar("T")
 
 ATTEMPTS = 5
 
-# Delta's names for "another writer was first": as error classes, and as Java classes where an error comes through Py4J
-# without its class.
+# Delta's names for a conflict with another writer: error classes, and Java classes for errors without an error class.
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|Concurrent(?:Append|DeleteRead|DeleteDelete"
     r"|Transaction|Write)Exception|MetadataChangedException|ProtocolChangedException"
@@ -33,10 +32,10 @@ _WAY_OUT = (
 
 
 def commit(table: str, write: Callable[[], T], wait: float = 1.0) -> T:
-    """What `write` returns, tried again after a conflict with another writer, at most five times.
+    """Call `write`, up to ATTEMPTS times if another writer causes a conflict. Returns its result.
 
-    `wait` is the first wait's upper bound in seconds; each later one doubles it, and all are random. `write` must be
-    safe to repeat. Raises LakeError that names the table.
+    `write` must be idempotent. The pause before a retry is random. Its upper bound is `wait` seconds at first and
+    doubles each time, up to 30 s. Raises LakeError, which names the table, or the error itself as `explained` does.
     """
     retrying = Retrying(
         retry=retry_if_exception(is_conflict),
@@ -51,12 +50,12 @@ def commit(table: str, write: Callable[[], T], wait: float = 1.0) -> T:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """True where another writer committed first and the same write may well succeed now."""
+    """True if another writer committed first, so the same write may succeed in a new attempt."""
     return _CONFLICT.search(said(error)) is not None
 
 
 def explained(table: str, error: Exception) -> Exception:
-    """A LakeError that names the table and the way out, for an error that Delta gave a class; else the error itself."""
+    """A LakeError that names the table and the remedy, or the error itself if it isn't a known kind."""
     if full := disk_is_full(error):
         return full
     if is_conflict(error):
@@ -70,12 +69,12 @@ def explained(table: str, error: Exception) -> Exception:
 
 
 def recognised(error: Exception) -> LakeError | None:
-    """A LakeError for what any statement may meet, also one that writes no table; None for everything else."""
+    """A LakeError for an error that any statement can have: a full disk or an unreadable file. None for others."""
     return disk_is_full(error) or unreadable(error)
 
 
 def disk_is_full(error: Exception) -> LakeError | None:
-    """A LakeError for an error whose cause is a full disk: the lake's, or that of Spark's temporary files."""
+    """A LakeError for a full disk: the lake's, or the one with Spark's temporary files. None for other errors."""
     if found := _DISK_IS_FULL.search(said(error)):
         return LakeError(
             f"the disk of the lake, or of temporary files, is full ({found[0]}); what was being written isn't in the "
@@ -85,10 +84,10 @@ def disk_is_full(error: Exception) -> LakeError | None:
 
 
 def unreadable(error: Exception) -> LakeError | None:
-    """A LakeError for an error that names a file which Spark can't read, if it is one of a table."""
+    """A LakeError if Spark can't read a file of a table. None for other errors."""
     found = _UNREAD_FILE.search(said(error))
     folders = found[1].split("/")[:-1] if found else []
-    # The table's folder is the last but for its log's, and for those of its partitions.
+    # The last folder that is neither a log nor a partition is the table's.
     names = [name for name in folders if name != "_delta_log" and "=" not in name]
     if not found or not names or names[-1] not in TABLES:
         return None
@@ -96,8 +95,8 @@ def unreadable(error: Exception) -> LakeError | None:
 
 
 def said(error: BaseException) -> str:
-    """The error's name and text, with those of the Java exceptions behind it."""
-    # PySpark's own errors have Java's as their origin, Py4J's as what was thrown.
+    """The error's class and text, followed by its Java exception and the causes of this."""
+    # PySpark's errors have the Java exception in `_origin`, Py4J's in `java_exception`.
     parts = [type(error).__name__, str(error)]
     java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     while java is not None:

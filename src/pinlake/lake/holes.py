@@ -1,4 +1,4 @@
-"""Offsets that are known never to come: of a compacted topic, of transactions, of messages that were deleted."""
+"""Accepted holes: offsets that will never arrive, because of compaction, transactions or deleted messages."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pinlake.lake.run import Run
 
 
 def accepted_holes(lake: Lake) -> list[Hole]:
-    """The holes that somebody explained."""
+    """The holes in table accepted_hole."""
     if not lake.exists("accepted_hole"):
         return []
     return [Hole(*row) for row in lake.read("accepted_hole").select(*Hole._fields).collect()]
 
 
 def accept(lake: Lake, run: Run, holes: Sequence[Hole], reason: str, by: str) -> None:
-    """Note that these offsets never come, why, and who says so."""
+    """Add holes to table accepted_hole, with the reason and the name of who accepts them."""
     schema = ", ".join(f"{name} {ACCEPTED_HOLE.column(name).type}" for name in Hole._fields)
     stamp = {"reason": reason, "accepted_by": by, "run_id": run.id, "accepted_at": run.started}
     rows = lake.spark.createDataFrame([tuple(hole) for hole in holes], schema)

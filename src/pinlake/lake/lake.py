@@ -1,7 +1,7 @@
-"""Tables by name: Delta tables of a catalog's schema in a workspace, Delta folders found by their paths elsewhere.
+"""Access to tables by name: tables of a catalog's schema in a workspace, Delta folders elsewhere.
 
-Only SQL and DataFrames are used, so the same code runs on Spark, on Spark Connect and in a workspace. Every statement
-costs a run of Spark, so nothing is asked of it that a look at the folder tells, and nothing is asked twice.
+Uses only SQL and DataFrames, so the same code runs on classic Spark, on Spark Connect and in a workspace. Every Spark
+statement is expensive, so this module reads what it can from the folder, and asks nothing twice.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _log = logging.getLogger("pinlake.lake")
 
 _NOTE = "pinlake."
 _MADE_FROM = "made_from"
-# All other tables are made anew from bronze.
+# A rebuild recreates all other tables from bronze.
 _NOT_REBUILT = ("bronze", "row_count", "object_report", "accepted_hole")
 _READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
-# WITH and FROM may begin a statement that writes.
+# A statement that begins with WITH or FROM may write.
 _WRITES = re.compile(r"\b(insert\s+(into|overwrite)|merge\s+into|delete\s+from|update\s+\S+\s+set)\b", re.I)
-# What the writer of a new table leaves, also one who is about to make its log.
+# Names in the folder of a table whose first commit isn't complete.
 _DATA = re.compile(rf"\.?part-.*|\w+=.*|{LOG}")
 _NO_CODE = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.S)
 
 
 class TableInfo(NamedTuple):
-    """A table at a glance. `last_change` is an ISO 8601 instant in UTC."""
+    """Summary of a table. `last_change` is an ISO 8601 timestamp in UTC."""
 
     name: str
     comment: str
@@ -56,19 +56,22 @@ class TableInfo(NamedTuple):
 
 
 class Files(NamedTuple):
-    """What a table's present version is stored in."""
+    """The number and total size in bytes of the files of a table's current version."""
 
     files: int
     bytes: int
 
 
 class Lake:
-    """The tables of one lake. `place` is its folder; None in a workspace, where the catalog knows the places."""
+    """The tables of one lake. `place` is its folder, or None in a workspace, where the catalog has their locations.
+
+    Methods that read or write raise LakeError if Delta reports that the table can't be used.
+    """
 
     def __init__(
         self, spark: SparkSession, database: str, root: Path | LakePlace | None = None, catalog: str | None = None
     ) -> None:
-        """Open a lake, or make one in a folder. Raises LakeError where that can't be, or the schema isn't there."""
+        """Open a lake, or create it in a folder. Raises LakeError if it can't, or if the schema doesn't exist."""
         self.spark = spark
         self.place = FolderPlace(root) if isinstance(root, Path) else root
         self._schema = f"`{catalog}`.`{database}`" if catalog else f"`{database}`"
@@ -81,16 +84,16 @@ class Lake:
 
     @property
     def root(self) -> Path | None:
-        """The lake's folder, where it is one of this machine."""
+        """The lake's folder, if it is local."""
         return self.place.root if isinstance(self.place, FolderPlace) else None
 
     def exists(self, table: str) -> bool:
-        """Whether the table is there. Raises LakeError where something that is no readable table is in its place."""
+        """True if the table exists. Raises LakeError if its folder holds something that isn't a Delta table."""
         table = TABLES[table].view_of or table
         if self.place is None:
             return self.spark.catalog.tableExists(self._name(table))
         with self._lock:
-            # The log of a table that was read before has its first commit.
+            # No need to check the log of a table that was found before.
             there = self.place.has(table) and (table in self._found or _is_committed(self.place, table))
             if there:
                 self._found.add(table)
@@ -99,7 +102,10 @@ class Lake:
             return there
 
     def read(self, table: str) -> DataFrame:
-        """The table's rows; none, in the right columns, where it isn't there yet."""
+        """The table's rows, in the columns of its definition. No rows if it doesn't exist yet.
+
+        Raises LakeError if a column is missing.
+        """
         model = TABLES[table]
         if not self.exists(table):
             return self.spark.createDataFrame([], model.schema)
@@ -130,7 +136,7 @@ class Lake:
         )
 
     def require(self, table: str, stage: str) -> DataFrame:
-        """The table's rows. Raises LakeError that names the stage which makes it."""
+        """The table's rows. Raises LakeError, which names the stage that creates the table, if it doesn't exist."""
         if not self.exists(table):
             raise LakeError(
                 f"table {table} isn't there yet; `pinlake {stage}` makes it, in a workspace the job pipeline"
@@ -138,14 +144,15 @@ class Lake:
         return self.read(table)
 
     def register(self) -> None:
-        """Have the session know the tables by their short names, for SQL; in a workspace it does anyway.
+        """Make the tables available by their short names in SQL, and use their schema.
 
-        A session knows one lake by the name of a schema: another under the same name takes its place.
+        Outside a workspace this registers the folders in the session's catalog. Another lake with the same schema name
+        replaces the entries.
         """
         if self.place is not None:
             self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema}")
             for table in STORED:
-                # Of an earlier lake only the entry goes: its tables are external.
+                # Drops only the catalog entry of an earlier lake: the tables are external.
                 self.spark.sql(f"DROP TABLE IF EXISTS {self._schema}.`{table}`")
                 if self.exists(table):
                     location = _literal(f"{self.place.location}/{table}")
@@ -156,7 +163,7 @@ class Lake:
         self.spark.sql(f"USE {self._schema}")
 
     def query(self, statement: str) -> DataFrame:
-        """The result of a query on the lake's tables. Raises UsageError for anything that isn't one."""
+        """The result of a SQL query on the lake's tables. Raises UsageError if it isn't a query, or fails analysis."""
         check_query(statement)
         self.register()
         try:
@@ -166,7 +173,7 @@ class Lake:
             raise UsageError(f"can't run the query: {first_line(error)}; the tables are {names}") from error
 
     def ensure(self, table: str) -> None:
-        """Make the table, empty, where it isn't there."""
+        """Create the table, empty, if it doesn't exist."""
         with self._lock:
             if self.exists(table):
                 return
@@ -182,10 +189,10 @@ class Lake:
             self._commit(table, lambda: self.spark.sql(statement))
 
     def append(self, table: str, rows: DataFrame, once: tuple[str, int] | None = None) -> None:
-        """Add rows in one commit, which makes the table where it isn't there.
+        """Append rows in one commit. Creates the table if it doesn't exist.
 
-        `once` is an application id and a version: Delta skips a version that the table has seen. Spark loses what is
-        observed of rows that make a table: `ensure` it before.
+        `once` is a Delta `txnAppId` and `txnVersion`: Delta skips a version that the table has already. Call `ensure`
+        first if `rows` has an Observation, because Spark loses its metrics when a write creates the table.
         """
         writer = self._writer(table, rows)
         if TABLES[table].added:
@@ -199,7 +206,10 @@ class Lake:
             self._commit(table, writer.create)
 
     def replace(self, table: str, rows: DataFrame, made_from: str = "") -> None:
-        """Put rows in place of all that is in the table, in one commit. `made_from` is kept with the table."""
+        """Replace all rows of the table in one commit. Creates the table if it doesn't exist.
+
+        Stores `made_from` in the table's properties.
+        """
         is_new = not self.exists(table)
         if is_new:
             self._set_aside_unfinished(table)
@@ -209,7 +219,7 @@ class Lake:
             self._answers_are_views()
 
     def _writer(self, table: str, rows: DataFrame) -> DataFrameWriterV2:
-        """A writer that makes the table with its comments and properties, where it makes it."""
+        """A writer with the comments, properties and partitions that a new table gets."""
         model = TABLES[table]
         writer = self._shaped(table, rows).writeTo(self._name(table)).using("delta")
         for name, value in {"comment": model.comment, **_properties(model)}.items():
@@ -217,10 +227,10 @@ class Lake:
         return writer.partitionedBy(*[F.col(name) for name in model.partitioned_by]) if model.partitioned_by else writer
 
     def _answers_are_views(self) -> None:
-        """Have a catalog know the answers by their names; tables of an earlier version, which these were, make way."""
+        """Create a view of each answer. Removes the tables of the same names that earlier versions of pinlake made."""
         if self.place is None:
             for table in GOLD:
-                with suppress(AnalysisException):  # what is a view already is no table
+                with suppress(AnalysisException):  # DROP TABLE fails on a view
                     self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
             self._make_views()
         else:
@@ -238,10 +248,11 @@ class Lake:
             )
 
     def merge(self, table: str, rows: DataFrame, on: str, update: Mapping[str, str] | None = None) -> DataFrame:
-        """Take rows in: those that match `on`, SQL over `old` and `new`, update the columns, others are added.
+        """Merge rows into the table, which is created if it doesn't exist.
 
-        Without `update` they take the old rows' places. Returns what Delta says of it, num_affected_rows among it. Into
-        a table that has no rows `replace` writes as well, and reads nothing.
+        `on` is a SQL condition over `old` and `new`. A matching row is updated with `update`, SQL expressions by
+        column, or with all columns of the new row. Other rows are inserted. Returns Delta's metrics, such as
+        num_affected_rows. `replace` is cheaper for a table without rows.
         """
         self.ensure(table)
         whole = {name: f"new.`{name}`" for name in TABLES[table].column_names}
@@ -256,17 +267,17 @@ class Lake:
             )
 
     def empty(self, table: str) -> None:
-        """Leave no row in the table, and give it today's columns."""
+        """Delete all rows of the table, and give it the columns of its definition."""
         if self.exists(table):
             self.replace(table, self.spark.createDataFrame([], TABLES[table].schema))
 
     def delete(self, table: str, where: str = "TRUE") -> None:
-        """Delete the rows for which the SQL condition holds."""
+        """Delete the rows for which the SQL condition is true."""
         if self.exists(table):
             self._commit(table, lambda: self.spark.sql(f"DELETE FROM {self._name(table)} WHERE {where}"))
 
     def remove(self, table: str, rows: DataFrame) -> None:
-        """Delete the rows that are equal to one of `rows` in all columns that this has."""
+        """Delete the rows that equal one of `rows` in all columns of `rows`."""
         on = " AND ".join(f"old.`{name}` = gone.`{name}`" for name in rows.columns)
         with self._view(table, rows.distinct()) as view:
             self._commit(
@@ -277,18 +288,18 @@ class Lake:
             )
 
     def files(self, table: str) -> Files:
-        """How many files, and of how many bytes, the table's present version has."""
+        """The number and total size of the files of the table's current version."""
         detail = self._detail(table)
         return Files(int(detail["numFiles"]), int(detail["sizeInBytes"]))
 
     def compact(self, table: str) -> None:
-        """Put small files together, then remove those that no version within the retention needs."""
+        """Run OPTIMIZE, then VACUUM with the table's retention."""
         for statement in (f"OPTIMIZE {self._name(table)}", f"VACUUM {self._name(table)}"):
             self._commit(table, lambda statement=statement: self.spark.sql(statement).collect())  # type: ignore[misc]
 
     def drop_all(self) -> list[str]:
-        """Drop every table of the lake; in a folder their files too. Returns their names."""
-        # An answer goes before the table that it is a view of.
+        """Drop every table and view of the lake; in a folder, delete the files too. Returns their names."""
+        # Drop views before their table.
         dropped = [table for table in reversed(TABLES) if self.exists(table)]
         for table in dropped:
             kind = "VIEW" if TABLES[table].view_of else "TABLE"
@@ -301,27 +312,27 @@ class Lake:
         return dropped[::-1]
 
     def version(self, table: str) -> int:
-        """The number of the table's last commit."""
+        """The version of the table's last commit."""
         return self._last_commit(table).version
 
     def state(self, table: str) -> str:
-        """What changes with every commit, also when the table was dropped and made anew; empty where it isn't there."""
+        """A text that changes with every commit, and if the table is recreated. Empty if it doesn't exist."""
         if not self.exists(table):
             return ""
         last = self._last_commit(table)
         return f"{table} {last.version} of {last.millis}"
 
     def made_from(self, table: str) -> str | None:
-        """What `replace` was told; None where the table isn't there."""
+        """The `made_from` of the last `replace`. None if the table doesn't exist."""
         return self.noted(table, _MADE_FROM)
 
     def note(self, table: str, name: str, value: str) -> None:
-        """Keep a text with the table, in a commit of its own; `replace` forgets it."""
+        """Store a text in the table's properties, in a separate commit. `replace` removes it."""
         properties = f"({_literal(_NOTE + name)} = {_literal(value)})"
         self._commit(table, lambda: self.spark.sql(f"ALTER TABLE {self._name(table)} SET TBLPROPERTIES {properties}"))
 
     def noted(self, table: str, name: str) -> str | None:
-        """What was noted last under the name; None where nothing was, or the table isn't there."""
+        """The text that `note` stored last. None if there is none, or if the table doesn't exist."""
         if not self.exists(table):
             return None
         with _explaining(table):
@@ -329,14 +340,14 @@ class Lake:
         return next((row["value"] for row in properties if row["key"] == _NOTE + name), None)
 
     def info(self, table: str) -> TableInfo:
-        """The table at a glance; an answer has no bytes of its own."""
+        """Summary of the table. The size of a view is 0 bytes."""
         model = TABLES[table]
         size = 0 if model.view_of else int(self._detail(table)["sizeInBytes"])
         moment = datetime.fromtimestamp(self._last_commit(table).millis / 1000, UTC)
         return TableInfo(table, model.comment, self.read(table).count(), size, f"{moment:%Y-%m-%dT%H:%M:%S}Z")
 
     def _commit(self, table: str, write: Callable[[], T]) -> T:
-        """Where the lake is still held: in a bucket that may end, and then nothing must be written."""
+        """Commit, unless the lease was lost meanwhile."""
 
         def held() -> T:
             if self.place is not None:
@@ -358,24 +369,25 @@ class Lake:
             return last
         with _explaining(table):
             history = self.spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
-            # As a number: collected, a time stamp takes on this process's time zone.
+            # As a number, because collecting a timestamp converts it to this process's time zone.
             row = history.select("version", F.unix_millis("timestamp").alias("millis")).first()
-        assert row is not None  # a table has its creation at least
+        assert row is not None  # a table has at least the commit that created it
         return Commit(int(row["version"]), int(row["millis"]))
 
     def _set_aside_unfinished(self, table: str) -> None:
-        # Delta makes no table in a folder that holds files. They are kept: a log that was deleted looks just the same.
+        # Delta doesn't create a table in a folder with files. They are moved, not deleted: a table that lost its log
+        # looks the same.
         if self.place is not None and self.place.has(table) and not _is_committed(self.place, table):
             kept = self.place.set_aside(table)
             _log.warning("%s/%s holds files and no commit of a table: moved to %s", self.place, table, kept)
 
     def _shaped(self, table: str, rows: DataFrame) -> DataFrame:
-        """The table's columns in their order, types and comments; others that `rows` has are left out."""
+        """The table's columns in their order, with their types and comments. Drops other columns of `rows`."""
         return rows.select(*_columns(table))
 
     @contextmanager
     def _view(self, table: str, rows: DataFrame) -> Iterator[str]:
-        """A name for rows in a statement, as long as it runs."""
+        """A temporary view of rows for the `with` block. Yields its name."""
         view = f"rows_of_{table}_{uuid4().hex}"
         rows.createOrReplaceTempView(view)
         try:
@@ -384,7 +396,7 @@ class Lake:
             self.spark.catalog.dropTempView(view)
 
     def _name(self, table: str) -> str:
-        """The table in a statement."""
+        """The table's name in a SQL statement."""
         if self.place is None:
             return f"{self._schema}.`{table}`"
         path = f"{self.place.location}/{table}".replace("`", "``")
@@ -392,8 +404,9 @@ class Lake:
 
 
 def _is_committed(place: LakePlace, table: str) -> bool:
-    """False where the process that makes the table has not come to its first commit, or never came: no row of it was
-    ever seen. Raises LakeError where files are in its place that no such process leaves.
+    """True if the table has a commit, False if its folder only holds data of an incomplete first commit.
+
+    Raises LakeError if the folder holds other files and no log.
     """
     commits = place.log(table)
     if commits is not None:
@@ -404,7 +417,7 @@ def _is_committed(place: LakePlace, table: str) -> bool:
 
 
 def check_query(statement: str) -> None:
-    """Raise UsageError for a statement that isn't a query."""
+    """Raise UsageError if the statement isn't a query."""
     code = _NO_CODE.sub(" ", statement)
     if not _READS.match(code) or _WRITES.search(code):
         raise UsageError(
@@ -414,11 +427,11 @@ def check_query(statement: str) -> None:
 
 
 def _check_schema(spark: SparkSession, schema: str) -> None:
-    """A catalog's schema must be there: one that were made here for a misspelt name would stay, in somebody's way."""
+    """Raise LakeError if the schema doesn't exist. Never creates it, because the name may be misspelled."""
     why = ""
     try:
         there = spark.catalog.databaseExists(schema)
-    except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
+    except Exception as error:  # the error classes differ between classic Spark, Spark Connect and workspaces
         there, why = False, f" ({first_line(error)})"
     if not there:
         raise LakeError(
@@ -438,7 +451,7 @@ def _explaining(table: str) -> Iterator[None]:
 
 @cache
 def _columns(table: str) -> list[Column]:
-    """Made once: for Spark on this machine, each function of a column is a call to Java."""
+    """The columns of `_shaped`. Cached, because in classic Spark each column function is a call to the JVM."""
     return [
         F.col(f"`{column.name}`").cast(column.type).alias(column.name, metadata={"comment": column.comment})
         for column in TABLES[table].columns

@@ -1,4 +1,4 @@
-"""One lake, one writer, outside a workspace: a file lock in the lake, which ends with the process that holds it."""
+"""The lease of a lake in a folder: a file lock, so that only one run writes at a time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ HOLDER_FILE = ".lease.json"
 
 @contextmanager
 def lease(root: Path, run: Run, wait: float) -> Iterator[None]:
-    """Hold the lake in `root` for `run`, after waiting at most `wait` seconds.
+    """Hold the lake in `root` for the `with` block. Waits at most `wait` seconds for another run.
 
-    The operating system frees the lock of a dead process, so a lease needs no expiry and no clean-up. Raises
-    LakeBusyError that says who holds the lake.
+    The operating system releases the lock when the process ends, so the lease needs no expiry. Raises LakeBusyError,
+    which names the holder.
     """
     lock = FileLock(root / LOCK_FILE)
     try:

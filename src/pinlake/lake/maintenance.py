@@ -1,4 +1,4 @@
-"""Upkeep of the tables: small files are put together, and files that no version needs any more are removed."""
+"""Maintenance of the tables: compact small files, and remove files that no retained version needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pinlake.lake.run import Run
 
 
 class Upkeep(NamedTuple):
-    """Files and bytes of one table's present version, before and after."""
+    """Number and total size in bytes of the files of a table's current version, before and after maintenance."""
 
     table: str
     files_before: int
@@ -20,7 +20,7 @@ class Upkeep(NamedTuple):
 
 
 def maintain(lake: Lake, run: Run) -> list[Upkeep]:
-    """Compact and vacuum every table that is there; the retention is the table's own (a week by default)."""
+    """Compact and vacuum every existing table. The retention is the table's own, by default 7 days."""
     done = []
     for table in STORED:
         if not lake.exists(table):

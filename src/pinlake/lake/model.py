@@ -1,13 +1,13 @@
-"""Every table of a lake: its columns, their types and comments, its partitions, the order of an answer's rows.
+"""The definition of every table: columns with types and comments, partitions, and the order of an answer's rows.
 
-The one place that says so: tables are created from it, and docs/data-model.md is made from it.
+Tables are created from these definitions, and `make docs` generates docs/data-model.md from them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What stands in column `problem` of bronze, for an unreadable object followed by a colon and the reason.
+# Values of column `problem` of bronze. UNREADABLE is followed by a colon and the reason.
 EMPTY = "empty"
 UNREADABLE = "unreadable"
 
@@ -16,7 +16,7 @@ ISSUES = "array<struct<name: string, message: string, columns: array<string>>>"
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `type` is Spark SQL's name of it."""
+    """A column. `type` is a Spark SQL type."""
 
     name: str
     type: str
@@ -25,13 +25,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `order` names the columns by which an answer's rows are sorted.
+    """A table, or the view of an answer.
 
-    An answer is a view of the table `view_of`, which holds all answers: its rows are those with the answer's name.
-    `added` names columns that tables of earlier versions lack: null there, and added by the next append.
-
-    `skipping` names those whose least and highest values Delta keeps for each file, to pass over files that can't hold
-    what is asked for. They are few: on small tables their statistics cost more than the rows.
+    `order`: the columns by which an answer's rows are sorted.
+    `skipping`: the columns for which Delta collects statistics for data skipping. On small tables, statistics of more
+    columns would cost more than the rows.
+    `view_of`: for the view of an answer, the table that holds all answers.
+    `added`: columns that tables of earlier versions of pinlake don't have. They are null there, and the next append
+    adds them.
     """
 
     name: str
@@ -45,14 +46,16 @@ class Table:
 
     @property
     def column_names(self) -> list[str]:
+        """The names of the columns, in order."""
         return [column.name for column in self.columns]
 
     @property
     def schema(self) -> str:
-        """Names and types, as Spark reads them."""
+        """The columns as a Spark DDL schema."""
         return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
 
     def column(self, name: str) -> Column:
+        """The column with this name. Raises StopIteration if there is none."""
         return next(column for column in self.columns if column.name == name)
 
 
@@ -333,7 +336,7 @@ _QUESTIONS = (
     ),
 )
 
-# In one table: ten small ones would cost ten commits to write, and ten looks at their logs to read.
+# One table for all answers: ten small tables would need ten commits to write, and ten log reads to query.
 ANSWERS = Table(
     _ANSWER,
     "The answers to the ten questions; each is also a view by its name, with its own columns alone",
@@ -363,5 +366,5 @@ TABLES: dict[str, Table] = {
     )
 }
 
-# Those that hold rows of their own.
+# The tables without the views.
 STORED: dict[str, Table] = {name: table for name, table in TABLES.items() if not table.view_of}

@@ -1,4 +1,4 @@
-"""Several questions in one query: to ask Spark once costs less than to ask it often."""
+"""Combine several queries into one, because each query has a fixed cost."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from pyspark.sql import functions as F
 
 
 def in_one(frames: Mapping[str, DataFrame], name: str) -> DataFrame:
-    """The rows of all frames, with that of each in column `name`; columns that a frame lacks are null."""
+    """The union of all frames, with the key of each row's frame in column `name`. Missing columns are null."""
     named = [rows.withColumn(name, F.lit(each)) for each, rows in frames.items()]
     return reduce(lambda first, second: first.unionByName(second, allowMissingColumns=True), named)

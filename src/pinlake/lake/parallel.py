@@ -1,4 +1,4 @@
-"""Independent tables side by side: a small commit is mostly waiting."""
+"""Run independent jobs in parallel threads. A small commit mostly waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AT_ONCE = 4
 
 
 def side_by_side(*jobs: Callable[[], T]) -> list[T]:
-    """What the jobs return, in their order. Raises the first job's error when all have ended."""
+    """Run all jobs and return their results in order. Raises the first failed job's error when all have ended."""
     if not jobs:
         return []
     with ThreadPoolExecutor(max_workers=min(len(jobs), _AT_ONCE)) as pool:

@@ -1,4 +1,4 @@
-"""Where the tables of a lake lie outside a workspace: a folder of this machine; for one of a bucket see `bucket.py`."""
+"""The folder that holds the tables of a lake outside a workspace. For a folder in a bucket, see `bucket.py`."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _COMMIT = re.compile(r"\d{20}\.json")
 
 
 class Commit(NamedTuple):
-    """A commit of a table: its version, and when it was written, in milliseconds since 1970."""
+    """A commit of a table: its version, and the time of its file, in milliseconds since 1970 in UTC."""
 
     version: int
     millis: int
 
     @classmethod
     def of(cls, name: str, millis: int) -> Commit:
-        """By the name of its file, which all have as many digits."""
+        """A commit from the name of its log file, such as 00000000000000000012.json."""
         return cls(int(name.removesuffix(".json")), millis)
 
 
 def last_of(names: Iterable[str]) -> str | None:
-    """The file of the last commit among the names in a table's log; None where there is none."""
+    """The name of the last commit's file among the names in a table's log. None if there is none."""
     return max((name for name in names if _COMMIT.fullmatch(name)), default=None)
 
 
 def kept_as(table: str) -> str:
-    """A place of its own for what was in the table's place."""
+    """A unique path in the lake to which the content of a table's folder can be moved."""
     return f"{LEFT_OVER}/{table}-{uuid4().hex[:8]}"
 
 
 class LakePlace(Protocol):
-    """A folder for tables, each in a folder by its name."""
+    """The folder of a lake. Each table is in a subfolder with its name."""
 
     location: str
     """The folder as Spark names it."""
@@ -56,60 +56,66 @@ class LakePlace(Protocol):
         """The folder as messages name it."""
 
     def check(self, write: bool = True) -> None:
-        """Raise LakeError where it can't be a lake, or, to `write`, is not to be written. Writes nothing."""
+        """Raise LakeError if it can't be a lake or, with `write`, can't be written. Writes nothing."""
 
     def is_lake(self) -> bool:
-        """Whether a lake was made there."""
+        """True if a lake was created there."""
 
     def make(self) -> None:
-        """Make it a lake. Raises LakeError where it can't be one."""
+        """Create the lake, if it doesn't exist. Raises LakeError if the folder can't be a lake."""
 
     def has(self, table: str) -> bool:
-        """Whether anything is in the table's place."""
+        """True if the table's folder exists."""
 
     def names(self, table: str) -> list[str]:
-        """Names of files and folders in the table's place."""
+        """Names of files and folders in the table's folder."""
 
     def log(self, table: str) -> list[str] | None:
-        """Names in the table's log, None where it has no log."""
+        """Names in the table's log. None if it has no log."""
 
     def last_commit(self, table: str) -> Commit | None:
-        """The table's last commit, None where it has none."""
+        """The table's last commit. None if it has none."""
 
     def set_aside(self, table: str) -> str:
-        """Move what is in the table's place to where it is kept, and in nobody's way. Returns where, in the lake."""
+        """Move the content of the table's folder to a folder of left-overs. Returns its path in the lake."""
 
     def remove(self, table: str) -> None:
-        """Remove what is in the table's place."""
+        """Remove the table's folder."""
 
     def hold(self, run: Run, wait: float) -> AbstractContextManager[None]:
-        """Hold the lake for a run, after waiting at most `wait` seconds. Raises LakeBusyError that says who has it."""
+        """Hold the lease for the `with` block, after a wait of at most `wait` seconds.
+
+        Raises LakeBusyError, which names the holder.
+        """
 
     def check_held(self) -> None:
-        """Raise LakeError where whoever holds it has lost it meanwhile."""
+        """Raise LakeError if this process had the lease and lost it."""
 
 
 class FolderPlace:
-    """A folder of this machine."""
+    """A local folder. Implements `LakePlace`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.location = str(self.root)
-        # As it was given.
+        # The path as given, for messages.
         self._name = root
 
     def __str__(self) -> str:
         return str(self._name)
 
     def check(self, write: bool = True) -> None:
+        """Raise LakeError as `check_folder` and, with `write`, `check_writable`."""
         check_folder(self._name)
         if write:
             check_writable(self._name)
 
     def is_lake(self) -> bool:
+        """True if the folder has the marker of a lake."""
         return (self.root / MARKER).is_file()
 
     def make(self) -> None:
+        """Create the folder with its marker. Raises LakeError if it can't."""
         check_folder(self.root)
         if self.is_lake():
             return
@@ -123,43 +129,50 @@ class FolderPlace:
             ) from error
 
     def has(self, table: str) -> bool:
+        """True if the table's folder exists."""
         return (self.root / table).exists()
 
     def names(self, table: str) -> list[str]:
+        """Names of files and folders in the table's folder."""
         return [path.name for path in (self.root / table).iterdir()]
 
     def log(self, table: str) -> list[str] | None:
+        """Names in the table's log. None if it has no log."""
         log = self.root / table / LOG
         return [path.name for path in log.iterdir()] if log.is_dir() else None
 
     def last_commit(self, table: str) -> Commit | None:
+        """The table's last commit. None if it has none."""
         if (name := last_of(self.log(table) or [])) is None:
             return None
         return Commit.of(name, (self.root / table / LOG / name).stat().st_mtime_ns // 1_000_000)
 
     def set_aside(self, table: str) -> str:
+        """Rename the table's folder to a folder of left-overs. Returns its path in the lake."""
         (self.root / LEFT_OVER).mkdir(exist_ok=True)
         kept = kept_as(table)
         (self.root / table).rename(self.root / kept)
         return kept
 
     def remove(self, table: str) -> None:
+        """Remove the table's folder."""
         shutil.rmtree(self.root / table)
 
     def hold(self, run: Run, wait: float) -> AbstractContextManager[None]:
+        """Hold the file lock. See `lease`."""
         return lease(self.root, run, wait)
 
     def check_held(self) -> None:
-        """Nothing: the operating system's lock can't be lost."""
+        """Do nothing: a process can't lose a file lock."""
 
 
 def nearest_folder(path: Path) -> Path:
-    """The path itself where it is there, else the folder above that is: where it would be made."""
+    """The path itself if it exists, otherwise its nearest parent that exists."""
     return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
 
 
 def check_folder(root: Path) -> None:
-    """Raise LakeError where the folder neither is a lake nor can become one. Writes nothing."""
+    """Raise LakeError if the folder isn't a lake and can't become one. Writes nothing."""
     if (path := os.fsencode(root.absolute()).decode(errors="backslashreplace")) != str(root.absolute()):
         raise LakeError(f"lake {path} has a path that is not UTF-8, which Spark can't name; give another with --lake")
     if root.exists() and not root.is_dir():
@@ -176,7 +189,7 @@ def check_folder(root: Path) -> None:
 
 
 def check_writable(root: Path) -> None:
-    """Raise LakeError where the lake's folder, or the one that it would be made in, can't be written."""
+    """Raise LakeError if the lake's folder, or the folder in which it would be created, can't be written."""
     nearest = nearest_folder(root)
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")

@@ -1,4 +1,4 @@
-"""Table row_count: what each run counted, and from which versions of the tables."""
+"""Table row_count: the counts of each run, and the versions of the tables that it counted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pinlake.topics import TOPICS
 
 @dataclass(frozen=True)
 class TopicCount:
-    """Counts of one topic; what each means stands with the columns of table row_count."""
+    """Counts of one topic. The column comments of table row_count in docs/data-model.md define each count."""
 
     topic: str
     received: int = 0
@@ -37,12 +37,15 @@ class TopicCount:
     backlog: int = 0
 
 
-# What is counted. Where none of these tables has changed since, the counts are those of the last run.
+# The tables that are counted. If none of them has changed since the last run, its counts are still valid.
 _COUNTED = ("bronze", "silver_pin", "silver_geo", "silver_user", "silver_post", "quarantine")
 
 
 class LastRun(NamedTuple):
-    """The last run that was counted, at an instant in UTC. `counts` are of its topics."""
+    """The last run that was counted. `at` is when it started, in UTC.
+
+    `counted_from`: the `versions` of the counted tables. None if a topic had records that weren't cleaned.
+    """
 
     run_id: str
     at: datetime
@@ -50,17 +53,20 @@ class LastRun(NamedTuple):
     counted_from: str | None
 
     def is_settled(self, lake: Lake) -> bool:
-        """Whether all that is in bronze went all its way, and no table that was counted has changed since."""
+        """True if all of bronze was processed in that run, and no counted table has changed since."""
         return self.counted_from is not None and self.counted_from == versions(lake)
 
 
 def versions(lake: Lake) -> str:
-    """What changes with each of the tables that are counted."""
+    """A text that changes with every commit to a counted table."""
     return ", ".join(side_by_side(*[lambda table=table: lake.state(table) for table in _COUNTED]))
 
 
 def publish(lake: Lake, run: Run, counts: Sequence[TopicCount], counted_from: str | None) -> None:
-    """Add the counts to table row_count; `counted_from` are the versions of the tables, where these are all counts."""
+    """Append the counts to table row_count.
+
+    `counted_from` is the result of `versions` from before the count, or None if a topic has uncleaned records.
+    """
     rows = [tuple(asdict(count).values()) for count in counts]
     schema = ", ".join(f"{field.name} {ROW_COUNT.column(field.name).type}" for field in fields(TopicCount))
     stamp = {"run_id": F.lit(run.id), "at": F.lit(run.started), "counted_from": F.lit(counted_from)}
@@ -70,14 +76,14 @@ def publish(lake: Lake, run: Run, counts: Sequence[TopicCount], counted_from: st
 
 
 def last_counts(counts: DataFrame) -> DataFrame:
-    """What `last_of` reads: the last row of each topic in table row_count."""
-    # Collected, a time stamp takes on this process's time zone.
+    """The last row of each topic in table row_count, for `last_of`: topic, counted (all columns, `at` in seconds)."""
+    # In seconds, because collecting a timestamp converts it to this process's time zone.
     in_seconds = counts.withColumn("at", F.unix_seconds("at"))
     return in_seconds.groupBy("topic").agg(F.max_by(F.struct("*"), F.col("run_id")).alias("counted"))
 
 
 def last_of(rows: Iterable[Row]) -> LastRun | None:
-    """The last run that was counted, from rows of `last_counts`; None where there was none."""
+    """The last run that was counted, from rows of `last_counts`. None if there is none."""
     found = {row["topic"]: row["counted"] for row in rows}
     if not found:
         return None
@@ -88,5 +94,5 @@ def last_of(rows: Iterable[Row]) -> LastRun | None:
 
 
 def last_run(lake: Lake) -> LastRun | None:
-    """The last run that was counted; None where there was none."""
+    """The last run that was counted. None if there is none."""
     return last_of(last_counts(lake.read("row_count")).collect()) if lake.exists("row_count") else None

@@ -1,4 +1,4 @@
-"""One run: its id, when it began, and where it says what it does."""
+"""One run: its id, its start, and the function to which it reports progress."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Report = Callable[[str, str], None]
 
 
 def silent(stage: str, message: str) -> None:
-    """A report to nobody."""
+    """A Report that does nothing."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """`started` is an instant in UTC; `report` takes a stage and a line for whoever waits."""
+    """A run. `started` is in UTC. `report` receives progress: the stage and a line of text."""
 
     started: datetime
     report: Report = silent
@@ -24,5 +24,5 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Sorts by time, and is different for two runs that begin together."""
+        """The id, which sorts by time. It is unique even if two runs start at the same time."""
         return f"{self.started:%Y%m%dT%H%M%SZ}-{self._suffix}"

@@ -1,4 +1,4 @@
-"""What a lake in a bucket needs beyond what a dump does: objects that are replaced, moved and removed."""
+"""Operations that a lake in a bucket needs in addition to those of a dump: replace, move and remove objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Tagged(NamedTuple):
-    """An object with its tag, which changes with its content, and its age in seconds by the server's clock."""
+    """An object, its ETag, and its age in seconds by the server's clock."""
 
     content: bytes
     tag: str
@@ -22,14 +22,14 @@ class Tagged(NamedTuple):
 
 
 class LakeBucket(S3Store):
-    """A folder of a bucket that may be changed. Every method raises MachineError where the bucket doesn't let it."""
+    """A folder in a bucket whose objects may be changed. The methods of this class raise MachineError if S3 fails."""
 
     def quickly(self, give_up_after: float) -> LakeBucket:
-        """The same folder for who can't wait for long."""
+        """The same folder with a shorter time limit for retries, in seconds."""
         return LakeBucket(self.root, self._role, self._keys, min(give_up_after, self._give_up_after))
 
     def holds_any(self, folder: str) -> bool:
-        """Whether there is an object below the folder."""
+        """True if there is an object below the folder."""
         found = self._done(
             f"can't list {folder}",
             lambda s3: s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/", MaxKeys=1),
@@ -37,7 +37,7 @@ class LakeBucket(S3Store):
         return bool(found.get("KeyCount"))
 
     def read_tagged(self, key: str) -> Tagged | None:
-        """The object, None where it isn't there."""
+        """The object. None if it doesn't exist."""
 
         def get(s3: Any) -> Tagged | None:
             try:
@@ -52,9 +52,10 @@ class LakeBucket(S3Store):
         return self._done(f"can't give {key}", get)
 
     def replace(self, key: str, content: bytes, tag: str | None) -> str | None:
-        """Write the object where it has this tag, for None where it isn't there. Returns the new tag, else None.
+        """Write the object if it has this ETag, or if `tag` is None and it doesn't exist.
 
-        Contents must differ from each other, so that one can be told for one's own.
+        Returns the new ETag, or None if the condition is false. Each call needs a different content, so that a caller
+        can recognize its own write after a lost response.
         """
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
 
@@ -73,7 +74,7 @@ class LakeBucket(S3Store):
 
         new_tag = self._done(f"can't take {key}", put)
         if new_tag is None and tries > 1:
-            # A try whose answer was lost may have made the very object that a later one finds.
+            # An earlier attempt whose response was lost may have written this object.
             now = self.read_tagged(key)
             return now.tag if now and now.content == content else None
         return new_tag

@@ -1,4 +1,4 @@
-"""What a run has to know of the tables before it begins: asked in one query, then kept up to date by the stages."""
+"""The state of the tables, which a run reads once at its start. The stages update it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,18 @@ def _none_yet() -> dict[str, int]:
 
 @dataclass
 class LakeState:
-    """How far each table is; batches are numbers of ingest commits by topic, 0 for none.
+    """The progress of each table. Batches are numbers of ingest commits, by topic; 0 means none.
 
-    `ingested` is the last batch in bronze, `in_silver` the last with a record in the topic's silver table, `cleaned`
-    that up to which the topic was cleaned, also where the last batches have no good record, and `joined` the last in
-    silver_post. `changed` are the least and the highest id (ind) of posts that `clean` wrote since posts were joined;
-    None where that isn't known. `left_over` holds, by table, the last batch in quarantine and drift: higher ones than
-    `cleaned` are of a run that was stopped. `topic_id` and `path` are those of some record of bronze. `last` is the
-    last run that was counted; `settled` tells that all in bronze went all its way then, and no table changed since.
+    `progress`: the offsets that bronze covers, by topic.
+    `ingested`: the last batch in bronze.
+    `in_silver`: the last batch with a record in the topic's silver table.
+    `cleaned`: the last batch that was cleaned, even if it has no good record.
+    `joined`: the last batch in silver_post.
+    `changed`: the lowest and the highest post id that `clean` wrote since the last join; None if unknown.
+    `left_over`: by table, the last batch in quarantine and drift. A batch above `cleaned` is from an interrupted run.
+    `topic_id`, `path`: those of any record in bronze; None if there is none.
+    `last`: the last run that was counted.
+    `settled`: True if that run processed all of bronze and no table has changed since.
     """
 
     progress: Mapping[str, Progress] = field(default_factory=dict)
@@ -51,16 +55,16 @@ class LakeState:
 
     @property
     def next_batch(self) -> int:
-        """Above what silver has too: bronze may have been restored to an earlier version, or read anew."""
+        """The number of the next batch. It is above silver's batches too, because bronze may have been restored."""
         return 1 + max(*self.ingested.values(), *self.cleaned.values())
 
     def pending(self, topic: str) -> bool:
-        """Whether bronze holds batches of the topic that were not cleaned."""
+        """True if bronze has batches of the topic that aren't cleaned."""
         return self.ingested[topic] > self.cleaned[topic]
 
 
 def read_state(lake: Lake) -> LakeState:
-    """The state of the lake. Where it is settled bronze tells, else every table is asked."""
+    """Read the state of the lake. If it is settled, reads bronze and row_count alone, otherwise all tables."""
     rows = _answers(lake, {"bronze": by_partition, "row_count": last_counts})
     state = _of_bronze(lake, rows.get("bronze", []))
     state.last = last_of(rows.get("row_count", []))
@@ -73,7 +77,7 @@ def read_state(lake: Lake) -> LakeState:
 
 
 def state_of_damaged(lake: Lake) -> LakeState:
-    """The state as far as it can be told: a table that can't be read counts as empty."""
+    """Read the state of a lake with damaged tables. A table that can't be read counts as empty."""
     rows: dict[str, list[Row]] = {}
     for table, ask in {"bronze": by_partition, **_OTHERS}.items():
         with suppress(LakeError):
@@ -82,15 +86,16 @@ def state_of_damaged(lake: Lake) -> LakeState:
 
 
 def mark_cleaned(lake: Lake, topic: str, batch: int) -> None:
-    """Note with the silver table that this batch was cleaned, though no record of it came into the table."""
+    """Store in the silver table's properties that this batch is cleaned, though the table may have no row of it."""
     lake.note(TOPICS[topic].silver_table, _CLEANED, str(batch))
 
 
 def cleaned_batch(lake: Lake, topic: str, in_silver: int, ingested: int) -> int:
-    """The batch up to which the topic was cleaned, by the last ones in its silver table and in bronze.
+    """The last batch of the topic that is cleaned.
 
-    The silver table says so by its rows, and by a note for batches of which every record was bad. An empty one always
-    means that nothing was cleaned, so that a rebuild which was stopped is finished.
+    `in_silver` and `ingested` are the last batches in the silver table and in bronze. The result is the higher one of
+    `in_silver` and the batch that `mark_cleaned` stored. It is 0 if the silver table is empty, so that a run completes
+    an interrupted rebuild.
     """
     if not in_silver or ingested <= in_silver:
         return in_silver
@@ -99,7 +104,7 @@ def cleaned_batch(lake: Lake, topic: str, in_silver: int, ingested: int) -> int:
 
 Ask = Callable[[DataFrame], DataFrame]
 
-# What is asked of each table beside bronze: a row for each topic at most.
+# The query for each table other than bronze. It returns at most one row per topic.
 _OTHERS: dict[str, Ask] = {
     **{topic.silver_table: lambda rows: rows.agg(F.max("_last_batch").alias("batch")) for topic in TOPICS.values()},
     "silver_post": lambda rows: rows.agg(*[F.max(f"_{name}_batch").alias(f"{name}_batch") for name in TOPICS]),
@@ -109,7 +114,7 @@ _OTHERS: dict[str, Ask] = {
 
 
 def _answers(lake: Lake, asks: Mapping[str, Ask]) -> dict[str, list[Row]]:
-    """What the tables answer, in one query; nothing for those that aren't there."""
+    """The rows of each table's query, all in one query. Leaves out tables that don't exist."""
     asked = {table: ask(lake.read(table)) for table, ask in asks.items() if lake.exists(table)}
     if not asked:
         return {}
