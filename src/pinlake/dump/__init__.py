@@ -1,1 +1,1 @@
-"""Where dump objects lie, and how they are read and written: a folder, a volume or a mount, or a bucket of S3."""
+"""Dump objects: their names, and how they are read and written in a folder, a volume, a mount or an S3 bucket."""

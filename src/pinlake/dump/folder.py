@@ -1,4 +1,4 @@
-"""A dump in a folder of this machine, a volume or a mount."""
+"""A dump in a local folder, a volume or a mount."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from threading import get_ident
 from pinlake.dump.store import Content, Entry, Stat, is_hidden
 from pinlake.errors import MachineError, SourceError
 
-# How file systems say that they have no links, or no wish to be told when a file must be on the disk.
+# Error numbers of file systems that don't support hard links or fsync.
 _NOT_THERE = {errno.EPERM, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class FolderStore:
-    """Objects as files below a folder. With `sync` what an object holds has reached the disk when it is written, its
-    name when all is settled.
+    """Objects as files below a folder. Implements `Store`.
 
-    Where the file system has no links, as volumes and other places in user space, two that write the same object at the
-    very same moment are not kept apart: the later one stays.
+    With `sync`, an object's content is on the disk when `write` returns, and its name when `settle` returns.
+
+    Some file systems, such as volumes, don't support hard links. If two processes write the same object there at the
+    same moment, the later one overwrites the earlier one.
     """
 
     at_once = 1
@@ -30,12 +31,13 @@ class FolderStore:
         self._sync = sync
         self._unsettled: set[str] = set()
         if sync:
-            # Disks take several at once in the time of one.
+            # A disk syncs several files at once in the time of one.
             self.at_once = 8
-        # Workers behind a Connect session have a working folder of their own.
+        # Absolute, because workers of a Spark Connect session have a different working folder.
         self.root = os.path.abspath(root)
 
     def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
+        """Names in a folder, as `Store.entries`. Ignores `after`."""
         try:
             with os.scandir(self._path(folder)) as found:
                 return sorted(Entry(entry.name, entry.is_dir()) for entry in found if entry.name.startswith(prefix))
@@ -47,6 +49,7 @@ class FolderStore:
             ) from error
 
     def walk(self, folder: str) -> list[str]:
+        """Keys of all objects below a folder, as `Store.walk`."""
         found = []
         for entry in self.entries(folder):
             key = f"{folder}/{entry.name}" if folder else entry.name
@@ -57,14 +60,17 @@ class FolderStore:
         return sorted(found)
 
     def stat(self, key: str) -> Stat:
+        """An object's size and time. Raises OSError."""
         return _size_and_time(os.stat(self._path(key)))
 
     def read(self, key: str) -> Content:
+        """An object's content. Raises OSError."""
         with open(self._path(key), "rb", buffering=0) as file:
             size, modified = _size_and_time(os.fstat(file.fileno()))
             return Content(file.readall(), size, modified)
 
     def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
+        """The content of each object in order, or the error."""
         for key in keys:
             try:
                 yield self.read(key)
@@ -72,6 +78,7 @@ class FolderStore:
                 yield error
 
     def write(self, key: str, content: bytes) -> None:
+        """Create an object. Raises FileExistsError if it exists, MachineError if it can't be written."""
         path = self._path(key)
         try:
             try:
@@ -98,8 +105,9 @@ class FolderStore:
                 os.unlink(unfinished)
 
     def settle(self) -> None:
-        # Once for many names: one takes as long as the object itself. File systems keep names in their order, so what
-        # a power cut takes are the last ones.
+        """Sync the folders of written objects. Raises MachineError if a folder can't be synced."""
+        # Once for many objects, because it takes as long as writing one. File systems keep the order of names, so a
+        # power failure loses only the last ones.
         while self._unsettled:
             folder = self._unsettled.pop()
             try:
@@ -116,27 +124,27 @@ class FolderStore:
 
 
 def _name(unfinished: str, path: str) -> None:
-    """Give a file its name. Raises FileExistsError where that is taken."""
-    # Unlike a rename, a link never takes the place of what is there.
+    """Give a file its final name. Raises FileExistsError if the name exists."""
+    # Unlike a rename, a hard link never replaces an existing file.
     try:
         os.link(unfinished, path)
     except OSError as error:
         if error.errno not in _NOT_THERE:
             raise
-        # Not O_EXCL on the name itself: whoever reads at that moment, or after a kill, would find an empty object.
+        # O_EXCL on the final name is no alternative: a reader could see an incomplete object, also after a kill.
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
         os.rename(unfinished, path)
 
 
 def _write_file(path: str, content: bytes, sync: bool) -> None:
-    """Plain calls of the system, a third faster than a file object: there are as many objects as records."""
+    """Write a file with system calls, which are a third faster than a file object. There may be one file per record."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-        # Else a power cut could leave the name on the disk, and not what it stands for.
+        # Otherwise a power failure could leave a name on the disk without its content.
         if sync:
             _sync(descriptor)
     finally:
@@ -144,19 +152,19 @@ def _write_file(path: str, content: bytes, sync: bool) -> None:
 
 
 def _make_folders(path: str, sync: bool) -> None:
-    """Make the folder and those above it. With `sync` the names of those that are made have reached the disk."""
+    """Create the folder and its parents. With `sync`, their names are on the disk afterwards."""
     above = os.path.dirname(path)
     if not os.path.isdir(above):
         _make_folders(above, sync)
     with suppress(FileExistsError):
         os.mkdir(path)
-    # Also where another thread has just made it, which may not have come to this line.
+    # Also if another thread has just created the folder: it may not have synced it yet.
     if sync:
         _sync_folder(above)
 
 
 def _sync_folder(path: str) -> None:
-    """Have the names in a folder reach the disk: a file's own sync need not take its name there."""
+    """Write the names in a folder to the disk. Syncing a file doesn't guarantee that for its name."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         _sync(descriptor)

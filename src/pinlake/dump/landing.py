@@ -1,4 +1,4 @@
-"""What is there of a partition in a dump: whoever goes on with it writes the rest."""
+"""Find which offsets of a partition are in a dump, so that a writer can continue after them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pinlake.errors import SourceError
 
 
 def end_of(store: Store, topic_id: str, topic: str, partition: int) -> int:
-    """The offset after the last record of the last object, 0 where there is none.
+    """The offset after the last record of the partition's last object. 0 if there are no objects.
 
-    Raises SourceError where that object can't be read, or holds nothing: how far it goes can't be told then.
+    Raises SourceError if that object can't be read or is empty, because its last offset is unknown then.
     """
     keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
     if not keys:
@@ -25,13 +25,13 @@ def end_of(store: Store, topic_id: str, topic: str, partition: int) -> int:
 
 
 def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) -> list[range]:
-    """The offsets from `begin` on whose records are there, in order, as ranges with holes between them.
+    """The offsets from `begin` on that the partition's objects cover, as sorted ranges that don't touch.
 
-    Whoever writes many objects at once may leave holes where it ends in the middle. Raises SourceError as `end_of`.
+    A writer of several objects at once may leave holes if it is interrupted. Raises SourceError as `end_of`.
     """
     keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
     starts = sorted(start for start in keys if start >= begin)
-    # An object has one record where the next begins at the next offset; only others have to be read.
+    # If the next object begins at the next offset, an object has one record. Only the others need to be read.
     unsure = [start for start in starts if start + 1 not in keys]
     contents = store.read_all([keys[start] for start in unsure])
     counts = {start: _messages(store, keys[start], content) for start, content in zip(unsure, contents, strict=True)}
@@ -46,7 +46,7 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
 
 
 def _keys(store: Store, place: ObjectName) -> dict[int, str]:
-    """The objects in the folder of a partition, by their first offset."""
+    """The keys of the objects in a partition's folder, by their start offset."""
     names = [entry.name for entry in store.entries(place.folder) if not entry.is_folder]
     starts = [(USUAL.start(name, place.full_topic), name) for name in names]
     return {
@@ -55,7 +55,7 @@ def _keys(store: Store, place: ObjectName) -> dict[int, str]:
 
 
 def _messages(store: Store, key: str, content: Content | OSError) -> int:
-    """How many records an object holds. Raises SourceError where that can't be told."""
+    """The number of Kafka messages in an object. Raises SourceError if it can't be read or is empty."""
     try:
         if isinstance(content, OSError):
             raise content

@@ -1,4 +1,4 @@
-"""What lies in a dump, from names alone: objects of the three topics, and everything that is something else."""
+"""List a dump by names alone: the objects of the three topics, and unrecognized names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pinlake.dump.store import Entry, Store, is_hidden
 from pinlake.errors import SourceError, UsageError
 from pinlake.topics import TOPICS
 
-# Endings of what sinks also write, and the setting that makes the sink write what is read.
+# Endings of formats that aren't supported, and the sink's setting that changes the format.
 _FORMATS = {
     ".avro": "it is Avro; in the sink set format.class to io.confluent.connect.s3.format.json.JsonFormat",
     ".parquet": "it is Parquet; in the sink set format.class to io.confluent.connect.s3.format.json.JsonFormat",
@@ -22,24 +22,25 @@ _FORMATS = {
         "its compression is not read; in the sink set s3.compression.type (file.compression.type) to gzip or none",
     ),
 }
-# At the end of a name: what follows digits and delimiters, so that the names of many sidecars have one.
+# The ending of a name, without digits and delimiters, so that all sidecars of a kind have the same.
 _ENDING = re.compile(r"(?:\.[A-Za-z][A-Za-z0-9]{0,9}){1,2}$")
-# Kinds that are told apart by their endings; names without any order could have as many as there are files.
+# The maximum number of kinds of unrecognized names. Arbitrary names could have as many kinds as there are files.
 _MOST_KINDS = 20
-# Folders to look into for a dump, where none is in its place.
+# The maximum number of folders to search for a dump that isn't in the given folder.
 _LOOKED_INTO = 100
 
 
 class Dump(NamedTuple):
-    """Where the objects lie, and how they are laid out there."""
+    """A dump: the store of its objects, and their layout."""
 
     store: Store
     layout: Layout = Layout()
 
 
 class Stranger(NamedTuple):
-    """Something worth a report: names of a kind that is no object of a topic, `path` the first of `files`; or an object
-    that was found late, changed or lost.
+    """An entry for table object_report: a kind of unrecognized names, or an object that is late, changed or lost.
+
+    `path` is the object, or the first of `files` names of this kind.
     """
 
     path: str
@@ -49,13 +50,13 @@ class Stranger(NamedTuple):
 
 
 class Strangers:
-    """Names that are no objects: the first of each kind, and how many there are."""
+    """Collects unrecognized names: the first of each kind, and their number."""
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, str], Stranger] = {}
 
     def add(self, path: str, kind: str = "", message: str = "") -> None:
-        """Without a kind, what the name says."""
+        """Add a name. Without a `kind`, derives kind and message from the name."""
         path = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if not kind:
             kind, message = _kind_of(path.rpartition("/")[2])
@@ -65,17 +66,21 @@ class Strangers:
         self._kinds[kind, message] = found._replace(files=found.files + 1)
 
     def all(self) -> list[Stranger]:
+        """One entry for each kind."""
         return list(self._kinds.values())
 
     def visible(self) -> list[Stranger]:
-        """Those that somebody may have meant as objects."""
+        """The entries without hidden files: names that may be meant as objects."""
         return [stranger for stranger in self._kinds.values() if stranger.kind != "hidden file"]
 
 
 @dataclass
 class Listing:
-    """One topic of a dump. `objects` are in the order of partition and offset; `has_any` tells whether there is any
-    object, also one that is known.
+    """The listing of one topic.
+
+    `objects`: the objects to read, sorted by partition and offset.
+    `strangers`: the unrecognized names.
+    `has_any`: True if the topic has any object, including known ones.
     """
 
     topic_id: str
@@ -86,14 +91,15 @@ class Listing:
 
     @property
     def full_topic(self) -> str:
+        """The topic's name in Kafka: `<topic id>.<topic>`."""
         return f"{self.topic_id}.{self.topic}"
 
 
 def choose_topic_id(dump: Dump, wanted: str | None) -> tuple[str, list[Stranger]]:
-    """The topic id to read, and what else lies in the topics' folder.
+    """The topic id to read, and the unrecognized names in the topics' folder.
 
-    The only id is the default. Raises SourceError where there is no dump or a topic of it is missing, UsageError where
-    several ids are there and none was chosen.
+    If `wanted` is None, returns the only id. Raises SourceError if there is no dump or it lacks a topic. Raises
+    UsageError if there are several ids and `wanted` is None, or if `wanted` doesn't exist.
     """
     store, layout = dump
     where = f"{store.root}/{layout.folder}" if layout.folder else store.root
@@ -129,10 +135,10 @@ def choose_topic_id(dump: Dump, wanted: str | None) -> tuple[str, list[Stranger]
 
 
 def list_topic(dump: Dump, topic_id: str, topic: str, known: Progress | None) -> Listing:
-    """Objects of one topic that are new, all of them for None, and the strangers in its folders.
+    """List the objects of a topic that aren't in `known`, or all if `known` is None, and the unrecognized names.
 
-    A store that lists from a name on tells only the strangers after it; an audit hears of all. Raises SourceError where
-    files are there, and none is an object: an empty answer would be no answer.
+    If a store lists from a name on, unrecognized names before it are left out. An audit lists all. Raises SourceError
+    if there are files and none is an object, because an empty result would be misleading.
     """
     listing = Listing(topic_id, topic, has_any=bool(known and known.highest))
     folder = dump.layout.topic_folder(listing.full_topic)
@@ -147,7 +153,7 @@ def list_topic(dump: Dump, topic_id: str, topic: str, known: Progress | None) ->
         elif is_hidden(entry.name):
             listing.strangers.add(key)
         else:
-            # Hours and values of a field have no order that offsets follow: all names are looked at.
+            # Folders of hours or field values aren't in the order of offsets, so list them completely.
             keys += dump.store.walk(key)
     _sort_out(dump.layout, listing, keys, known)
     if not listing.has_any and (visible := listing.strangers.visible()):
@@ -156,7 +162,7 @@ def list_topic(dump: Dump, topic_id: str, topic: str, known: Progress | None) ->
 
 
 def _in_partition(dump: Dump, listing: Listing, partition: int, folder: str, known: Progress | None) -> list[str]:
-    """Keys in a folder of one partition: where names are in the order of offsets, those after what is known."""
+    """Keys in the folder of one partition; only those after the known offsets if names are in the order of offsets."""
     store, layout = dump
     keys = []
     for entry in _entries_after(dump, f"{listing.full_topic}{layout.delimiter}{partition}", partition, folder, known):
@@ -171,26 +177,26 @@ def _in_partition(dump: Dump, listing: Listing, partition: int, folder: str, kno
 
 def _entries_after(dump: Dump, name: str, partition: int, folder: str, known: Progress | None) -> list[Entry]:
     last = known.last.get(partition) if known else None
-    # What lies in folders below doesn't sort with the names here.
+    # Names in subfolders don't sort with the names in this folder.
     if known is None or last is None or partition in known.streamed or last.path.rpartition("/")[0] != folder:
         return dump.store.entries(folder)
     first, width = known.first_new(partition), dump.layout.padding(last.path.rpartition("/")[2])
     digits = f"{first:0{width}d}"
-    # Shorter numbers don't sort as offsets do, and near the end of ten digits and more the next is one longer.
+    # Offsets with less padding don't sort as numbers do. Nor do offsets that will soon be one digit longer.
     if not first or width < USUAL_PADDING or digits[0] == "9":
         return dump.store.entries(folder)
     before = f"{name}{dump.layout.delimiter}"
-    # After whatever ending the object before has.
+    # The ~ sorts after any ending of the previous object.
     after = f"{before}{first - 1:0{width}d}~"
     found = dump.store.entries(folder, after)
-    if found and found[0].name <= after:  # a store that can't begin there has told all
+    if found and found[0].name <= after:  # the store ignored `after` and listed everything
         return found
-    # Offsets that a sink pads wider from some day on sort before all others.
+    # If a sink increases the padding, the new names sort before all others.
     return [*dump.store.entries(folder, prefix=f"{before}{'0' * width}"), *found]
 
 
 def _sort_out(layout: Layout, listing: Listing, keys: Iterable[str], known: Progress | None) -> None:
-    """Objects that are new, and strangers, from keys in the topic's folder; some may come twice."""
+    """Sort keys of the topic's folder into new objects and unrecognized names. `keys` may have duplicates."""
     new: set[ObjectName] = set()
     before: set[ObjectName] = set()
     for key in dict.fromkeys(keys):
@@ -208,14 +214,14 @@ def _sort_out(layout: Layout, listing: Listing, keys: Iterable[str], known: Prog
 
 
 def _topic_folder(entry: Entry) -> tuple[str, str] | None:
-    """Topic id and topic of a topic's folder; None for any other entry."""
+    """Topic id and topic of a topic's folder. None for any other entry."""
     found = split_topic(entry.name)
     is_one = entry.is_folder and found and found[1] in TOPICS and not is_hidden(entry.name) and _is_utf8(entry.name)
     return found if is_one else None
 
 
 def _is_utf8(name: str) -> bool:
-    """Whether the name is text: a file system may have names that are bytes alone."""
+    """True if the name is valid UTF-8. File systems may have other names."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -224,7 +230,7 @@ def _is_utf8(name: str) -> bool:
 
 
 def _kind_of(name: str) -> tuple[str, str]:
-    """What a name that is no object looks like: the kind, and what to do about it."""
+    """Kind and message for an unrecognized name."""
     if is_hidden(name):
         return "hidden file", "names that begin with _ or . are not read"
     for ending, remedy in _FORMATS.items():
@@ -236,7 +242,7 @@ def _kind_of(name: str) -> tuple[str, str]:
 
 
 def _no_dump(dump: Dump, where: str, entries: list[Entry]) -> str:
-    """Why there is no dump in its place, and where there is one nearby."""
+    """The message for a missing dump, with a nearby folder that has one."""
     found = ", ".join(entry.name for entry in entries[:5]) or "nothing"
     told = f"no dump in {where}: found {found}, and no folder <id>.pin, <id>.geo or <id>.user"
     if (folder := _find_topics(dump)) is not None:
@@ -251,7 +257,7 @@ def _no_dump(dump: Dump, where: str, entries: list[Entry]) -> str:
 
 
 def _find_topics(dump: Dump) -> str | None:
-    """The first folder with topics in it, of those near the root; None where there is none."""
+    """The first folder near the root that contains topics. None if there is none."""
     waiting = [""]
     for _ in range(_LOOKED_INTO):
         if not waiting:

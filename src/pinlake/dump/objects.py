@@ -1,10 +1,10 @@
-"""Names of dump objects, as sinks of Kafka Connect write them.
+"""Names of dump objects, as Kafka Connect sinks write them.
 
     topics/<topic id>.<topic>/partition=<p>/<topic id>.<topic>+<p>+<start offset, 10 digits>.json
 
-Topic, partition and start offset are in the file's name, so the folders between it and the topic's may be anything:
-partitions, hours, values of a field, or none. The start offset is the Kafka offset of the object's first record, so
-names alone tell order, progress and loss. docs/dumps.md lists every form.
+The file name has the topic, the partition and the start offset. So the folders below the topic's folder may have any
+names: partitions, hours, field values, or none. The start offset is the Kafka offset of the object's first record, so
+names alone show order, progress and loss. docs/dumps.md lists every form.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 TOPICS_FOLDER = "topics"
-# What the paths of messages begin with that came as a stream, and lie in no object.
+# The first part of the path of a message from a stream, which isn't in an object.
 KAFKA_ROOT, KINESIS_ROOT = "kafka", "kinesis"
-# The path of such a message, in any dialect of regular expressions: an object's file name is never digits alone.
+# The path of such a message, as a pattern for Python and Java. An object's file name never consists of digits only.
 MESSAGE_PATH = f"^({KAFKA_ROOT}|{KINESIS_ROOT})/[^/]+/[^/]+/[0-9]+(/[0-9]+)?$"
-# What bronze's columns hold; offsets leave room for those of the records after the first.
+# The maximum values in bronze. The limit of start offsets leaves room for the offsets of the records in an object.
 _MOST_PARTITION, _MOST_OFFSET = 2**31 - 1, 2**62
 _PARTITION = re.compile(r"partition=(0|[1-9][0-9]*)")
-# The endings of objects that are read; .gz may follow, and whether one is compressed its first two bytes tell.
+# The endings of objects that are read. `.gz` may follow. The first two bytes show whether an object is compressed.
 ENDINGS = (".json", ".jsonl", ".ndjson", ".bin")
-# Digits of an offset.
+# The number of digits of an offset in a usual name.
 USUAL_PADDING = 10
 
 
 class ObjectName(NamedTuple):
-    """One dump object. `topic` is the short name (`pin`), `offset` the Kafka offset of its first record, and `key` its
-    path relative to the dump.
+    """The name of a dump object.
+
+    `topic` is the short name, such as `pin`. `offset` is the Kafka offset of the first record. `key` is the path
+    relative to the dump.
     """
 
     topic_id: str
@@ -40,27 +42,29 @@ class ObjectName(NamedTuple):
 
     @classmethod
     def new(cls, topic_id: str, topic: str, partition: int, offset: int, gzip: bool = False) -> ObjectName:
-        """The name of an object that is to be written."""
+        """The name of an object to write, in the layout USUAL."""
         full_topic = f"{topic_id}.{topic}"
         name = f"{full_topic}+{partition}+{offset:0{USUAL_PADDING}d}.json{'.gz' if gzip else ''}"
         return cls(topic_id, topic, partition, offset, f"{TOPICS_FOLDER}/{full_topic}/partition={partition}/{name}")
 
     @property
     def full_topic(self) -> str:
+        """The topic's name in Kafka: `<topic id>.<topic>`."""
         return f"{self.topic_id}.{self.topic}"
 
     @property
     def folder(self) -> str:
-        """Key of the folder, relative to the dump, ending without a slash."""
+        """The key of the object's folder, without a slash at the end."""
         return self.key.rpartition("/")[0]
 
     @property
     def file_name(self) -> str:
+        """The last part of the key."""
         return self.key.rpartition("/")[2]
 
 
 class Start(NamedTuple):
-    """Where an object begins: what its file name says."""
+    """The partition and the start offset of an object, from its file name."""
 
     partition: int
     offset: int
@@ -68,7 +72,7 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a dump is laid out: the sink's settings `topics.dir`, which may be empty, and `file.delim`."""
+    """The layout of a dump: `folder` is the sink's `topics.dir` and may be empty, `delimiter` is its `file.delim`."""
 
     folder: str = TOPICS_FOLDER
     delimiter: str = "+"
@@ -77,15 +81,15 @@ class Layout:
     def __post_init__(self) -> None:
         between, endings = re.escape(self.delimiter), "|".join(map(re.escape, ENDINGS))
         after = re.compile(f"{between}([0-9]+){between}([0-9]+)(?:{endings})?(?:\\.gz)?")
-        # Made once: it is asked for every name, and goes to workers, which a cached property can't.
+        # Compiled once, because it is used for every name. Not a cached property: those can't be sent to workers.
         object.__setattr__(self, "_after_topic", after)
 
     def topic_folder(self, full_topic: str) -> str:
-        """Key of a topic's folder."""
+        """The key of a topic's folder."""
         return f"{self.folder}/{full_topic}" if self.folder else full_topic
 
     def start(self, file_name: str, full_topic: str) -> Start | None:
-        """Partition and start offset by an object's file name; None unless it names an object of this topic."""
+        """Partition and start offset from a file name. None if it isn't the name of an object of this topic."""
         if not file_name.startswith(full_topic):
             return None
         match = self._after_topic.fullmatch(file_name, len(full_topic))
@@ -95,13 +99,13 @@ class Layout:
         return Start(partition, offset) if partition is not None and offset is not None else None
 
     def object_name(self, key: str) -> ObjectName:
-        """The name of the object with this key. Raises ValueError for any other path."""
+        """The name of the object with this key. Raises ValueError if the key isn't one of an object."""
         if (name := self.name_of(key)) is None:
             raise ValueError(f"{key} is not the path of a dump object")
         return name
 
     def name_of(self, key: str) -> ObjectName | None:
-        """The name of the object with this key; None for any other path, also one of another layout."""
+        """The name of the object with this key. None for any other path, and for a path in another layout."""
         inside = key.removeprefix(f"{self.folder}/") if self.folder else key
         full_topic, _, below = inside.partition("/")
         topic = split_topic(full_topic)
@@ -111,33 +115,33 @@ class Layout:
         return ObjectName(*topic, *start, key)
 
     def padding(self, file_name: str) -> int:
-        """How many digits an object's file name writes the offset with."""
+        """The number of digits of the offset in an object's file name."""
         last = file_name.rpartition(self.delimiter)[2]
         return len(last) - len(last.lstrip("0123456789"))
 
 
-# As pinlake writes a dump, and most sinks do.
+# The layout that pinlake writes, and that sinks have by default.
 USUAL = Layout()
 
 
 def split_topic(folder: str) -> tuple[str, str] | None:
-    """`0e7f89a006e1.pin` → (`0e7f89a006e1`, `pin`); None where there is no id before a dot."""
+    """`0e7f89a006e1.pin` → (`0e7f89a006e1`, `pin`). None if there is no id before a dot."""
     topic_id, dot, topic = folder.rpartition(".")
     return (topic_id, topic) if dot and topic_id and topic else None
 
 
 def partition_of(folder: str) -> int | None:
-    """`partition=3` → 3; None for any other folder name, and for a number that no partition can have."""
+    """`partition=3` → 3. None for any other name, and for a number that is too large."""
     match = _PARTITION.fullmatch(folder)
     return _up_to(_MOST_PARTITION, match[1]) if match else None
 
 
 def is_message(path: str) -> bool:
-    """Whether this is the path of a message that came as a stream."""
+    """True for the path of a message from a stream."""
     return re.match(MESSAGE_PATH, path) is not None
 
 
 def _up_to(most: int, digits: str) -> int | None:
-    # By their number first: Python refuses to read thousands of them.
+    # Check the number of digits first: Python refuses to convert thousands of them.
     significant = digits.lstrip("0")
     return number if len(significant) < 20 and (number := int(significant or "0")) <= most else None

@@ -1,4 +1,4 @@
-"""How far each partition of each topic is read, and what is missing in it: from bronze alone."""
+"""The offsets that bronze covers, by topic and partition, and the holes in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, MESSAGE_PATH, ObjectN
 
 
 class Hole(NamedTuple):
-    """Offsets that no object covers, both ends included."""
+    """A range of offsets that no object covers, both ends included."""
 
     topic: str
     partition: int
@@ -23,11 +23,12 @@ class Hole(NamedTuple):
 
     @property
     def size(self) -> int:
+        """The number of offsets."""
         return self.last - self.first + 1
 
 
 class KnownObject(NamedTuple):
-    """An object that was read: what the store said of it then. `modified` is in microseconds since 1970 in UTC."""
+    """An object in bronze, with its size in bytes and its time, in microseconds since 1970 in UTC, when it was read."""
 
     path: str
     size: int | None
@@ -36,13 +37,15 @@ class KnownObject(NamedTuple):
 
 @dataclass
 class Progress:
-    """One topic: the highest start offset of an object by partition, and the holes before it in their order: `missing`,
-    and those that were `accepted` as explained, which no listing begins at.
+    """The progress of one topic in bronze.
 
-    `ends` are the offsets by partition at which a reader of messages goes on: one after the last that is covered.
-    `last` are the objects by partition that cover the last one, `before_holes` those that end where a hole begins; what
-    came as a stream is in neither. `streamed` are the partitions whose last message came by itself, from a stream, and
-    not in an object.
+    `highest`: by partition, the highest start offset of an object.
+    `missing`: the holes below it that aren't accepted, sorted by partition and offset.
+    `accepted`: the accepted holes. A listing doesn't begin at them.
+    `ends`: by partition, the offset after the last one that is covered.
+    `last`: by partition, the object that covers the last offset. Without messages of a stream.
+    `before_holes`: the objects that end where a missing hole begins. Without messages of a stream.
+    `streamed`: the partitions whose last message came from a stream.
     """
 
     highest: dict[int, int] = field(default_factory=dict)
@@ -54,9 +57,9 @@ class Progress:
     streamed: set[int] = field(default_factory=set)
 
     def straddling(self, names: Iterable[ObjectName]) -> set[ObjectName]:
-        """Objects of this topic that may hold messages before and after where a stream ended: in each partition one.
+        """The last object, in each partition, that starts before the end of a stream, unless it is new anyway.
 
-        What they hold twice counts as duplicates.
+        It may also hold messages from after the end of the stream. Records that bronze has already count as duplicates.
         """
         last: dict[int, ObjectName] = {}
         for name in names:
@@ -65,16 +68,16 @@ class Progress:
         return {name for name in last.values() if not self.is_new(name.partition, name.offset)}
 
     def is_new(self, partition: int, offset: int) -> bool:
-        """True where an object that starts at this offset was not read: after the highest, or in a hole."""
+        """True if an object that starts at this offset isn't in bronze: it is after the highest one, or in a hole."""
         return offset > self.highest.get(partition, -1) or self.in_hole(partition, offset)
 
     def first_new(self, partition: int) -> int:
-        """No object that starts before this offset is new."""
+        """The lowest offset at which a new object may start, not counting accepted holes."""
         holes = [hole.first for hole in self.missing if hole.partition == partition]
         return min([*holes, self.highest.get(partition, -1) + 1])
 
     def in_hole(self, partition: int, offset: int) -> bool:
-        """True where an object that starts at this offset was missed."""
+        """True if this offset is in a hole, missing or accepted."""
         return any(_covers(holes, partition, offset) for holes in (self.missing, self.accepted))
 
 
@@ -84,17 +87,20 @@ def _covers(holes: list[Hole], partition: int, offset: int) -> bool:
 
 
 def one_per_object(bronze: DataFrame) -> DataFrame:
-    """One row of bronze for each object and each time it was read: its first record, or why it gave none."""
+    """One row of bronze for each time an object was read: its first record, or the row with its problem."""
     return bronze.where((F.col("position") == 0) | F.col("problem").isNotNull())
 
 
 def last_offset() -> Column:
-    """The last offset that an object covers: its start offset, and one for each further Kafka message in it."""
+    """The last offset that an object covers. An object without messages covers its start offset."""
     return F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
 
 
 def by_partition(bronze: DataFrame) -> DataFrame:
-    """What `progress_of` reads: a row for each topic and partition of bronze."""
+    """One row for each topic and partition of bronze, for `progress_of`.
+
+    Columns: topic, partition, highest, last (end, path, size, modified), holes (first, last, before), batch, topic_id.
+    """
     objects = one_per_object(bronze).select(
         "topic",
         "partition",
@@ -105,12 +111,12 @@ def by_partition(bronze: DataFrame) -> DataFrame:
         "batch",
         "topic_id",
     )
-    # Objects may overlap, where one was written again with another number of records: the highest end so far counts.
+    # Objects overlap if one was written again with another number of records. So compare with the highest end so far.
     earlier = (
         Window.partitionBy("topic", "partition").orderBy("object_offset").rowsBetween(Window.unboundedPreceding, -1)
     )
     expected = F.coalesce(F.col("before.end") + 1, F.lit(0))
-    # Records of Kinesis are numbered in their topic, so a shard has holes.
+    # Kinesis records are numbered per topic, so the numbers within a shard have gaps that aren't holes.
     hole = F.when(
         (F.col("object_offset") > expected) & ~is_of_kinesis(F.col("object.path")),
         F.struct(expected.alias("first"), (F.col("object_offset") - 1).alias("last"), "before"),
@@ -129,18 +135,18 @@ def by_partition(bronze: DataFrame) -> DataFrame:
 
 
 def is_streamed(path: Column) -> Column:
-    """Whether this is the path of a message that came as a stream."""
-    # The pattern is asked for few: what a dump's paths begin with is cheap to see.
+    """True for the path of a message from a stream."""
+    # The prefix is cheap to check. It avoids the pattern for the objects of a dump.
     return (path.startswith(f"{KAFKA_ROOT}/") | path.startswith(f"{KINESIS_ROOT}/")) & path.rlike(MESSAGE_PATH)
 
 
 def is_of_kinesis(path: Column) -> Column:
-    """Whether it is one that came from Kinesis."""
+    """True for the path of a message from Kinesis."""
     return path.startswith(f"{KINESIS_ROOT}/") & path.rlike(MESSAGE_PATH)
 
 
 def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str, Progress]:
-    """By topic, from rows of `by_partition`; `accepted` are offsets that are known never to come."""
+    """The progress by topic, from rows of `by_partition`. `accepted` are the accepted holes."""
     found: dict[str, Progress] = {}
     for row in sorted(rows, key=lambda row: (row["topic"], row["partition"])):
         topic, partition, last = found.setdefault(row["topic"], Progress()), row["partition"], row["last"]
@@ -161,7 +167,7 @@ def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str,
 
 
 def _explained(hole: Hole, accepted: Sequence[Hole]) -> tuple[list[Hole], list[Hole]]:
-    """The parts of a hole that nobody explained, and those that somebody did."""
+    """Split a hole into the parts that aren't accepted, and the parts that are."""
     missing, explained, at = [], [], hole.first
     for each in sorted(accepted):
         first, last = max(each.first, at), min(each.last, hole.last)
@@ -181,5 +187,5 @@ def _known(found: Row) -> KnownObject:
 
 
 def progress(bronze: DataFrame, accepted: Sequence[Hole] = ()) -> Mapping[str, Progress]:
-    """By topic, from bronze; `accepted` as in `progress_of`."""
+    """The progress by topic, from table bronze. `accepted` are the accepted holes."""
     return progress_of(by_partition(bronze).collect(), accepted)

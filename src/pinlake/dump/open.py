@@ -1,4 +1,4 @@
-"""The store at an address: a folder, or a bucket."""
+"""Open the store at an address: a folder, or a bucket."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ def open_store(
     give_up_after: float = 60.0,
     sync: bool = False,
 ) -> Store:
-    """The store. For a bucket, `role` is an ARN to assume, `keys` are (access key id, secret, session token or None)
-    in place of the machine's own, and a server is waited for until `give_up_after` seconds passed without an answer.
-    With `sync` what is written to a folder has reached the disk.
+    """Open a folder or a bucket. The parameters for a bucket are those of `S3Store`, `sync` is that of `FolderStore`.
 
-    Raises UsageError for an address that names none, MachineError where the package for buckets is missing.
+    `keys` are (access key id, secret access key) or (access key id, secret access key, session token or None).
+    `give_up_after` is in seconds. Raises UsageError for an invalid address, MachineError if boto3 is missing.
     """
     address = known(str(address))
     if not is_bucket(address):
@@ -38,7 +37,7 @@ def open_store(
 
 
 def need_boto3() -> None:
-    """Raise MachineError where the package for buckets is missing: here, not on a worker."""
+    """Raise MachineError if boto3 is missing, before a worker would fail."""
     try:
         import boto3  # noqa: F401
     except ModuleNotFoundError as error:
@@ -48,6 +47,6 @@ def need_boto3() -> None:
 
 
 def open_for(settings: Settings, address: str | Path, sync: bool = False) -> Store:
-    """The store, opened as the settings say. Raises what `open_store` does."""
+    """Open the store at the address with the role, keys and time limit of the settings. Raises as `open_store`."""
     role, keys, give_up_after = settings.s3_role, settings.s3_keys, settings.give_up_after
     return open_store(address, role, keys=keys, give_up_after=give_up_after, sync=sync)

@@ -1,4 +1,4 @@
-"""Waits for a server that fails for a while: bounded, and told in the log."""
+"""Bounded waits for a server that fails temporarily. Waits are logged."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import time
 
 from pinlake.clients.waits import SAY_EVERY
 
-# Seconds: the longest wait before a try.
+# The longest pause before an attempt, in seconds.
 _LONGEST = 5.0
 
 _log = logging.getLogger("pinlake.dump")
 
 
 class Patience:
-    """What the threads that ask one server know together.
+    """Shared state of the threads that send requests to one server.
 
-    An answer to any of them shows that waiting helps, so only a time without one makes them give up.
+    They give up after `give_up_after` seconds without an answer to any of them. `what` names the server in log lines.
     """
 
     def __init__(self, what: str, give_up_after: float) -> None:
@@ -27,11 +27,14 @@ class Patience:
         self._said = float("-inf")
 
     def answered(self) -> None:
-        """The server is there, and not too busy."""
+        """Record that the server answered a request."""
         self._answered = time.monotonic()
 
     def wait(self, started: float, tries: int, reason: str) -> bool:
-        """Wait before one more try of what began at `started`, or be False at once where it is time to give up."""
+        """Pause before the next attempt of a request. Returns False, without a pause, if it is time to give up.
+
+        `started` is the monotonic time of the first attempt, in seconds. `reason` is for the log line.
+        """
         now = time.monotonic()
         since = max(started, self._answered)
         left = since + self._give_up_after - now
@@ -48,5 +51,5 @@ class Patience:
 
 
 def pause(tries: int) -> float:
-    """Seconds before the next try: longer each time, and by chance, so that threads don't come back all at once."""
+    """A random pause in seconds, with a bound that doubles with each attempt: exponential backoff with jitter."""
     return random.uniform(0, min(_LONGEST, 0.1 * 2 ** min(tries, 10)))  # noqa: S311

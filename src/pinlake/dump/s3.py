@@ -1,4 +1,4 @@
-"""A dump in a bucket of S3, read and written with boto3: no jar, on the driver and on Spark's workers alike."""
+"""A dump in an S3 bucket, read and written with boto3 on the driver and on Spark's workers. Needs no jars."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 
 
 class S3Store:
-    """Objects below `s3://bucket/prefix`.
+    """Objects below `s3://bucket/prefix`. Implements `Store`.
 
-    Credentials come from boto3's usual chain, of this machine or of the worker, or are the given `keys` (access key id,
-    secret access key and, of a session, its token); `role` is an ARN to assume with them. Region and endpoint are those
-    of the driver. Throttling, conflicts, errors of the server and connections that break or hang are tried again until
-    `give_up_after` seconds have passed without an answer to any request; what waiting doesn't mend is told at once.
+    `keys`: access key id, secret access key and, for a session, its token. Without them, boto3's default chain of this
+    machine or of the worker applies.
+    `role`: the ARN of a role to assume with these credentials.
+    `give_up_after`: seconds without an answer to any request after which retries end. Throttling, conflicts, server
+    errors and broken or hanging connections are retried. Other errors are raised immediately.
 
-    Every method raises SourceError for what is wrong with the bucket, its server or the credentials, `write` a
-    MachineError.
+    Region and endpoint are those of the driver. Methods raise SourceError for problems of the bucket, its server or the
+    credentials; `write` raises MachineError instead.
     """
 
     at_once = AT_ONCE
@@ -45,7 +46,7 @@ class S3Store:
         keys: tuple[str | None, ...] | None = None,
         give_up_after: float = 60.0,
     ) -> None:
-        """Ask nothing yet. Raises UsageError for an address or keys that can't be."""
+        """Send no request yet. Raises UsageError for an invalid address or invalid keys."""
         bucket, _, prefix = address.removeprefix("s3://").partition("/")
         if not _BUCKET.fullmatch(bucket):
             found = f"{bucket!r} can't be a bucket's name" if bucket else f"{address} names no bucket"
@@ -60,18 +61,18 @@ class S3Store:
         self._begin()
 
     def _begin(self) -> None:
-        """What a process has for itself."""
+        """Create the state that isn't sent to workers."""
         self._client: Any = None
         self._making = Lock()
         self._patience = Patience(f"bucket {self.root}", self._give_up_after)
-        # What listings told: to ask for each object alone takes a request each.
+        # Size and time of listed objects, which saves a request for each object.
         self._seen: dict[str, Stat] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """For Spark's workers: each makes a client of its own, which fetches a role's keys anew before they expire.
+        """The state for Spark's workers. Each worker creates its own client, which renews a role's keys.
 
-        They may run on a machine, or in an environment, with another region and endpoint or none, so these go along.
-        Of keys those go along that were given, or stand in this process's variables alone.
+        Includes the driver's region and endpoint, because a worker may have others or none. Includes keys that were
+        given, or that are in this process's environment variables.
         """
         try:
             places = self._places or find_places(self._role, self._keys)
@@ -90,6 +91,7 @@ class S3Store:
         self._begin()
 
     def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
+        """Names in a folder that begin with `prefix` and sort after `after`, sorted. Raises SourceError."""
         inside = self._inside(folder)
         asked = {"Prefix": inside + prefix, "Delimiter": "/"}
         if after:
@@ -97,15 +99,16 @@ class S3Store:
         found = []
         for page in self._pages(asked):
             found += [Entry(each["Prefix"][len(inside) : -1], True) for each in page.get("CommonPrefixes", [])]
-            # An empty name is that of an object that stands for the folder.
+            # An object with an empty name represents the folder itself.
             found += [Entry(name, False) for key in self._keys_of(page) if (name := key[len(inside) :])]
         return sorted(found)
 
     def walk(self, folder: str) -> list[str]:
+        """Keys of all objects below a folder, as `Store.walk`. Raises SourceError."""
         inside = self._inside(folder)
         keys = [key for page in self._pages({"Prefix": inside}) for key in self._keys_of(page)]
         below = [(key, key[len(inside) :].split("/")) for key in keys]
-        # As above: an object whose name ends with a slash stands for a folder.
+        # An object whose name ends with a slash represents a folder.
         return sorted(
             key[len(self._prefix) :] for key, parts in below if parts[-1] and not any(map(is_hidden, parts[:-1]))
         )
@@ -114,7 +117,7 @@ class S3Store:
         return f"{self._prefix}{folder}/" if folder else self._prefix
 
     def _pages(self, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
-        """What a listing answers, page by page."""
+        """The pages of a listing. Raises SourceError."""
         asked = {"Bucket": self._bucket, **asked}
         while True:
             try:
@@ -127,12 +130,13 @@ class S3Store:
             asked["ContinuationToken"] = page["NextContinuationToken"]
 
     def _keys_of(self, page: dict[str, Any]) -> list[str]:
-        """Whole keys of the objects on a page; what it says of them is kept."""
+        """The full keys of the objects on a page. Remembers their sizes and times for `stat`."""
         for each in page.get("Contents", []):
             self._seen[each["Key"][len(self._prefix) :]] = Stat(each["Size"], _micros(each["LastModified"]))
         return [each["Key"] for each in page.get("Contents", [])]
 
     def stat(self, key: str) -> Stat:
+        """An object's size and time, without a request if it was listed. Raises OSError and SourceError as `read`."""
         if key in self._seen:
             return self._seen[key]
         return self._of_object(key, lambda s3: self._head(s3, key))
@@ -144,12 +148,14 @@ class S3Store:
         except ClientError as error:
             if code_of(error) not in ("400", "403"):
                 raise
-            # An answer to HEAD has no body that says why.
+            # The response to HEAD has no body with the reason.
             found = s3.get_object(**asked)
             found["Body"].close()
         return _stat(found)
 
     def read(self, key: str) -> Content:
+        """An object's content. Raises OSError if only this object can't be read, SourceError otherwise."""
+
         def get(s3: Any) -> Content:
             found = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
             size, modified = _stat(found)
@@ -158,6 +164,10 @@ class S3Store:
         return self._of_object(key, get)
 
     def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
+        """The content of each object in order, or the OSError of `read`. Reads AT_ONCE objects in parallel.
+
+        Raises SourceError as `read`.
+        """
         window: deque[Future[Content | OSError]] = deque()
         pool = ThreadPoolExecutor(self.at_once)
         try:
@@ -168,10 +178,11 @@ class S3Store:
             while window:
                 yield window.popleft().result()
         finally:
-            # After an error there is nothing to wait for in those that haven't begun.
+            # After an error, requests that haven't started aren't needed.
             pool.shutdown(cancel_futures=True)
 
     def write(self, key: str, content: bytes) -> None:
+        """Create an object. Raises FileExistsError if it exists, MachineError if it can't be written."""
         tries = 0
 
         def put(s3: Any) -> None:
@@ -184,15 +195,15 @@ class S3Store:
         except AWS_ERRORS as error:
             if code_of(error) not in ("PreconditionFailed", "412"):
                 raise MachineError(self._told(f"can't take {key}", error)) from error
-            # A try whose answer was lost may have made the very object that a later one finds.
+            # An earlier attempt whose response was lost may have written this object.
             if tries == 1 or not self._holds(key, content):
                 raise FileExistsError(f"{self.root}/{key}") from None
 
     def settle(self) -> None:
-        """Nothing: what S3 has acknowledged it keeps."""
+        """Do nothing: S3 writes are durable when they are acknowledged."""
 
     def _holds(self, key: str, content: bytes) -> bool:
-        """By its bytes: where a bucket encrypts with a key of its own, an object's ETag isn't their MD5."""
+        """True if the object has this content. Compares bytes: the ETag of an encrypted object isn't its MD5."""
         try:
             return self.read(key).content == content
         except (OSError, SourceError) as error:
@@ -208,7 +219,7 @@ class S3Store:
             return error
 
     def _of_object(self, key: str, ask: Callable[[Any], T]) -> T:
-        """Raises OSError for what just this object has, SourceError for the rest."""
+        """The answer to a request for one object. Raises OSError if only this object fails, SourceError otherwise."""
         try:
             return self._tried(ask)
         except AWS_ERRORS as error:
@@ -218,7 +229,7 @@ class S3Store:
             raise SourceError(self._told(f"can't give {key}", error)) from error
 
     def _tried(self, ask: Callable[[Any], T]) -> T:
-        """What S3 answers in the end. Raises what the last try did."""
+        """The answer to a request, with retries. Raises the error of the last attempt."""
         started, tries = time.monotonic(), 0
         while True:
             tries += 1
@@ -239,7 +250,7 @@ class S3Store:
         return f"bucket {self.root} {what}{waited} {tell(error, self._role)}"
 
     def _s3(self) -> Any:
-        with self._making:  # once, not by each thread
+        with self._making:  # one client for all threads
             if self._client is None:
                 self._client = make_client(self._role, self._keys, self._places or Places(), self._give_up_after)
             return self._client
@@ -251,7 +262,7 @@ def _stat(answer: dict[str, Any]) -> Stat:
 
 
 def _checked(answer: dict[str, Any], part: str) -> dict[str, Any]:
-    """The answer, which every S3 gives with this part: a page for logging in looks like one without anything."""
+    """The answer, if it has a part that every S3 answer has. A login page, for example, parses as an empty answer."""
     if part not in answer:
         raise ResponseParserError(f"an answer without {part}")
     return answer

@@ -1,4 +1,4 @@
-"""The client of a bucket: its keys, its region and endpoint, and how long it waits for an answer."""
+"""The S3 client: its keys, region, endpoint and timeouts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from botocore.session import get_session
 from pinlake.errors import UsageError
 
 AT_ONCE = 16
-# Seconds; less where the whole patience is less, so that there is time for several tries.
+# Timeouts in seconds. They are shorter if `give_up_after` is, to leave time for several attempts.
 _CONNECT, _ANSWER = 5.0, 20.0
 
 
 class Keys(NamedTuple):
-    """Keys that were given, from a workspace's secret scope. They are never shown."""
+    """An access key that was given, for example from a secret scope. `repr` hides it."""
 
     access_key: str
     secret_key: str
@@ -30,7 +30,7 @@ class Keys(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where requests go: None is what the machine's own configuration says, else Amazon's endpoint in the region."""
+    """The region, and the endpoint URLs of S3 and STS. None means the machine's configuration, or the AWS default."""
 
     region: str | None = None
     s3: str | None = None
@@ -38,10 +38,13 @@ class Places(NamedTuple):
 
 
 def keys_of(given: tuple[str | None, ...] | None) -> Keys | None:
-    """Raises UsageError for what is not an access key id, a secret and perhaps a token."""
+    """The given keys, without surrounding whitespace. None if `given` is None.
+
+    Raises UsageError unless `given` is an access key id, a secret access key and an optional session token.
+    """
     if given is None:
         return None
-    # Put into a scope from a file or with echo, a secret ends with a line break, which no header can have.
+    # A secret that was stored from a file or with echo ends with a line break, which a header can't have.
     found = [part.strip() if isinstance(part, str) else part for part in given]
     if len(found) not in (2, 3) or not all(isinstance(part, str) and part for part in found[:2]):
         raise UsageError("keys of a bucket are (access key id, secret access key, session token or None); give these")
@@ -49,7 +52,7 @@ def keys_of(given: tuple[str | None, ...] | None) -> Keys | None:
 
 
 def keys_of_variables() -> Keys | None:
-    """The keys in this process's environment: a worker was begun before, or is on another machine."""
+    """The keys in this process's environment variables, which workers may not have. None if there are none."""
     found = boto3.Session().get_credentials()
     if found is None or found.method != "env":
         return None
@@ -58,9 +61,9 @@ def keys_of_variables() -> Keys | None:
 
 
 def make_client(role: str | None, keys: Keys | None, places: Places, give_up_after: float) -> Any:
-    """A client that tries nothing again. Raises one of AWS_ERRORS for a configuration that can't be used.
+    """A client without retries. Raises one of AWS_ERRORS for an invalid configuration.
 
-    A role's keys are fetched with the first request, and anew before they expire.
+    The client fetches a role's keys with the first request, and renews them before they expire.
     """
     config = _config(give_up_after)
     session = _session(keys, places)
@@ -70,7 +73,7 @@ def make_client(role: str | None, keys: Keys | None, places: Places, give_up_aft
 
 
 def find_places(role: str | None, keys: Keys | None) -> Places:
-    """What this machine's variables and files say, for a machine that may have others or none. Raises as above."""
+    """The region and endpoints in this machine's configuration, to send to workers. Raises as `make_client`."""
     session = _session(keys, Places())
     return Places(session.region_name, _configured(session, "s3"), _configured(session, "sts") if role else None)
 
@@ -107,7 +110,7 @@ def _config(give_up_after: float) -> Config:
     several = max(1.0, give_up_after / 3)
     return Config(
         max_pool_connections=2 * AT_ONCE,
-        # botocore's own tries are silent, and end when they have used up a quota that all threads share.
+        # botocore's own retries are silent, and end when the quota that all threads share is used up.
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=min(_CONNECT, several),
         read_timeout=min(_ANSWER, several),

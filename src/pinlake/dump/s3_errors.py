@@ -1,4 +1,4 @@
-"""What errors of S3 and of its client mean: whether they pass, whether just one object has them, and what to do."""
+"""Classify errors of S3 and its client: temporary or not, of one object or of all, and the remedy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib3.exceptions import HTTPError
 
 from pinlake.errors import first_line
 
-# All that a request may raise. ValueError is what botocore says of an endpoint that is no address, RuntimeError of a
-# role's keys that have expired when they come, OSError of a file of its configuration.
+# All errors that a request may raise. botocore raises ValueError for an invalid endpoint, RuntimeError for role keys
+# that are expired when they arrive, and OSError for a configuration file.
 AWS_ERRORS: tuple[type[Exception], ...] = (
     boto.ClientError,
     boto.BotoCoreError,
@@ -43,7 +43,7 @@ _PASSING_ERRORS = (
     ConnectionError,
     TimeoutError,
 )
-# Of certificates, of servers without TLS and of AWS_CA_BUNDLE: these stay as they are.
+# Permanent TLS errors: untrusted certificates, servers without TLS, a missing AWS_CA_BUNDLE.
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "No such file")
 
 _OF_ONE_OBJECT = {
@@ -87,7 +87,7 @@ _REMEDIES = {
     "PartialCredentialsError": f"the credentials are not whole; {_KEYS}",
     "PermanentRedirect": _OTHER_REGION,
     "ProfileNotFound": "the profile is not in AWS's configuration; check AWS_PROFILE",
-    # Where the answer doesn't name the region, botocore asks for it, is sent to another again, and asks for that.
+    # If the redirect doesn't name the region, botocore looks it up, is redirected again, and recurses.
     "RecursionError": _OTHER_REGION,
     "RequestExpired": _CLOCK,
     "RequestTimeTooSkewed": _CLOCK,
@@ -97,25 +97,25 @@ _REMEDIES = {
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same request may succeed later."""
+    """True if the same request may succeed later."""
     if isinstance(error, boto.ClientError):
         status = _metadata(error).get("HTTPStatusCode", 0)
         return code_of(error) in _PASSING_CODES or status == 429 or (status >= 500 and status != 501)
     if isinstance(error, boto.SSLError):
         return not any(name in str(error) for name in _UNTRUSTED)
-    # ValueError is of characters that no header can have, RecursionError of a redirect to the same place.
+    # ValueError means characters that a header can't have, RecursionError a redirect to the same place.
     return isinstance(error, _PASSING_ERRORS) and not isinstance(_inner(error), ValueError | RecursionError)
 
 
 def of_one_object(error: Exception) -> str | None:
-    """What is wrong with the object that was asked for; None where others can't be had either."""
+    """The problem of the requested object. None if the error affects other objects too."""
     code = code_of(error)
     told = None if _is_of_role(error) else _OF_ONE_OBJECT.get(code)
     return f"{told} ({code})" if told else None
 
 
 def tell(error: Exception, role: str | None) -> str:
-    """What was found, in brackets, and what to do. Never what was sent: it holds keys and signatures."""
+    """The message for an error: its code and the remedy. Never includes the request, which has keys and signatures."""
     code = code_of(error)
     remedy = _REMEDIES.get(code) or _of_connection(error)
     if _is_of_role(error) and code in ("AccessDenied", "403"):
@@ -134,15 +134,15 @@ def tell(error: Exception, role: str | None) -> str:
 
 
 def short(error: Exception) -> str:
-    """The error in few words, for a line that says what is waited for."""
+    """A short form of the error, for a log line about a retry."""
     return f"{code_of(error)} ({_because(error)})" if _inner(error) else code_of(error)
 
 
 def code_of(error: Exception) -> str:
-    """S3's name of the error, the status where it sent none, or the error's class."""
+    """S3's error code, else the HTTP status, else the name of the error's class."""
     response = getattr(error, "response", None) or {}
     status = _metadata(error).get("HTTPStatusCode")
-    # How deep botocore was when it gave up decides whether it hands the error on or wraps it.
+    # botocore raises a RecursionError as it is, or wraps it, depending on the depth of the stack.
     own = _inner(error) if isinstance(_inner(error), RecursionError) else error
     return str(response.get("Error", {}).get("Code") or status or type(own).__name__)
 
@@ -158,7 +158,7 @@ def _of_connection(error: Exception) -> str | None:
         case boto.ReadTimeoutError():
             return f"{_server(error)} doesn't answer; {_ADDRESS}"
         case boto.HTTPClientError() if isinstance(_inner(error), ValueError):
-            # The text of this one holds the header, and with it the keys.
+            # The text of this error contains the header, and so the keys.
             return f"the keys hold a line break or another character that can't be sent; {_KEYS}"
         case boto.HTTPClientError() | boto.IncompleteReadError() | HTTPError() | ConnectionError() | TimeoutError():
             return f"its answers broke off; {_ADDRESS}"
@@ -168,7 +168,7 @@ def _of_connection(error: Exception) -> str | None:
 
 
 def _is_of_role(error: Exception) -> bool:
-    """AssumeRole, or, where the machine's own credentials are a role's, one of its variants."""
+    """True if the request was AssumeRole or a variant of it, which the machine's own credentials may use."""
     return str(getattr(error, "operation_name", "")).startswith("AssumeRole")
 
 
@@ -178,7 +178,7 @@ def _metadata(error: Exception) -> dict[str, Any]:
 
 
 def _region(error: Exception) -> str | None:
-    """The bucket's region, where the answer names it."""
+    """The bucket's region, if the answer has it."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
     headers = _metadata(error).get("HTTPHeaders", {})
     found = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
@@ -186,7 +186,7 @@ def _region(error: Exception) -> str | None:
 
 
 def _server(error: boto.BotoCoreError) -> str:
-    """That of the bucket, or of the token service."""
+    """The server that failed: S3's, or that of the token service."""
     return f"server {urlsplit(error.kwargs.get('endpoint_url', '')).netloc.rpartition('@')[2]}"
 
 
@@ -196,5 +196,5 @@ def _inner(error: Exception) -> Exception | None:
 
 
 def _because(error: Exception) -> str:
-    """What the system said, without the object that urllib3 puts before it."""
+    """The system's message, without the object that urllib3 puts before it."""
     return re.sub(r"^.*?[>)]: ", "", first_line(_inner(error) or error))

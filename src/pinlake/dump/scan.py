@@ -1,4 +1,4 @@
-"""Where JSON values begin and end in a text: the text itself is kept, so no number is rounded and no key is lost."""
+"""Find the ends of JSON values in a text. Values stay text, so no number is rounded and no key is lost."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Decode = Callable[[str, int], tuple[Any, int]]
 
 
 def decoder(strict: bool = True) -> Decode:
-    """A decoder of the value at a place in a text. Without `strict`, strings may hold raw control characters.
+    """A decoder for the JSON value at a position in a text. Without `strict`, strings may have raw control characters.
 
-    Numbers are only checked, never used: kept as text, no length limit and no rounding can get in the way.
+    The decoder returns numbers as text, so they have no length limit and aren't rounded.
     """
     return json.JSONDecoder(parse_int=str, parse_float=str, strict=strict).raw_decode
 
 
 def value_end(decode: Decode, text: str, at: int) -> int | None:
-    """Where the JSON value at `at` ends; None where there is none, or where something else touches its end.
+    """The end of the JSON value at `at`. None if there is none, or if other text follows it without whitespace.
 
-    Objects and arrays may follow each other without a blank: their own brackets part them.
+    Objects and arrays may follow each other without whitespace.
     """
     try:
         end = decode(text, at)[1]
@@ -48,7 +48,7 @@ def elements(decode: Decode, text: str, at: int = 0) -> list[str]:
 
 
 def members(decode: Decode, text: str) -> dict[str, str]:
-    """The texts of the values in a JSON object, by their keys; of a key that comes twice the last."""
+    """The texts of the values in a JSON object, by key. The last value of a duplicate key wins."""
     found = {}
     at = skip_blanks(text, 1)
     while text[at] != "}":
@@ -61,6 +61,7 @@ def members(decode: Decode, text: str) -> dict[str, str]:
 
 
 def skip_blanks(text: str, at: int) -> int:
+    """The position of the first character from `at` on that isn't JSON whitespace."""
     match = _BLANK.match(text, at)
     assert match is not None  # the pattern matches the empty text
     return match.end()

@@ -1,9 +1,11 @@
-"""Split the bytes of one dump object into records, whatever their shape, and lose nothing.
+"""Split the bytes of one dump object into records, without losing any.
 
-The rules: JSON values one after another, separated by blanks or line ends; an array's elements each a
-record, and so are the records of a request to a REST proxy; a line that can't be parsed is one bad record and reading
-goes on with the next line; an object in which nothing parses is one bad record. This module runs on Spark's workers, so
-it needs nothing but the standard library.
+- JSON values follow one another, separated by whitespace or line ends. Each is a record.
+- Each element of an array is a record, and so is each record in a request to a REST proxy.
+- A line that can't be parsed is one bad record. Reading continues with the next line.
+- An object in which nothing can be parsed is one bad record.
+
+This module runs on Spark's workers, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from pinlake.dump.unwrap import PREFIX_SIZE, prefixed_parts, records_in, unwrap
 
 
 class Record(NamedTuple):
-    """One record: its text, or its bytes where they are not text in any Unicode encoding.
+    """One record: its text, or its bytes (`raw`) if they aren't text in any Unicode encoding.
 
-    `message` counts the Kafka messages of the object, from 0: an array came as one, so its elements share it. Where it
-    came in a wrapping, `content` is what was in it, and `wrapping` says which.
+    `message`: the index of its Kafka message in the object, from 0. The elements of an array came in one message.
+    `content`: the record without its wrapping; None if it has none.
+    `wrapping`: the name of the wrapping; None if it has none.
     """
 
     message: int
@@ -31,22 +34,22 @@ class Record(NamedTuple):
 
 
 class Split(NamedTuple):
-    """The records of an object in their order, and how many Kafka messages it holds; an empty array is one too."""
+    """The records of an object in order, and its number of Kafka messages. An empty array is a message too."""
 
     records: list[Record]
     messages: int
 
 
 class Splitter:
-    """Splits objects into records. One for each worker: it holds decoders that can't be sent to it."""
+    """Splits objects into records. Can't be pickled: create one on each worker."""
 
     def __init__(self) -> None:
         self._strict = decoder()
-        # A raw tab or another control character inside a string is read where the record keeps to one line.
+        # Accepts raw control characters, such as a tab, in the strings of a record on one line.
         self._lenient = decoder(strict=False)
 
     def split(self, content: bytes) -> Split:
-        """The records of an object; none for an object that is empty or blank."""
+        """The records of an object. None for an object that is empty or only whitespace."""
         parts = prefixed_parts(content)
         if not parts:
             return self._split(content)
@@ -68,17 +71,17 @@ class Splitter:
                     return found
             except UnicodeDecodeError:
                 pass
-            # Without a mark a NUL byte at the beginning is taken for one; it may as well be dirt in UTF-8.
+            # Without a byte order mark, a NUL byte at the beginning looks like UTF-16. It may be garbage in UTF-8.
             encoding = "utf-8"
         try:
             return self._split_text(content.decode(encoding))[0]
         except UnicodeDecodeError:
-            # Each byte that is no text becomes one character that stands for it, and only its own record turns back.
+            # Invalid bytes become surrogate characters. Only the records that have one are converted back to bytes.
             found, _ = self._split_text(content.decode(encoding, "surrogateescape"))
             return found._replace(records=[_with_bytes(record) for record in found.records])
 
     def _split_text(self, text: str) -> tuple[Split, bool]:
-        """The records, and whether any of them could be parsed."""
+        """The records, and True if any of them could be parsed."""
         records: list[Record] = []
         messages, parsed = 0, False
         for parts, good in self._values(text):
@@ -94,7 +97,7 @@ class Splitter:
         return Record(message, text, None, *wrapped) if wrapped else Record(message, text)
 
     def _values(self, text: str) -> Iterator[tuple[list[str], bool]]:
-        """The texts that each value gives, and whether it was parsed: one text, but for an array those in it."""
+        """For each message: the texts of its records, and True if it could be parsed. An array has several records."""
         at = skip_blanks(text, 0)
         while at < len(text):
             end = value_end(self._strict, text, at)
@@ -106,7 +109,7 @@ class Splitter:
             at = skip_blanks(text, end)
 
     def _line_values(self, line: str) -> Iterator[tuple[list[str], bool]]:
-        """The same for a line at whose start no strict JSON value stands: lenient values, or one bad record."""
+        """The same for a line that doesn't begin with a strict JSON value: lenient values, then one bad record."""
         at = 0
         while at < len(line):
             end = value_end(self._lenient, line, at)
@@ -117,7 +120,7 @@ class Splitter:
             at = skip_blanks(line, end)
 
     def _parts(self, value: str) -> list[str]:
-        """The value, or what is in it where it is an array or a request with records."""
+        """The value, or its records if it is an array or a request to a REST proxy."""
         if value[0] == "[":
             return elements(self._lenient, value)
         records = records_in(self._lenient, value) if value[0] == "{" else None
@@ -125,7 +128,7 @@ class Splitter:
 
 
 def _with_bytes(record: Record) -> Record:
-    """The record as bytes where a character in it stands for a byte."""
+    """The record as bytes, if it has a character that represents an invalid byte."""
     assert record.text is not None
     try:
         record.text.encode()
@@ -135,7 +138,7 @@ def _with_bytes(record: Record) -> Record:
 
 
 def _with_prefix(record: Record, messages: int, part: bytes, is_alone: bool) -> Record:
-    """The record of a message with the Schema Registry's prefix: as it was sent where it is alone in its message."""
+    """A record of a message with the Schema Registry's prefix. Its text has the prefix if it is the only record."""
     message, content = messages + record.message, record.content or record.text
     if content is None:
         return record._replace(message=message)

@@ -1,4 +1,4 @@
-"""What every place of dump objects can do."""
+"""The interface of a store of dump objects."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _GZIP = b"\x1f\x8b"
 
 
 class Entry(NamedTuple):
-    """One name in a folder."""
+    """A name in a folder."""
 
     name: str
     is_folder: bool
 
 
 class Content(NamedTuple):
-    """An object's bytes as they lie there, and what the store says of it at that moment.
+    """An object's bytes as stored, possibly compressed, with its size in bytes and its modification time.
 
-    `modified` is in microseconds since 1970 in UTC, whole ones, as Spark stores them: a float of seconds would make an
-    unchanged object look changed, and a datetime for each of many small objects costs more than reading them.
+    `modified` is in whole microseconds since 1970 in UTC, as Spark stores timestamps. Seconds as a float would round,
+    so unchanged objects would look changed. A datetime for each small object would cost more than reading it.
     """
 
     content: bytes
@@ -38,40 +38,46 @@ class Stat(NamedTuple):
 
 
 class Store(Protocol):
-    """Keys are relative to the dump's root, with slashes. A store travels to Spark's workers, so it can be pickled."""
+    """A place that holds dump objects. Keys are paths relative to the root, with slashes.
+
+    A store can be pickled, because it is sent to Spark's workers.
+    """
 
     root: str
-    """The place as messages name it."""
+    """The path or URL of the root, as messages show it."""
     at_once: int
-    """How many objects are worth being written or read side by side."""
+    """The number of objects to write or read in parallel."""
 
     def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
-        """Names in a folder that begin with `prefix`, sorted; none where the folder isn't there. Raises SourceError.
+        """Names in a folder that begin with `prefix`, sorted. Empty if the folder doesn't exist.
 
-        Those that don't sort after `after` may be left out, where that saves work.
+        A store may leave out names that don't sort after `after`. Raises SourceError if the folder can't be listed.
         """
 
     def walk(self, folder: str) -> list[str]:
-        """Keys of all objects below a folder, sorted, but of those in hidden folders. Raises SourceError."""
+        """Keys of all objects below a folder, sorted, without those in hidden folders.
+
+        Raises SourceError if a folder can't be listed.
+        """
 
     def stat(self, key: str) -> Stat:
-        """What the store says of an object. Raises OSError."""
+        """An object's size and time. Raises OSError if they can't be read."""
 
     def read(self, key: str) -> Content:
-        """The object's bytes. Raises OSError where just this object can't be had, SourceError where none can."""
+        """An object's content. Raises OSError if only this object can't be read, SourceError if none can."""
 
     def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
-        """What `read` gives or raises for each key in turn. Raises SourceError."""
+        """The result or the OSError of `read` for each key, in order. Raises SourceError."""
 
     def write(self, key: str, content: bytes) -> None:
-        """Make an object, whole or not at all. Raises FileExistsError where one is there, MachineError otherwise."""
+        """Create an object atomically. Raises FileExistsError if it exists, MachineError if it can't be written."""
 
     def settle(self) -> None:
-        """Return when all that was written outlives a power cut, where that was asked for. Raises MachineError."""
+        """Make written objects durable, if the store was opened so. Raises MachineError."""
 
 
 def unpack(content: bytes) -> bytes:
-    """The content, decompressed where it is gzip, whatever its name says. Raises OSError where it is cut."""
+    """The content, decompressed if it is gzip, whatever its name. Raises OSError if it is truncated or corrupt."""
     if not content.startswith(_GZIP):
         return content
     try:
@@ -81,13 +87,13 @@ def unpack(content: bytes) -> bytes:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is one that other programs leave beside objects: a mark, a log, a part."""
+    """True for names that begin with _ or a dot. Other programs use them for markers, logs and partial files."""
     return name.startswith(("_", "."))
 
 
 def stat_all(store: Store, keys: Sequence[str]) -> Iterator[Stat | None]:
-    """What the store says of each object in turn; None where it says nothing."""
-    # Side by side and many to a call: on a volume each question travels, on a disk a call for each would cost more.
+    """The size and time of each object, in order. None if they can't be read."""
+    # In parallel, because each call is slow on a volume. In chunks, because a task per object costs more on a disk.
     chunks = [keys[at : at + 1000] for at in range(0, len(keys), 1000)]
     with ThreadPoolExecutor(max_workers=8) as pool:
         for found in pool.map(lambda chunk: [_stat(store, key) for key in chunk], chunks):

@@ -1,6 +1,6 @@
-"""Records that come in a wrapping: what a converter, a proxy or a registry puts around them.
+"""Remove the wrappings that a converter, a REST proxy or a schema registry puts around records.
 
-Only a wrapping that can't be a record itself is taken off; cleaning names the others.
+Only wrappings that can't be records themselves are removed. Cleaning reports the others.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from typing import NamedTuple
 
 from pinlake.dump.scan import Decode, elements, members
 
-# What a record in a wrapping may lie in itself, for example a text in a payload.
+# The maximum depth of nested wrappings, for example a text in a payload.
 _DEEPEST = 4
 _CONVERTED = frozenset({"schema", "payload"})
 _OF_KAFKA = frozenset(
     {"key", "value", "headers", "topic", "partition", "offset", "timestamp", "timestampType", "timestamp_type"}
 )
 _OF_PROXY = frozenset({"records", "key_schema", "value_schema", "key_schema_id", "value_schema_id"})
-# What the first key of a wrapping may be: one cheap look passes over nearly every record.
+# The first key of a possible wrapping. This cheap check excludes nearly every record.
 _MAYBE = re.compile(r'\{\s*"(?:' + "|".join(sorted(_CONVERTED | _OF_KAFKA | _OF_PROXY)) + r')"\s*:|"')
-# The Confluent Schema Registry's wire format: a zero byte and four of the schema's id, here before JSON.
+# The Confluent Schema Registry's wire format: a zero byte and four bytes of the schema id, here before JSON.
 PREFIX_SIZE = 5
 _PREFIXED = re.compile(rb"(?:\A|\n)(?=\x00.{4}(?:[{\[]|\"\s*[{\[]))(?!\A\x00[{\[\"]\x00)", re.DOTALL)
 
 
 class Wrapped(NamedTuple):
-    """What was in a wrapping, and what the wrapping is called."""
+    """The content of a wrapping, and the name of the wrapping."""
 
     content: str
     wrapping: str
 
 
 def unwrap(decode: Decode, text: str) -> Wrapped | None:
-    """The object in one wrapping or several; None where the text, which is JSON, has none around an object.
+    """The object inside one or more wrappings. None if the text, which must be JSON, isn't an object in a wrapping.
 
-    Known are a converter's schema and payload, a record of Kafka with key and value and headers, and JSON in a text.
+    Wrappings are a converter's schema and payload, a Kafka record with key, value and headers, and a JSON string.
     """
     names: list[str] = []
     while len(names) < _DEEPEST and _MAYBE.match(text):
@@ -43,7 +43,7 @@ def unwrap(decode: Decode, text: str) -> Wrapped | None:
             break
         text = found.content.strip()
         names.append(found.wrapping)
-    # Else it is a record, or what is in it is none.
+    # Otherwise the text is a record itself, or its content isn't an object.
     return Wrapped(text, " of ".join(reversed(names))) if names and text.startswith("{") else None
 
 
@@ -52,7 +52,7 @@ def _once(decode: Decode, text: str) -> Wrapped | None:
         content, _ = decode(text, 0)
         try:
             decode(content.strip(), 0)
-            content.encode()  # half a character may have been escaped
+            content.encode()  # fails on an unpaired surrogate
         except (ValueError, RecursionError):
             return None
         return Wrapped(content, "text")
@@ -65,7 +65,7 @@ def _once(decode: Decode, text: str) -> Wrapped | None:
 
 
 def records_in(decode: Decode, text: str) -> list[str] | None:
-    """The records of a request to a REST proxy for Kafka, each with its key and value; None for any other object."""
+    """The records in a request to a Kafka REST proxy, each with key and value. None for any other object."""
     if not _MAYBE.match(text):
         return None
     found = members(decode, text)
@@ -77,7 +77,7 @@ def records_in(decode: Decode, text: str) -> list[str] | None:
 
 
 def prefixed_parts(content: bytes) -> list[bytes]:
-    """The messages of an object of which each begins with the Schema Registry's prefix; empty where none does."""
+    """The messages of an object that begins with the Schema Registry's prefix. Empty for any other object."""
     if not content.startswith(b"\0"):
         return []
     starts = [match.end() for match in _PREFIXED.finditer(content)]
