@@ -1,1 +1,1 @@
-"""From Kafka to a dump: what the Kafka Connect S3 sink does, exactly once."""
+"""Write Kafka topics to a dump, as the Kafka Connect S3 sink does, exactly once."""

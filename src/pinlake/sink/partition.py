@@ -1,4 +1,4 @@
-"""One partition of a topic on its way into objects: which message goes into which, and what no object can hold."""
+"""Write one partition of a topic: which message goes into which object, and which become dead letters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEAD_LETTERS = "dead-letter"
 
 
 class Arrived(NamedTuple):
-    """A message as the broker keeps it. `timestamp` is in milliseconds since 1970 in UTC."""
+    """A message from the broker. `timestamp` is in milliseconds since 1970 in UTC."""
 
     offset: int
     timestamp: int
@@ -27,14 +27,14 @@ class Arrived(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """Where a message that no object can hold lies in the store, and why."""
+    """A message that can't be in an object: the key of its dead letter in the store, and the reason."""
 
     key: str
     reason: str
 
 
 class Counts:
-    """What was written for one topic. Its partitions may be written side by side."""
+    """What was written for one topic: messages, objects, dead letters and bytes. Thread-safe."""
 
     def __init__(self) -> None:
         self.messages = self.objects = self.dead_letters = self.bytes = 0
@@ -42,23 +42,28 @@ class Counts:
         self._lock = Lock()
 
     def add_object(self, messages: int, size: int) -> None:
+        """Count an object of `size` bytes with this many messages."""
         with self._lock:
             self.messages += messages
             self.objects += 1
             self.bytes += size
 
     def add_dead_letter(self, letter: DeadLetter) -> None:
+        """Count a dead letter. The first one is kept for messages."""
         with self._lock:
             self.dead_letters += 1
             self.first_letter = self.first_letter or letter
 
 
 class PartitionWriter:
-    """Takes a partition's messages in the order of their offsets and writes them, `flush_size` to an object.
+    """Writes a partition's messages, in the order of their offsets, to objects of `flush_size` messages.
 
-    Record i of an object always has the offset in its name plus i: before a gap in the offsets the open object is
-    written. A message that is text but no JSON gets an object of its own, where a reader counts that as one record.
-    What is no text or would be counted otherwise, and tombstones, become dead letters.
+    Record i of an object always has the start offset plus i, so a gap in the offsets closes the open object. A text
+    that isn't JSON gets a separate object, if a reader counts it as one record. Tombstones, messages that aren't UTF-8,
+    and texts that a reader would count as several records become dead letters.
+
+    `durable`: the offset before which all messages are stored; None if it isn't known yet.
+    `opened`: the time at which the open object got its first message, in seconds; None if no object is open.
     """
 
     def __init__(
@@ -76,17 +81,20 @@ class PartitionWriter:
         self._start = 0
         self._lines: list[bytes] = []
         self.opened: float | None = None
-        # Every message before it is stored.
+        # All messages before this offset are stored.
         self.durable: int | None = None
 
     def end(self) -> int:
-        """Where the partition's objects and dead letters end."""
+        """The offset after the partition's last object or dead letter. Raises SourceError as `landing.end_of`."""
         letters = f"{DEAD_LETTERS}/{self._name(0).folder.partition('/')[2]}"
         last = [_offset_in(entry.name) for entry in self._store.entries(letters)]
         return max(end_of(self._store, self._topic_id, self._topic, self._partition), *[each + 1 for each in last], 0)
 
     def add(self, message: Arrived, now: float) -> None:
-        """Take the next message. Raises FileExistsError where somebody else wrote its object, and as writing does."""
+        """Add the next message, and write objects that are complete. `now` is in seconds.
+
+        Raises FileExistsError if another sink has written the object, MachineError if the store can't be written.
+        """
         if self._lines and message.offset != self._start + len(self._lines):
             self.flush()
         line, problem = as_line(message.value)
@@ -106,14 +114,14 @@ class PartitionWriter:
             self.durable = message.offset + 1
 
     def flush(self) -> None:
-        """Write the open object, if there is one. Raises as `add` does."""
+        """Write the open object, if there is one. Raises as `add`."""
         if self._lines:
             self._write(self._start, self._lines)
             self.durable = self._start + len(self._lines)
             self.drop()
 
     def drop(self) -> None:
-        """Forget the open object: somebody else writes its messages, or they come again."""
+        """Discard the open object. Another sink writes its messages, or they are consumed again."""
         self._lines, self.opened = [], None
 
     def _write(self, offset: int, values: list[bytes]) -> None:
@@ -143,14 +151,14 @@ class PartitionWriter:
 
 
 def as_line(value: bytes | None) -> tuple[bytes | None, str | None]:
-    """A message on one line, or None where it is no JSON; and why it can't be in any object, or None.
+    """The message as one line, or None if it isn't JSON; and the reason why it can't be in an object, or None.
 
-    Between the parts of a JSON value a line end is as good as a blank, and within its texts there can't be one.
+    A line end in JSON can only be whitespace between tokens, so it is replaced with a space.
     """
     if value is None:
         return None, "tombstone: the message has no value"
     if prefixed_parts(value):
-        # The schema's id may look like a line end.
+        # The schema id may contain the byte of a line end, which must not be replaced.
         return None, _miscounted(value)
     try:
         text = value.decode("utf-8")
@@ -164,10 +172,10 @@ def as_line(value: bytes | None) -> tuple[bytes | None, str | None]:
 
 
 def _miscounted(value: bytes) -> str | None:
-    """Why a text that is no JSON can't be an object; None where a reader takes it for one message.
+    """The reason why a text that isn't JSON can't be an object. None if a reader counts it as one message.
 
-    Several values in one message, or a cut array over several lines, would be taken for several: the offsets after
-    it would be wrong, and the messages that have them would never be written.
+    A reader counts several values, or a truncated array over several lines, as several messages. Then the offsets after
+    it would be wrong, and messages with these offsets would never be written.
     """
     messages = Splitter().split(value + b"\n").messages
     if messages == 0:
@@ -175,7 +183,7 @@ def _miscounted(value: bytes) -> str | None:
     return None if messages == 1 else f"not one JSON value: it would be read as {messages} messages"
 
 
-# Numbers are only checked, never used.
+# Numbers stay text: they are checked, but not used.
 _CHECK = json.JSONDecoder(parse_int=str, parse_float=str)
 
 

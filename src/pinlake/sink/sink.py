@@ -1,4 +1,4 @@
-"""The sink's consumer: partitions as the group deals them out, objects written, offsets committed after that."""
+"""The sink's consumer: it gets partitions from the consumer group, writes objects, and commits offsets afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pinlake.topics import TOPICS
 _AT_ONCE = 1_000
 _COMMIT_EVERY = 5.0
 _REPORT_EVERY = 1.0
-# Errors that a consumer gets over by itself.
+# Errors from which a consumer recovers by itself.
 _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
@@ -32,14 +32,20 @@ _PASSING = {
 }
 
 
-# A topic by its full name, and a partition.
+# The full name of a topic, and a partition.
 Place = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class SinkOptions:
-    """How objects are cut: at `flush_size` records, or `rotate_seconds` after the first. `until_end` stops where the
-    partitions ended when it began; else it goes on until `stop`."""
+    """How the sink writes objects, and when it stops.
+
+    `flush_size`: messages in an object.
+    `rotate_seconds`: an object is also written this long after its first message.
+    `group`: the consumer group; None for one that is derived from the topic id and the store.
+    `until_end`: stop at the ends that the partitions had at the start. Otherwise the sink runs until `stop`.
+    `give_up_after`: seconds to wait for a broker.
+    """
 
     flush_size: int = 1
     rotate_seconds: float | None = None
@@ -51,20 +57,23 @@ class SinkOptions:
 
 @dataclass
 class SinkSummary:
-    """What was written, by topic's short name, and the offset before which all of each (topic, partition) is stored."""
+    """What was written, by the topic's short name.
+
+    `ends` has, for each (topic, partition), the offset before which everything is stored.
+    """
 
     topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
     ends: dict[Place, int] = field(default_factory=dict)
 
     def line(self) -> str:
-        """What was written so far, for whoever waits."""
+        """A progress line: how many messages, objects and dead letters were written."""
         messages = sum(each.messages for each in self.topics.values())
         objects = sum(each.objects for each in self.topics.values())
         letters = sum(each.dead_letters for each in self.topics.values())
         return f"{messages:,} messages in {objects:,} objects" + (f", {letters:,} dead letters" if letters else "")
 
     def check(self, place: str) -> None:
-        """Raise SourceError where messages came and none of them could be in an object: `place` got no dump of them."""
+        """Raise SourceError if all messages became dead letters. `place` is the store, for the error message."""
         letters = sum(each.dead_letters for each in self.topics.values())
         first = next((each.first_letter for each in self.topics.values() if each.first_letter), None)
         if first is None or any(each.messages for each in self.topics.values()):
@@ -86,12 +95,12 @@ def run_sink(
     stop: Callable[[], bool],
     clock: Callable[[], float] = time.monotonic,
 ) -> SinkSummary:
-    """Write the three topics to the store.
+    """Write the three topics to the store until `stop` returns True, or to the end with `until_end`.
 
-    Each partition goes on after its last object, so nothing is lost and nothing written twice, however it ended before.
-    Sinks of one group share the partitions; the group is the topic id's and the place's own unless one is given. Raises
-    MachineError where the broker is out of reach for too long, a topic isn't there or was made anew, or the store can't
-    be written.
+    Each partition continues after its last object, so no message is lost or written twice, however the last sink ended.
+    Sinks in the same group share the partitions. `say` gets lines about waits and decisions, `progress` gets the
+    summary about once a second. Raises MachineError if the broker is unreachable for `give_up_after` seconds, if a
+    topic doesn't exist or was recreated, or if the store can't be written.
     """
     names = [f"{topic_id}.{topic}" for topic in TOPICS]
     partitions = find_topics(config, names, options.give_up_after, say)
@@ -110,7 +119,7 @@ def run_sink(
         sink.flush(sink.places())
         sink.commit()
     except BaseException:
-        # Closing gives the partitions back, which would write their open objects.
+        # Closing the consumer revokes the partitions, which would write their open objects.
         sink.abandon()
         raise
     finally:
@@ -130,7 +139,7 @@ class _Sink:
         self._clock = clock
         self._servers = config["bootstrap.servers"]
         self._patience = Patience(f"Kafka at {self._servers}", options.give_up_after, say)
-        # The topics were found, so these settings are right.
+        # The topics were found, so the connection settings are correct.
         self._watch = Watch(answered=True)
         self._writers: dict[Place, PartitionWriter] = {}
         self._positions: dict[Place, int] = {}
@@ -139,7 +148,7 @@ class _Sink:
         self._told: Mapping[Place, int | None] = {}
         self._heard = clock()
         self._told_of_others = 0.0
-        # A bucket takes its time for each object and takes many at once, but those of a partition are in order.
+        # Writing to a bucket is slow but can be parallel. The objects of a partition are written in order.
         self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
         self._committed_at = clock()
         digest = hashlib.sha256(store.root.encode()).hexdigest()[:12]
@@ -149,7 +158,7 @@ class _Sink:
                 **config,
                 "group.id": self._group,
                 "enable.auto.commit": False,
-                # The last offsets of a partition may be markers of transactions, which no message tells of.
+                # The last offsets of a partition may be transaction markers, which aren't delivered as messages.
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "error_cb": self._watch.told,
@@ -158,7 +167,7 @@ class _Sink:
         )
 
     def high_watermarks(self, partitions: dict[str, list[int]]) -> dict[Place, int]:
-        """Where each partition ends now that has messages: to one that has none, no sink ever commits."""
+        """The current end of each partition that has messages. Sinks never commit an offset for an empty partition."""
         places = [(topic, number) for topic, numbers in partitions.items() for number in numbers]
         found = {place: self._watermarks(place) for place in places}
         return {place: high for place, (low, high) in found.items() if high > low}
@@ -168,11 +177,11 @@ class _Sink:
         self._consumer.subscribe(names, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def reached(self, ends: dict[Place, int]) -> bool:
-        """Whether every partition is stored up to its end, by this sink or another one of the group."""
+        """True if every partition is stored up to its end, by this sink or another one in the group."""
         mine = [place for place in ends if place in self._writers]
         if not self._joined or any(self._positions[place] < ends[place] for place in mine):
             return False
-        # Others may wait for these as this one waits for theirs. Where another's object is in the way, more is to come.
+        # Write and commit, because other sinks may wait for this one. If an object existed, there is more to consume.
         if not self.flush(self.places()):
             return False
         self.commit()
@@ -191,7 +200,7 @@ class _Sink:
         return list(self._writers)
 
     def turn(self) -> None:
-        """Take what has come, within half a second."""
+        """Consume and write the next messages. Waits at most half a second for them."""
         messages = self._consumer.consume(_AT_ONCE, 0.5)
         self._watch.check(self._servers)
         if not messages:
@@ -200,7 +209,7 @@ class _Sink:
         for message in messages:
             error = message.error()
             if error is not None and error.code() == KafkaError._MAX_POLL_EXCEEDED:
-                # The client joins by itself; partitions come anew, and what was in open objects with them.
+                # The client rejoins by itself. It gets partitions again, with the messages of the open objects.
                 self._say(
                     f"writing to {self._store.root} took so long that the group left this sink out; joining again"
                 )
@@ -217,16 +226,16 @@ class _Sink:
             self.flush(
                 [place for place, each in self._writers.items() if each.opened is not None and each.opened <= due]
             )
-        # While the broker is away, a commit would only wait for it, and say nothing.
+        # While the broker is unreachable, a commit would only wait, silently.
         if self._watch.last is None and self._clock() - self._committed_at >= _COMMIT_EVERY:
             self.commit()
 
     def flush(self, places: Iterable[Place]) -> bool:
-        """Write the open objects; False where one of another sink was in the way."""
+        """Write the open objects. Returns False if another sink has written one of them."""
         return self._each(lambda place: self._writers[place].flush(), places)
 
     def abandon(self) -> None:
-        """Nothing more is written or committed."""
+        """Drop all partitions, so that nothing more is written or committed."""
         self._writers.clear()
 
     def close(self) -> None:
@@ -235,7 +244,7 @@ class _Sink:
             self._pool.shutdown()
 
     def _each(self, work: Callable[[Place], None], places: Iterable[Place]) -> bool:
-        """Do it for each partition; False where an object of another sink was in the way."""
+        """Call `work` for each partition. Returns False if another sink has written an object of one."""
 
         def attempt(place: Place) -> tuple[Place, FileExistsError | None]:
             try:
@@ -264,12 +273,12 @@ class _Sink:
                 self._positions[place] = offset
                 continue
             arrived = Arrived(offset, message.timestamp()[1], message.key(), message.value())
-            # If it fails, the rest of what has come is left out as well: all of it comes again.
+            # If this fails, the remaining messages are skipped too: all of them are consumed again.
             writer.add(arrived, now)
             self._positions[place] = offset + 1
 
     def _go_on_after(self, place: Place, error: FileExistsError) -> None:
-        """Another sink was here: what it wrote counts, and this one goes on after it."""
+        """Continue after the objects that another sink has written."""
         writer = self._writers[place]
         writer.drop()
         end = writer.end()
@@ -315,7 +324,7 @@ class _Sink:
                 try:
                     writer.flush()
                 except FileExistsError:
-                    # Another sink has begun with the partition already, and goes on with it.
+                    # Another sink already writes this partition.
                     writer.drop()
         self.commit()
         self._lost(_, revoked)
@@ -325,7 +334,7 @@ class _Sink:
             self._writers.pop((each.topic, each.partition), None)
 
     def commit(self) -> None:
-        """Tell the group how far all is stored."""
+        """Commit the offsets before which everything is stored."""
         self._committed_at = self._clock()
         done = {place: writer.durable for place, writer in self._writers.items() if writer.durable}
         self.summary.ends.update({place: end for place, end in done.items() if end is not None})
@@ -338,7 +347,7 @@ class _Sink:
             )
             self._told = dict(done)
         except KafkaException as error:
-            # The dump itself says where to go on; what is committed is for those who watch the group.
+            # Not fatal: the dump shows where to continue. Committed offsets are for monitoring the group.
             self._note(error.args[0], passing=True)
 
     def _watermarks(self, place: Place) -> tuple[int, int]:
@@ -350,7 +359,7 @@ class _Sink:
                 self._note(error.args[0])
 
     def _committed(self, places: list[TopicPartition]) -> dict[Place, int]:
-        """What the group has committed, -1001 for nothing."""
+        """The offsets that the group has committed. -1001 means none."""
         while True:
             try:
                 return {(each.topic, each.partition): each.offset for each in self._consumer.committed(places, 5)}
@@ -358,8 +367,8 @@ class _Sink:
                 self._note(error.args[0])
 
     def _check_broker(self) -> None:
-        """Nothing came: there is nothing, or nobody to send it."""
-        # The client tells only once that a broker is gone, maybe long before the last message that it had from it.
+        """Check, after no messages arrived, whether the broker is reachable."""
+        # The client reports a lost broker only once, possibly long before its last buffered message.
         if self._watch.last is None and self._clock() - self._heard < SAY_EVERY:
             return
         try:
@@ -372,14 +381,14 @@ class _Sink:
             self._patience.wait(missing)
 
     def _missing(self) -> str | None:
-        """Why nothing can come though a broker answers. Raises KafkaException where none does."""
+        """The reason why no messages can arrive though a broker answers. Raises KafkaException if no broker answers."""
         topics = self._consumer.list_topics(timeout=1).topics
         leaders = {(name, number): each.leader for name in topics for number, each in topics[name].partitions.items()}
         if headless := [place for place in self._writers if leaders.get(place) == -1]:
             return f"no leader for {_listed(headless)}"
         if not self._joined:
             try:
-                # That others of the group are slow to join is theirs; whether anybody deals out partitions, this tells.
+                # Checks that the group has a coordinator. Other members that join slowly aren't a problem.
                 self._consumer.committed([TopicPartition(self._names[0], 0)], 1)
             except KafkaException as error:
                 return f"no coordinator for the group {self._group}: {error.args[0].str()}"

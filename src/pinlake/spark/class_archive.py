@@ -1,7 +1,7 @@
-"""The classes that Spark loads, kept ready for the JVM: to load them takes a third of a new process's first answer.
+"""An archive of the classes that Spark loads, which speeds up the start of the JVM (class data sharing, CDS).
 
-Java calls it class data sharing. Set-up makes the archive once, by a small run of the main job; the JVM itself looks
-whether an archive fits, and goes on without one that doesn't.
+Loading the classes takes a third of the time to the first result of a new process. Set-up creates the archive once,
+with a small run of the main job. The JVM checks whether an archive matches, and ignores one that doesn't.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pinlake.errors import PinlakeError
 from pinlake.spark.jars import jars_folders, local_jars, spark_jars, writable
 from pinlake.spark.java import java_program
 
-# What the JVM has to say about an archive it would print to stdout, where results belong.
+# Without this option, the JVM prints messages about the archive to stdout.
 QUIET_ARCHIVE = "-Xlog:cds=off,cds+dynamic=off,class+path=off:stdout"
 TRAINING_SECONDS = 600
-# With one of these Spark would start otherwise than it does for most, and the archive would fit nobody else.
+# These variables change how Spark starts, so the archive wouldn't match other runs.
 _LEFT_OUT = ("SPARK_REMOTE", "PYSPARK_SUBMIT_ARGS", "SPARK_DIST_CLASSPATH")
 
 
 def archive_options() -> list[str]:
-    """Options of the JVM that have it use the archive, where one was made for this Java and these jars."""
+    """JVM options to use the archive. Empty if there is none for this Java and these jars."""
     archive = _whole_archive(archive_files())
     return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", QUIET_ARCHIVE] if archive else []
 
 
 def archive_files() -> list[Path]:
-    """Where the archive may be: its name changes with Java and with each jar, for it is good for just these."""
+    """The paths at which the archive may be. Its name depends on Java and on each jar, because it only fits these."""
     files = [Path(java_program()).resolve(), *local_jars(), *spark_jars()]
     found = [(file, file.stat()) for file in files]
     told = "\n".join(f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in found)
@@ -41,9 +41,9 @@ def archive_files() -> list[Path]:
 
 
 def make_archive() -> str:
-    """Make the archive where there is none. Returns what was done, for whoever sets up.
+    """Create the archive if there is none. Returns a message for the user.
 
-    It is of use to speed alone, so what goes wrong is told and is no error.
+    The archive only affects speed, so a failure is part of the message and not an error.
     """
     places = archive_files()
     if archive := _whole_archive(places):
@@ -51,7 +51,7 @@ def make_archive() -> str:
     try:
         parent = writable([place.parent for place in places])
         archive = parent / places[0].name
-        # On the same disk, and gone whatever happens: a set-up that is stopped leaves no half archive.
+        # A temporary folder on the same disk, so that an interrupted set-up leaves no incomplete archive.
         with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
             made = _trained(Path(folder))
             for old in parent.glob("*.*"):
@@ -64,7 +64,7 @@ def make_archive() -> str:
 
 
 def _trained(folder: Path) -> Path:
-    """A new archive in the folder. Raises PinlakeError."""
+    """Create an archive in the folder. Returns its path. Raises PinlakeError, OSError or TimeoutExpired."""
     archive = folder / "classes.jsa"
     done = subprocess.run(
         [sys.executable, "-m", "pinlake.local.training", str(folder)],
@@ -80,7 +80,7 @@ def _trained(folder: Path) -> Path:
 
 
 def _whole_archive(places: Sequence[Path]) -> Path | None:
-    """The first that is there, and as large as it was made: of one that was cut, the JVM would die."""
+    """The first archive that exists with its original size. The JVM crashes on a truncated archive."""
     for archive in places:
         try:
             if archive.stat().st_size == int(_size_file(archive).read_text(encoding="utf-8")):

@@ -1,7 +1,7 @@
-"""What local Spark, and any other Java, is started with: pinlake's own Spark and Python, and file names in UTF-8.
+"""The environment in which local Spark starts: pinlake's own Spark and Python, and file names in UTF-8.
 
-A shell may be set up for another Spark. That one's version, packages or Python would fail in the middle of a run, so it
-is passed over. Who means to give local Spark something puts it into PYSPARK_SUBMIT_ARGS.
+The variables of a shell may be for another Spark, whose version, packages or Python would fail in the middle of a run.
+So they are ignored. To configure local Spark, use PYSPARK_SUBMIT_ARGS.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _UTF_8 = "C.UTF-8"
 
 
 def spark_home() -> Path:
-    """The Spark that was installed with pinlake. Raises MachineError where Python finds another package pyspark."""
+    """The folder of the Spark that is installed with pinlake.
+
+    Raises MachineError if pyspark isn't installed, or if the package that Python finds contains no Spark.
+    """
     found = find_spec("pyspark")
     home = Path(found.origin).parent if found and found.origin else None
     if home is None:
@@ -36,7 +39,7 @@ def spark_home() -> Path:
 
 
 def not_used(environment: Mapping[str, str]) -> list[str]:
-    """The variables of Spark that are set for something else, as `NAME=value`. Raises MachineError."""
+    """The Spark variables in the environment that are for another Spark, as `NAME=value`. Raises as `spark_home`."""
     home = spark_home()
     folders = {HOME: home, CONFIG: home / "conf"}
     return [
@@ -48,13 +51,13 @@ def not_used(environment: Mapping[str, str]) -> list[str]:
 
 
 def _is_this_python(value: str, environment: Mapping[str, str]) -> bool:
-    """Whether it is the Python of the same environment: links in two environments may lead to the same program."""
+    """True if this is the Python of this environment. Compares folders too: environments may link the same program."""
     this, found = Path(sys.executable), shutil.which(value, path=environment.get("PATH", ""))
     return found is not None and Path(found).parent == this.parent and Path(found).resolve() == this.resolve()
 
 
 def java_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The same variables, with names of files in UTF-8 where Python has them so: Java goes by the locale alone."""
+    """The variables, with a UTF-8 locale if Python's file names are UTF-8. Java takes the encoding from the locale."""
     changed = dict(environment)
     if sys.platform == "linux" and sys.getfilesystemencoding() == "utf-8" and locale.getencoding().lower() != "utf-8":
         changed["LC_ALL"] = _UTF_8
@@ -62,17 +65,17 @@ def java_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def machine_options() -> list[str]:
-    """Options that tell Java what it finds out otherwise than Python: the temporary folder, a nameless user's home."""
+    """JVM options for what Java detects differently from Python: the temporary folder, a nameless user's home."""
     options = [f"-Djava.io.tmpdir={tempfile.gettempdir()}"]
     if is_nameless():
-        # Java has `?` then, which Ivy refuses, whether there is anything to resolve or not.
+        # Java uses `?` as the home then, which Ivy refuses even if there is nothing to resolve.
         home = os.environ.get("HOME", "")
         options.append(f"-Duser.home={home if os.path.isabs(home) else tempfile.gettempdir()}")
     return options
 
 
 def is_nameless() -> bool:
-    """Whether the system knows no name for the user that this process runs as."""
+    """True if the system has no name for the user of this process, as in many containers."""
     if sys.platform == "win32":
         return False
     import pwd
@@ -85,7 +88,7 @@ def is_nameless() -> bool:
 
 
 def spark_environment(environment: Mapping[str, str], python: str | None = None) -> dict[str, str]:
-    """The variables to start Spark with. Its workers run `python`, this one unless given. Raises MachineError."""
+    """The environment to start Spark with. Its workers run `python`, by default this one. Raises as `spark_home`."""
     own = {HOME: str(spark_home()), PYTHON: python or sys.executable}
     others = {
         name: value for name, value in java_environment(environment).items() if name not in (DRIVER_PYTHON, CONFIG)

@@ -1,4 +1,4 @@
-"""Jars from Maven repositories, resolved once by Spark's own Ivy and kept with the Python environment."""
+"""Jars from Maven repositories. Spark's Ivy resolves them once, and they are stored with the Python environment."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from pinlake.errors import MachineError, first_line
 from pinlake.spark.environment import is_nameless, machine_options, spark_environment, spark_home
 from pinlake.spark.java import JavaError, java_version
 
-# A one-node broker, for tests and for a whole system on one machine.
+# A single-node broker, for tests and for running everything on one machine.
 KAFKA_BROKER = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.kafka:kafka-tools:4.3.1")
 
 
 def spark_packages() -> tuple[str, ...]:
-    """What local Spark loads: Delta and the source for Kafka, in the versions of what is installed."""
+    """The Maven packages of local Spark: Delta and the Kafka source, in the versions of the Python packages."""
     spark = version("pyspark")
     delta = f"io.delta:delta-spark_{'.'.join(spark.split('.')[:2])}_2.13:{version('delta-spark')}"
     return (delta, f"org.apache.spark:spark-sql-kafka-0-10_2.13:{spark}")
 
 
 def s3a_packages() -> tuple[str, ...]:
-    """What local Spark needs beside those for tables in a bucket: 650 MB, most of it Amazon's SDK."""
-    # In the version of the Hadoop that came with Spark.
+    """The additional Maven packages for tables in a bucket: 650 MB, mostly the AWS SDK."""
+    # In the version of Spark's Hadoop.
     hadoop = next((spark_home() / "jars").glob("hadoop-client-api-*.jar")).stem.removeprefix("hadoop-client-api-")
     return (f"org.apache.hadoop:hadoop-aws:{hadoop}",)
 
 
 def scala_library() -> list[Path]:
-    """Scala's own library, which Spark has, and which Ivy as Spark configures it leaves out."""
+    """Scala's library. Spark has it, and Spark's Ivy configuration excludes it from what it resolves."""
     return list((spark_home() / "jars").glob("scala-library-*.jar"))
 
 
 def jars_folders(name: str = "ivy") -> list[Path]:
-    """Where jars may be, once for each Python environment: in it, or in the user's cache where it can't be written."""
+    """The folders in which jars may be: in the Python environment or, if it can't be written, in the user's cache."""
     environment = sha256(sys.prefix.encode()).hexdigest()[:16]
     return [
         Path(sys.prefix) / "share" / "pinlake" / name,
@@ -54,10 +54,10 @@ def jars_folders(name: str = "ivy") -> list[Path]:
 
 
 def kept_jars(folders: Sequence[Path], packages: Sequence[str]) -> tuple[Path, list[Path]] | None:
-    """The folder that has the jars of Maven packages, in just these versions, and the jars; None where none has."""
+    """The first folder that has the jars of exactly these Maven packages, and the jars. None if none has."""
     for folder in folders:
         try:
-            # Holds the coordinates: jars that another version left must not be loaded.
+            # This file has the coordinates, so that jars of other versions aren't loaded.
             complete = (folder / "complete").read_text(encoding="utf-8").strip() == "\n".join(packages)
         except OSError:
             continue
@@ -68,9 +68,9 @@ def kept_jars(folders: Sequence[Path], packages: Sequence[str]) -> tuple[Path, l
 
 
 def fetch_jars(folders: Sequence[Path], packages: Sequence[str]) -> list[Path]:
-    """The jars of Maven packages, resolved the first time and after another version came.
+    """The jars of Maven packages, downloaded if none of the folders has them in these versions.
 
-    They are kept in the first of the folders that can be written. Raises MachineError where they can't be fetched.
+    Stores them in the first folder that can be written. Raises MachineError if they can't be fetched.
     """
     if kept := kept_jars(folders, packages):
         return kept[1]
@@ -80,14 +80,14 @@ def fetch_jars(folders: Sequence[Path], packages: Sequence[str]) -> list[Path]:
     for jar in (folder / "jars").glob("*.jar"):
         jar.unlink()
     _resolve(folder, packages)
-    # Ivy's own copies of them.
+    # Remove Ivy's own copies.
     shutil.rmtree(folder / "cache", ignore_errors=True)
     (folder / "complete").write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
     return sorted((folder / "jars").glob("*.jar"))
 
 
 def writable(folders: Sequence[Path]) -> Path:
-    """The first of the folders that can be written, made if need be. Raises MachineError where none can."""
+    """The first folder that can be written. Creates it if needed. Raises MachineError if there is none."""
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,19 +102,19 @@ def writable(folders: Sequence[Path]) -> Path:
 
 
 def spark_jars() -> list[Path]:
-    """The jars that Spark brings."""
+    """The jars that are installed with Spark."""
     return sorted((spark_home() / "jars").glob("*.jar"))
 
 
 def local_jars() -> list[Path]:
-    """The jars that local Spark loads beside its own. Raises MachineError where they can't be fetched."""
+    """The jars that local Spark loads in addition to its own. Raises MachineError if they can't be fetched."""
     return fetch_jars(jars_folders(), spark_packages())
 
 
 def class_path(jars: Iterable[Path]) -> str:
-    """Jars for the class path of a JVM that has Spark's too, without those of which Spark brings its own version."""
+    """A class path of these jars, for a JVM that also has Spark's. Excludes artifacts of which Spark has a version."""
     brought = {_artifact(jar.stem) for jar in spark_jars()}
-    # Ivy puts the group before the artifact.
+    # In Ivy's file names, the group comes before the artifact.
     return os.pathsep.join(str(jar) for jar in jars if _artifact(jar.stem.split("_", 1)[1]) not in brought)
 
 
@@ -123,7 +123,7 @@ def _artifact(name: str) -> str:
 
 
 def check_java() -> int:
-    """The major version of the Java that Spark will start. Raises MachineError as `java_version` does JavaError."""
+    """The major version of the Java that Spark starts. Raises MachineError if `java_version` raises JavaError."""
     try:
         return java_version()
     except JavaError as error:
@@ -131,7 +131,7 @@ def check_java() -> int:
 
 
 def _resolve(folder: Path, packages: Sequence[str]) -> None:
-    """Ask spark-submit to resolve the packages: it knows Ivy, and mirrors as the user configured them."""
+    """Let spark-submit resolve the packages: it contains Ivy, and respects the user's mirrors. Raises MachineError."""
     command = [
         str(spark_home() / "bin" / "spark-submit"),
         *("--packages", ",".join(packages)),
@@ -140,14 +140,14 @@ def _resolve(folder: Path, packages: Sequence[str]) -> None:
         *("--class", "org.apache.spark.deploy.SparkSubmit", "spark-internal", "--version"),
     ]
     environment = spark_environment(os.environ)
-    # In a file that only this user may read: a proxy's password must not be on a command line.
+    # In a file that only this user can read, because a proxy's password must not be on a command line.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="pinlake-", suffix=".args") as options:
         told = [*machine_options(), *proxy_options(getproxies_environment())]
         options.writelines(f"{_quoted(option)}\n" for option in told)
         options.flush()
         environment["SPARK_SUBMIT_OPTS"] = f"@{options.name} {environment.get('SPARK_SUBMIT_OPTS', '')}"
         said = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
-    # Of a user without a name Hadoop complains, when all jars are in their place and Spark looks at them once more.
+    # For a user without a name, Hadoop fails after all jars are resolved. This error can be ignored.
     failed = said.returncode and not (is_nameless() and "hadoop.security.UserGroupInformation" in said.stderr)
     if failed or not all((folder / "jars" / _file_name(package)).is_file() for package in packages):
         raise MachineError(
@@ -158,18 +158,19 @@ def _resolve(folder: Path, packages: Sequence[str]) -> None:
 
 
 def _ivy_settings(file: Path) -> list[str]:
-    """Spark itself looks for Ivy's settings nowhere."""
+    """Options for the user's Ivy settings, which Spark doesn't look for by itself."""
     return ["--conf", f"spark.jars.ivySettings={file}"] if file.is_file() else []
 
 
 def proxy_options(proxies: Mapping[str, str]) -> list[str]:
-    """Options that have Java use these proxies, by protocol as in `getproxies_environment`: it doesn't look there.
+    """JVM options for proxies, because Java ignores the environment variables.
 
-    Raises MachineError for an address that can't be one.
+    `proxies` are addresses by protocol, as `getproxies_environment` returns them. Raises MachineError for an invalid
+    address.
     """
     options = []
     for protocol in ("http", "https"):
-        # `proxy:3128` alone is common, too.
+        # `proxy:3128` without a scheme is common too.
         address = proxies.get(protocol, "")
         proxy = urlsplit(address if "://" in address else f"//{address}")
         try:
@@ -180,8 +181,8 @@ def proxy_options(proxies: Mapping[str, str]) -> list[str]:
             continue
         options += [f"-D{protocol}.proxyHost={proxy.hostname}", f"-D{protocol}.proxyPort={port}"]
         if proxy.username:
-            # Ivy has these two for either protocol. On the way to an https server Java sends a proxy no password unless
-            # the third says so.
+            # Ivy uses the first two for both protocols. Java only sends a password to a proxy for an https server with
+            # the third.
             options += [
                 f"-Dhttp.proxyUser={unquote(proxy.username)}",
                 f"-Dhttp.proxyPassword={unquote(proxy.password or '')}",
@@ -193,15 +194,15 @@ def proxy_options(proxies: Mapping[str, str]) -> list[str]:
 
 
 def _without_proxy(listed: str) -> list[str]:
-    """Java's patterns for the hosts of no_proxy, where a name stands for all below it too; none where it is empty."""
+    """Java's patterns for the hosts in no_proxy, in which a name includes its subdomains. Empty if it is empty."""
     hosts = [re.sub(r":\d+$", "", host.strip()).removeprefix("*.").removeprefix(".") for host in listed.split(",")]
     patterns = [pattern for host in hosts if host for pattern in (host, f"*.{host}")]
-    # Java has the first three by itself only where it is given none.
+    # The first three are Java's defaults, which apply only if no pattern is given.
     return ["localhost", "127.*", "[::1]", *patterns] if patterns else []
 
 
 def _quoted(option: str) -> str:
-    """As Java reads it in a file of arguments."""
+    """The option as a quoted line of a Java argument file."""
     escaped = option.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -212,14 +213,14 @@ def _file_name(package: str) -> str:
 
 
 def _reason(stderr: str) -> str:
-    """Ivy lists all it tried, most of it of no interest; what stopped it is the exception, or else the last line."""
+    """The exception in the output of spark-submit, or else its last line. Ivy also lists everything that it tried."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     thrown = next((line for line in lines if line.startswith("Exception in thread")), None)
     return first_line(Exception(thrown or (lines or ["no answer"])[-1]))
 
 
 if __name__ == "__main__":
-    # Set-up fetches the jars here, so that the first run doesn't.
+    # Called by set-up, so that the first run doesn't need to fetch the jars.
     from pinlake.spark.class_archive import make_archive
 
     try:

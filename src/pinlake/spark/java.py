@@ -1,4 +1,4 @@
-"""The Java that Spark will start. Needs nothing but the standard library: set-up asks it before anything is fetched."""
+"""The Java that Spark starts. Uses only the standard library, because set-up runs it before it installs anything."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# Spark 4.1 is made for 17 and newer. The Hadoop in it, 3.4.2, asks who runs it by `Subject.getSubject`, which Java has
-# refused since 23 unless a security manager is allowed, and since 24 always.
+# Spark 4.1 requires Java 17 or newer. Its Hadoop 3.4.2 calls `Subject.getSubject`, which fails since Java 23 unless a
+# security manager is allowed, and since Java 24 always.
 JAVA_AT_LEAST, JAVA_AT_MOST = 17, 22
 JAVA_REMEDY = (
     "install a JDK 17 or 21 (Debian and Ubuntu: apt-get install openjdk-17-jre-headless, or openjdk-21-jre-headless; "
@@ -21,11 +21,11 @@ JAVA_REMEDY = (
 
 
 class JavaError(Exception):
-    """No Java, or one that Spark can't use; the message says which was found where, and how to get another."""
+    """There is no Java, or one that Spark can't use. The message says which was found, where, and the remedy."""
 
 
 def java_program(environment: Mapping[str, str] | None = None) -> str:
-    """The path of that Java. Raises JavaError where there is none."""
+    """The path of the Java that Spark starts: in JAVA_HOME, else on the PATH. Raises JavaError if there is none."""
     environment = os.environ if environment is None else environment
     home = environment.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environment.get("PATH", ""))
@@ -36,13 +36,13 @@ def java_program(environment: Mapping[str, str] | None = None) -> str:
 
 
 def java_version(environment: Mapping[str, str] | None = None) -> int:
-    """The major version of the Java that Spark will start. Raises JavaError for none, and for one Spark can't use."""
+    """The major version of the Java that Spark starts. Raises JavaError if there is none, or if Spark can't use it."""
     java = java_program(environment)
     try:
         said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     except OSError as error:
         raise JavaError(f"{java} can't be run ({error.strerror}), and Spark needs it; {JAVA_REMEDY}") from error
-    # Up to Java 8 the number that counts came second: 1.8.0.
+    # Up to Java 8, the major version is the second number: 1.8.0.
     match = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
     version = int(match[1]) if match else 0
     if not JAVA_AT_LEAST <= version <= JAVA_AT_MOST:
@@ -53,7 +53,7 @@ def java_version(environment: Mapping[str, str] | None = None) -> int:
 
 
 def main() -> str | None:
-    """Exit status for `sys.exit`: None, or the message."""
+    """Check Java. Returns the argument for `sys.exit`: None, or the error message."""
     try:
         java_version()
     except JavaError as error:

@@ -1,4 +1,4 @@
-"""One function: the Spark session of wherever this runs."""
+"""The Spark session: in a workspace, on a Spark Connect server, or on this machine."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Small tables on few cores: every default below is sized for a cluster and costs seconds here.
+# For small tables on few cores. The defaults of these settings are for clusters and cost seconds here.
 LOCAL_CONFIG = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.session.timeZone": "UTC",
     "spark.databricks.delta.snapshotPartitions": "1",
-    # VACUUM lists with as many tasks, 10,000 by default.
+    # The number of tasks with which VACUUM lists files. The default is 10,000.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-    # It asks the log of every table that a query aggregates whether its statistics give the answer: here they never do.
+    # Delta tries to answer aggregates from the statistics in the log. For these tables that never succeeds.
     "spark.databricks.delta.optimizeMetadataQuery.enabled": "false",
-    # Of each table that was touched within an hour, 10,000 by default, Delta keeps a snapshot of megabytes: a process
-    # that opens lake after lake fills its memory. One lake has fewer tables than this.
+    # Delta caches a snapshot of several MB for each table used within an hour, up to 10,000 by default. A process that
+    # opens many lakes would run out of memory. One lake has fewer tables than this limit.
     "spark.databricks.delta.delta.log.cacheSize": "60",
-    # Off, building a frame takes half as long: no call to the JVM for the call site of each column.
+    # Without it, building a DataFrame takes half as long, because there is no JVM call for each column's call site.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
-    # A run compiles 350 pieces of code. Of 100, the default, each is out of the cache when the next batch asks for it.
+    # A run compiles 350 classes. With the default of 100, none is still cached when the next batch needs it.
     "spark.sql.codegen.cache.maxEntries": "1000",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -51,23 +51,23 @@ LOCAL_CONFIG = {
     "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
 }
 
-# Who gives s3a its keys: Amazon's usual chain, much as boto3 has it, the settings, or a role assumed with these.
+# Credential providers of s3a: the AWS default chain, similar to boto3's, the settings, or a role assumed with these.
 _USUAL_KEYS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 _GIVEN_KEYS = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 _ROLES_KEYS = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
 
-# The JVM's first compiler alone: the second makes code that runs faster, and takes longer to make it than a small run
-# takes at all. Below this much in dump and lake together. By itself the JVM would then keep a fifth of its usual room
-# for compiled code; a run fills that, and the JVM ends.
+# For a small run, use only the JVM's first compiler (C1). The second one produces faster code, but compiling takes
+# longer than the whole run. With C1 only, the JVM reserves a fifth of the usual code cache. A run would fill it, and
+# the JVM would exit. So the size is set too. A run is small up to these sizes of dump and lake together.
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 _SMALL_FILES, _SMALL_BYTES = 10_000, 32 * 1024 * 1024
 
-# Spark's client itself would try for over ten minutes, and say nothing.
+# Seconds. Spark's client itself would retry silently for more than ten minutes.
 _ANSWERS_WITHIN = 30
 
 
 class S3a(NamedTuple):
-    """How local Spark reaches a bucket: an ARN of a role to assume, and keys in place of this machine's own."""
+    """Access of local Spark to a bucket: the ARN of a role to assume, and (access key id, secret access key)."""
 
     role: str | None = None
     keys: tuple[str, str] | None = None
@@ -80,11 +80,16 @@ def spark_session(
     java_options: Sequence[str] = (),
     packages: Sequence[str] = (),
 ) -> SparkSession:
-    """The session of this place: the given one in a workspace, a Connect session where one is configured, else local.
+    """The active session, else the workspace's, else a Spark Connect session if one is configured, else a local one.
 
-    `log` takes what local Spark itself prints. With `s3a` local Spark can reach a bucket. The jars for that, and those
-    of `packages`, are fetched the first time. `java_options` are for the JVM of local Spark. Raises MachineError where
-    Java, the jars or, for a Connect session, the packages of its client are missing, and where no server answers.
+    The parameters are for local Spark:
+    `driver_memory`: memory of the JVM.
+    `log`: the file for Spark's own output.
+    `s3a`: access to a bucket. Its jars are fetched at the first use.
+    `java_options`: additional JVM options.
+    `packages`: additional Maven packages. They are fetched at the first use.
+
+    Raises MachineError if Java, jars, or the packages of the Connect client are missing, or if no server answers.
     """
     from pyspark.sql import SparkSession
 
@@ -104,7 +109,7 @@ def spark_session(
 
 
 def is_remote(spark: SparkSession) -> bool:
-    """True for a Spark Connect session, whose Python functions run where this package may not be installed."""
+    """True for a Spark Connect session. Its Python functions run where this package may not be installed."""
     return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
@@ -129,21 +134,21 @@ def _connect_session() -> SparkSession:
 
 
 def _find_server(address: str) -> None:
-    """Raises MachineError where no server answers at a Spark Connect address, `sc://host:port/;…`."""
-    # `local[2]` is a server that is started by the session itself.
+    """Raise MachineError if no server answers at a Spark Connect address, `sc://host:port/;…`."""
+    # For an address such as `local[2]`, the session starts a server itself.
     if not address.startswith("sc://"):
         return
     from pyspark.sql.connect.client import DefaultChannelBuilder
 
     builder = DefaultChannelBuilder(address)
-    # Imported by the line above, which says what is missing.
+    # Already imported by the line above, which reports missing packages.
     import grpc
 
     with builder.toChannel() as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=_ANSWERS_WITHIN)
         except grpc.FutureTimeoutError as error:
-            # Without what follows the port: that may be a token.
+            # Without the part after the port, which may contain a token.
             raise MachineError(
                 f"no Spark Connect server answered at {builder.endpoint}, which SPARK_REMOTE names, within "
                 f"{_ANSWERS_WITHIN} s; start it, mend SPARK_REMOTE, or unset it for Spark on this machine"
@@ -162,10 +167,10 @@ def _has_databricks_connect() -> bool:
 def session_for(
     settings: Settings, log: Path | None = None, for_one_command: bool = False, packages: Sequence[str] = ()
 ) -> SparkSession:
-    """The session that the settings ask for. Raises what `spark_session` does.
+    """The session for the settings. Raises as `spark_session`.
 
-    `for_one_command` says that the process ends with what it does on the dump and the lake of the settings. `packages`
-    are Maven packages that local Spark needs beside the usual ones.
+    `for_one_command` means that the process ends after one command on the dump and the lake of the settings, so that
+    local Spark can be optimized for a small run. `packages` are additional Maven packages for local Spark.
     """
     s3a = S3a(settings.s3_role, settings.s3_keys) if settings.needs_s3a else None
     quick = QUICK if for_one_command and is_small(settings) else ()
@@ -173,7 +178,7 @@ def session_for(
 
 
 def is_small(settings: Settings) -> bool:
-    """Whether dump and lake, folders of this machine, hold so little that starting takes longer than the work."""
+    """True if dump and lake are local folders with so little data that starting Spark takes longer than the work."""
     folders = [folder for folder in (settings.source, settings.lake) if folder is not None]
     if settings.catalog is not None or any(isinstance(folder, str) for folder in folders):
         return False
@@ -186,7 +191,7 @@ def is_small(settings: Settings) -> bool:
 
 
 def _sizes(folder: Path | str) -> Iterator[int]:
-    """The size of each file, one at a time: there may be millions."""
+    """The size of each file below the folder, in bytes. An iterator, because there may be millions of files."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -194,12 +199,12 @@ def _sizes(folder: Path | str) -> Iterator[int]:
                     yield from _sizes(entry.path)
                 else:
                     yield entry.stat().st_size
-    except OSError:  # what can't be looked at isn't there yet, or is told of later
+    except OSError:  # the folder doesn't exist yet, or a later step reports the problem
         return
 
 
 def _s3a_config(s3a: S3a) -> dict[str, str]:
-    """Hadoop's settings for a bucket: region and endpoint are those that boto3 finds, as for all else in a bucket."""
+    """Hadoop's settings for a bucket. Region and endpoint are those that boto3 finds, as for dumps."""
     from pinlake.dump.s3_client import find_places
 
     places = find_places(s3a.role, None)
@@ -210,7 +215,7 @@ def _s3a_config(s3a: S3a) -> dict[str, str]:
         config["fs.s3a.aws.credentials.provider"] = _ROLES_KEYS
         config["fs.s3a.assumed.role.credentials.provider"] = provider
         config["fs.s3a.assumed.role.arn"] = s3a.role
-        # Hadoop wants both or neither.
+        # Hadoop requires both or neither.
         if places.region:
             config["fs.s3a.assumed.role.sts.endpoint.region"] = places.region
             config["fs.s3a.assumed.role.sts.endpoint"] = places.sts or f"sts.{places.region}.amazonaws.com"
@@ -219,7 +224,7 @@ def _s3a_config(s3a: S3a) -> dict[str, str]:
     if places.s3:
         config["fs.s3a.endpoint"] = places.s3
         config["fs.s3a.connection.ssl.enabled"] = str(places.s3.startswith("https")).lower()
-        # Names of buckets are names of hosts at Amazon alone.
+        # Only AWS supports bucket names as host names.
         config["fs.s3a.path.style.access"] = str(".amazonaws.com" not in places.s3).lower()
     return config
 
@@ -233,7 +238,10 @@ def local_session(
     packages: Sequence[str] = (),
     python: str | None = None,
 ) -> SparkSession:
-    """A session on this machine; see `spark_session`. Its workers run `python`, this one unless given."""
+    """A local session. For the parameters and errors, see `spark_session`.
+
+    `use_archive` uses the class archive. Workers run `python`, by default this one.
+    """
     check_java()
     _use_own_spark(python)
     from pyspark import SparkConf
@@ -249,10 +257,10 @@ def local_session(
     conf = SparkConf(loadDefaults=False).setAppName("pinlake").setMaster(f"local[{cores}]")
     for name, value in {
         **LOCAL_CONFIG,
-        # Spark would copy jars that it is given as such, and load them by itself, so that no archive has their classes.
+        # On the class path, not in spark.jars: Spark would load those with its own class loader, without the archive.
         "spark.driver.extraClassPath": class_path(jars),
         "spark.driver.memory": driver_memory,
-        # Spark makes this folder though no table is ever in it.
+        # Spark creates this folder although no table is ever in it.
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "pinlake-warehouse"),
         "spark.driver.extraJavaOptions": shlex.join([*options, *machine_options()]),
         "spark.sql.shuffle.partitions": str(cores),
@@ -265,7 +273,7 @@ def local_session(
         session = SparkSession.builder.config(conf=conf).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     if s3a:
-        # Not before: what is given at the start is seen on the command line of the JVM.
+        # After the start, because settings given at the start are visible on the JVM's command line.
         hadoop = session.sparkContext._jsc.hadoopConfiguration()
         for name, value in _s3a_config(s3a).items():
             hadoop.set(name, value)
@@ -273,7 +281,7 @@ def local_session(
 
 
 def _use_own_spark(python: str | None) -> None:
-    """Have this process, and with it the JVM and its workers, use the Spark and the Python that pinlake came with."""
+    """Change the environment of this process, and so of the JVM and its workers, to pinlake's own Spark and Python."""
     own = spark_environment(os.environ, python)
     if passed_over := not_used(os.environ):
         _log.warning("set for another Spark and not used here: %s", ", ".join(passed_over))
@@ -283,7 +291,7 @@ def _use_own_spark(python: str | None) -> None:
 
 
 def _name_user(conf: SparkConf, name: str) -> None:
-    """Tell Hadoop who runs it: it asks the system, and fails where the user has no name, as in many a container."""
+    """Set Hadoop's user name. Otherwise Hadoop asks the system, and fails for a user without a name."""
     from pyspark import SparkContext
 
     SparkContext._ensure_initialized(conf=conf)
@@ -294,7 +302,7 @@ def _name_user(conf: SparkConf, name: str) -> None:
 
 @contextmanager
 def _stderr_to(log: Path | None) -> Iterator[None]:
-    """Let what is started inside inherit `log` as its stderr: the JVM prints warnings there all its life."""
+    """Let processes that start inside the `with` block inherit `log` as stderr: the JVM prints warnings there."""
     if log is None:
         yield
         return
