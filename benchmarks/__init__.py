@@ -1,1 +1,1 @@
-"""What this package costs, each figure beside a yardstick measured in the same run. `python -m benchmarks --list`."""
+"""Benchmarks of pinlake. Each compares a measurement with a yardstick from the same run: `python -m benchmarks`."""

@@ -27,7 +27,7 @@ from benchmarks.transports import TRANSPORTS
 HERE = Path(__file__).resolve().parent
 RESULTS, PAGE = HERE / "results.json", HERE / "RESULTS.md"
 
-# In this order: the first two start no Spark here, gold must see the lake before anything is added to it.
+# The order matters: the first two start no Spark in this process, and gold runs before increment appends to the lake.
 BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (MAKE_RUN, EMULATE, READER, PARSE, MERGE, GOLD, INCREMENT, TRANSPORTS, BATCHES_OF_A_STREAM)
@@ -37,7 +37,10 @@ QUICK_DIVISOR = 50
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Only full sizes and full repetitions reach the repository; everything else is just shown."""
+    """Run the benchmarks and print the results. Returns the exit status.
+
+    Saves results.json and RESULTS.md only for a run with full sizes and the usual repetitions.
+    """
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.list:
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             result = _measured(bench, benchmark)
         except Exception:
-            # The others may take an hour and are of use by themselves.
+            # The other benchmarks may take an hour, and their results are useful without this one.
             traceback.print_exc()
             failed += 1
             continue
@@ -89,7 +92,7 @@ def _measured(bench: Bench, benchmark: Benchmark) -> Result:
 
 
 def _keep(result: Result) -> None:
-    """After each benchmark, so that a run that is stopped keeps what it has; other entries stay as they are."""
+    """Save after each benchmark, so that an interrupted run keeps its results. Other entries stay as they are."""
     results = {**load(RESULTS), result.name: result}
     ordered = [results[name] for name in BENCHMARKS if name in results]
     save(ordered, RESULTS)

@@ -1,4 +1,4 @@
-"""A stream of many small batches: whether the last ones take longer, or more memory, than the early ones."""
+"""Compare the time and the memory of late batches of a stream with those of early batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pinlake.local.broker import running_broker
 from pinlake.topics import TOPICS
 
 BATCHES, OF_MESSAGES = 200, 300
-# The first batches find a cold JVM.
+# The first batches run on a cold JVM.
 _EARLY, _AT_ONCE = 20, 20
 
 
@@ -28,7 +28,7 @@ class _Batch(NamedTuple):
 
 
 def run(bench: Bench) -> list[Row]:
-    """Messages that are there already, taken in by `pinlake stream` in small batches, each as far as the answers."""
+    """Read existing messages with `pinlake stream` in small batches, and compare the late batches with early ones."""
     batches = max(bench.size(BATCHES), 2 * _AT_ONCE + _EARLY)
     with running_broker(bench.fresh_folder("batches/broker")) as broker:
         topic_id = emulated(broker, batches * OF_MESSAGES // len(TOPICS), new_topics(broker))
@@ -47,7 +47,7 @@ def run(bench: Bench) -> list[Row]:
 
 
 def _streamed(bench: Bench, servers: str, topic_id: str) -> list[_Batch]:
-    """What the program tells of its batches, timed and weighed from outside."""
+    """The batches that the program reports, with their seconds and its memory in bytes, measured from outside."""
     lake = bench.fresh_folder("batches/lake")
     words = ["--from", f"kafka://{servers}", "--topic-id", topic_id, "--lake", str(lake), "--until-end"]
     program = Path(sys.executable).with_name("pinlake")

@@ -1,4 +1,4 @@
-"""What every benchmark is given: sizes, data, a Spark session, fresh lakes, and the way of measuring."""
+"""The context of every benchmark: sizes, data, a Spark session, new lakes, and measurements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ DRIVER_MEMORY = "4g"
 
 @dataclass(eq=False)
 class Bench:
-    """`divisor` makes every size smaller; without `repetitions` there are as many as a full measurement takes."""
+    """The context of all benchmarks. `work` is the folder for data and lakes.
+
+    `divisor` reduces every size. `repetitions` replaces the usual number of repetitions. `topic` is the benchmark that
+    runs, for progress lines.
+    """
 
     work: Path
     divisor: int = 1
@@ -35,52 +39,56 @@ class Bench:
 
     @cached_property
     def spark(self) -> SparkSession:
-        """The one session of all benchmarks, started by the first that needs it."""
+        """The Spark session of all benchmarks. The first benchmark that needs it starts it."""
         self.say("starting Spark")
         self.work.mkdir(parents=True, exist_ok=True)
         return spark_session(DRIVER_MEMORY, self.work / "spark.log")
 
     @cached_property
     def data(self) -> DataSets:
+        """The data sets, below `work`."""
         return DataSets(self.work / "data", self.say)
 
     def size(self, full: int) -> int:
+        """The full size, reduced by `divisor`. At least 1."""
         return max(full // self.divisor, 1)
 
     def say(self, message: str) -> None:
-        """Progress, for whoever waits."""
+        """Print a progress line to stderr."""
         print(f"{self.topic}: {message}" if self.topic else message, file=sys.stderr, flush=True)
 
     def measure(self, *cases: Case, only_new: bool = False) -> list[Timing]:
+        """Measure the cases in turn. See `interleaved`."""
         return interleaved(cases, self.say, self.repetitions, only_new)
 
     def measure_once(self, case: Case) -> Timing:
+        """Measure a case once, without a warm-up."""
         return once(case, self.say)
 
     def fresh_lake(self, name: str) -> Lake:
-        """An empty lake; an earlier one of the same name is gone."""
+        """A new lake, in place of an earlier one with the same name."""
         root = self.fresh_folder(f"lakes/{name}")
         return Lake(self.spark, _database(root), root=root)
 
     def settings(self, dump: Path, lake: Lake) -> Settings:
-        """Those of a run from the dump into a lake of `fresh_lake`."""
+        """The settings of a run from the dump into a lake of `fresh_lake`."""
         assert lake.root is not None
         found = {"source": dump, "lake": lake.root, "database": _database(lake.root)}
         return resolve(found, environment={}).settings
 
     def fresh_folder(self, name: str) -> Path:
-        """A path at which nothing is; its parent exists."""
+        """A path that doesn't exist yet, in an existing folder. An earlier folder with this name is moved away."""
         folder = self.work / name
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.exists():
-            # Not deleted before all is measured: for a while after many files are deleted, ext4 takes ten times as long
-            # to make one.
+            # Deleted only after all measurements: after many files are deleted, ext4 takes ten times as long to create
+            # one for a while.
             self._used.mkdir(exist_ok=True)
             folder.rename(self._used / uuid4().hex)
         return folder
 
     def remove_used(self) -> None:
-        """Delete what was measured, and is not measured again."""
+        """Delete the folders that `fresh_folder` moved away."""
         shutil.rmtree(self._used, ignore_errors=True)
 
     @property
@@ -89,13 +97,13 @@ class Bench:
 
 
 def _database(root: Path) -> str:
-    """A schema name of its own for each lake: they share a session."""
+    """A different schema name for each lake, because the lakes share a session."""
     return f"bench_{root.name}"
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark by its name; `about` says what is measured against what."""
+    """A benchmark. `about` describes what is measured and the yardstick. `run` returns the rows of the results."""
 
     name: str
     title: str
@@ -104,5 +112,5 @@ class Benchmark:
 
 
 def to_noop(rows: DataFrame) -> None:
-    """Have every column of every row computed, and nothing written."""
+    """Compute every column of every row, without writing anything."""
     rows.write.format("noop").mode("overwrite").save()

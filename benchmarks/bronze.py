@@ -1,4 +1,4 @@
-"""What the benchmarks share of the way to bronze, and the yardsticks on the same objects."""
+"""Write pins to bronze, and the yardsticks that read the same objects. Shared by several benchmarks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PIN_SCHEMA = ", ".join(f"`{field.name}` {_SPARK_TYPES[field.kind]}" for field in
 
 
 def bronze_rows(spark: SparkSession, dump: Path, objects: Sequence[Sized]) -> DataFrame:
-    """Pins through the packing reader, in the columns of bronze."""
+    """Read pins with the packing reader, in the columns of bronze."""
     read = read_objects(spark, Dump(FolderStore(dump)), group(objects))
     return read.withColumns(
         {
@@ -41,17 +41,17 @@ def bronze_rows(spark: SparkSession, dump: Path, objects: Sequence[Sized]) -> Da
 
 
 def append_pins(lake: Lake, dump: Path, objects: Sequence[Sized]) -> None:
-    """Pins to bronze, in one commit."""
+    """Append pins to bronze, in one commit."""
     lake.append("bronze", bronze_rows(lake.spark, dump, objects), ("benchmark", 1))
 
 
 def list_and_append_pins(lake: Lake, dump: Path) -> None:
-    """All pins of a dump to bronze: listing, sizes, reading, one commit."""
+    """Append all pins of a dump to bronze: list, get sizes, read, and commit once."""
     append_pins(lake, dump, objects_of(dump, PIN.name))
 
 
 def read_bare(dump: Path) -> int:
-    """The yardstick without any engine: list the pins' folder, open and read every object, one thread."""
+    """The yardstick without Spark: list the pins' folder and read every object, in one thread. Returns the bytes."""
     total = 0
     with os.scandir(topic_folder(dump, PIN.name)) as entries:
         for entry in entries:
@@ -61,5 +61,5 @@ def read_bare(dump: Path) -> int:
 
 
 def spark_json(spark: SparkSession, paths: Sequence[Path]) -> DataFrame:
-    """The yardstick with Spark's own JSON source, the schema given."""
+    """The yardstick with Spark's JSON source and a given schema."""
     return spark.read.schema(PIN_SCHEMA).json([str(path) for path in paths])

@@ -1,4 +1,4 @@
-"""The data that is measured on: dumps of the emulator, made once for each set of parameters."""
+"""The data of the benchmarks: dumps from the emulator, created once for each set of parameters."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _REPORT_EVERY = 50_000
 
 @dataclass(frozen=True)
 class DataSets:
-    """Dumps below `folder`. One whose parameters, or whose emulator, are others than they were is made anew."""
+    """Dumps below `folder`. A dump is recreated if its parameters or the emulator's source have changed."""
 
     folder: Path
     say: Say
 
     def pins(self, objects: int) -> Path:
-        """A dump of one-record objects in topic pin; the other two topics are there and empty."""
+        """A dump with objects of one record in topic pin. The other two topics exist and are empty."""
 
         def make(to: Path) -> None:
             make_folders(to, DEFAULT_TOPIC_ID, 1)
@@ -46,7 +46,7 @@ class DataSets:
         return self._once(f"pins-{objects}", {"objects": objects}, make)
 
     def posts(self, posts: int, flush_size: int = 1, duplicates: float = 0.0) -> Path:
-        """A dump of all three topics."""
+        """A dump of all three topics. `flush_size` is the number of records in an object, `duplicates` a share."""
 
         def make(to: Path) -> None:
             emulator.emulate(
@@ -61,7 +61,7 @@ class DataSets:
         return self._once(f"posts-{posts}-flush-{flush_size}-duplicates-{duplicates:g}", parameters, make)
 
     def rows(self, first: int, posts: int) -> Path:
-        """Source rows of posts with the ids from `first` on, for the emulator's `rows`."""
+        """A folder with source rows of posts whose ids begin at `first`, for the emulator's `rows`."""
 
         def make(to: Path) -> None:
             to.mkdir()
@@ -92,15 +92,15 @@ class DataSets:
 
 
 def emulator_version() -> str:
-    """A hash of the emulator's source: the same parameters give the same data only as long as it stays."""
+    """A hash of the emulator's source. With the same source, the same parameters give the same data."""
     files = sorted(Path(emulator.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def linked_copy(dump: Path, to: Path) -> Path:
-    """A copy that can be appended to: objects are only ever added, so the old ones are links. `to` is made anew."""
+    """Copy a dump to `to`, which is replaced. The copy can be appended to. Objects never change, so they are links."""
     shutil.rmtree(to, ignore_errors=True)
-    # truth.json is replaced by an append and must not be shared.
+    # An append replaces truth.json, so it must not be a link.
     shutil.copytree(dump / TOPICS_FOLDER, to / TOPICS_FOLDER, copy_function=os.link)
     for file in dump.glob("*.json"):
         shutil.copy2(file, to)
@@ -108,12 +108,12 @@ def linked_copy(dump: Path, to: Path) -> Path:
 
 
 def objects_of(dump: Path, topic: str) -> list[Sized]:
-    """Listing and sizes of a topic, as the ingest stage takes them."""
+    """The objects of a topic with their sizes, listed as the ingest stage does."""
     store = FolderStore(dump)
     names = list_topic(Dump(store), DEFAULT_TOPIC_ID, topic, None).objects
     return [Sized(name, store.stat(name.key)[0]) for name in names]
 
 
 def topic_folder(dump: Path, topic: str) -> Path:
-    """Where the objects of the topic's only partition lie."""
+    """The folder with the objects of the topic's only partition."""
     return dump / TOPICS_FOLDER / f"{DEFAULT_TOPIC_ID}.{topic}" / "partition=0"

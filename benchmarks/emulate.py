@@ -1,4 +1,4 @@
-"""The emulator: posts made, and written to a dump."""
+"""The emulator: generate posts, and write them to a dump."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECORDS_PER_SECOND = 50_000
 
 
 def run(bench: Bench) -> list[Row]:
-    """Making alone, then the whole emulator."""
+    """Measure generating records alone, then the whole emulator."""
     posts = bench.size(POSTS)
     records = [record for post in made_posts(posts, seed=0) for record in post]
     dumps, made, written = bench.measure(

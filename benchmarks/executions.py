@@ -1,7 +1,7 @@
-"""How often Spark is run, counted and not timed: `python -m benchmarks.executions`. It needs no quiet machine.
+"""Count Spark SQL executions: `python -m benchmarks.executions`. It measures no times, so other load doesn't matter.
 
-A process of its own for each case, as users start it, with Spark's event log on. What e242087, the version before the
-one pass from the dump to the answers, took is beside it.
+Each case runs as a separate process, as users start it, with Spark's event log. The table also shows the counts of
+e242087, the version before all stages shared one pass over the data.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _POSTS, _NEW = 1_000, 300
 
 
 class Count(NamedTuple):
-    """SQL executions of one case: counted, at most wanted, and what e242087 took."""
+    """The SQL executions of one case: the count, the most that are allowed, and the count of e242087."""
 
     case: str
     executions: int
@@ -36,7 +36,7 @@ class Count(NamedTuple):
 
 
 def counts(folder: Path) -> Iterator[Count]:
-    """The three cases in order, on one lake: each is counted when it is asked for. `folder` is empty."""
+    """The counts of the three cases, in order, on one lake. Each case runs when it is requested. `folder` is empty."""
     dump = folder / "dump"
     emulate(dump, posts=_POSTS, dirt=0.02, duplicates=0.03)
     yield Count(f"first run of {_POSTS:,} posts", _executions(folder, dump), 80, 246)
@@ -46,7 +46,7 @@ def counts(folder: Path) -> Iterator[Count]:
 
 
 def _executions(folder: Path, dump: Path) -> int:
-    """Of one run, the answers printed."""
+    """The SQL executions of one `pinlake run`, which also prints the answers."""
     log = Path(tempfile.mkdtemp(dir=folder, prefix="log-"))
     config = {**_EVENT_LOG, "spark.eventLog.dir": log.resolve().as_uri()}
     arguments = [word for name, value in config.items() for word in ("--conf", f"{name}={value}")]
@@ -64,6 +64,7 @@ def _executions(folder: Path, dump: Path) -> int:
 
 
 def main() -> None:
+    """Print the counts as a Markdown table."""
     with tempfile.TemporaryDirectory() as folder:
         print("| what | SQL executions | goal | e242087 |\n| --- | --- | --- | --- |")
         for count in counts(Path(folder)):

@@ -1,4 +1,4 @@
-"""Runs with nothing new, and with little new."""
+"""Runs with nothing new, and with 1 % new posts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEW_SHARE = 100
 
 
 def run(bench: Bench) -> list[Row]:
-    """Nothing new on many small objects, then 1 % new on many posts."""
+    """Measure a run with nothing new on many small objects, then runs with 1 % new posts."""
     return [_nothing_new(bench), *_one_percent_new(bench)]
 
 
@@ -40,7 +40,7 @@ def _nothing_new(bench: Bench) -> Row:
 
 
 def _count_names(folder: str | Path) -> int:
-    """The yardstick: walk the folders, look at nothing but names."""
+    """The yardstick: list all folders and count the names."""
     names = 0
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -70,7 +70,7 @@ def _one_percent_new(bench: Bench) -> list[Row]:
 
 
 def _appending(bench: Bench, loaded: Million, new: int) -> Callable[[], Work]:
-    """Before each repetition other new posts come into the dump, with ids and content that were not there."""
+    """A preparation that appends new posts, with other ids and content each time, to the dump."""
     firsts = count(loaded.posts, new)
 
     def prepare() -> Work:

@@ -1,4 +1,4 @@
-"""What the figures were taken on: as much as a reader needs to compare, and nothing that names the machine."""
+"""The machine of a measurement: what a reader needs for a comparison, without the name of the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = ("pinlake", "pyspark", "delta-spark", "pyarrow", "pandas")
 
 @dataclass(frozen=True)
 class Machine:
-    """Cores, memory (GiB) and versions; `load` is the load average of the minute before the benchmark began."""
+    """A machine. `memory` is in GiB. `load` is the load average of the minute before the benchmark began."""
 
     system: str
     processor: str
@@ -27,6 +27,7 @@ class Machine:
 
     @classmethod
     def this(cls) -> Machine:
+        """The machine that runs this process. Raises MachineError if there is no Java that Spark can use."""
         versions = {"Python": platform.python_version(), "Java": str(check_java())}
         return cls(
             system=f"{platform.system()} {platform.machine()}",
@@ -38,7 +39,7 @@ class Machine:
         )
 
     def line(self) -> str:
-        """All of it but the load, in one line."""
+        """Everything except the load, in one line."""
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return f"{self.system}, {self.cores} cores ({self.processor}), {self.memory:g} GiB; {versions}"
 

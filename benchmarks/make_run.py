@@ -1,4 +1,4 @@
-"""`make run`: the two commands that it calls, each a process of its own."""
+"""`make run`: the two commands that it calls, each as a separate process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REPETITIONS = 3
 
 
 def run(bench: Bench) -> list[Row]:
-    """The whole time, and where it goes."""
+    """Measure the total time, and the time of each stage."""
     posts, count = bench.size(POSTS), bench.repetitions or _REPETITIONS
     stages: list[dict[str, float]] = []
     measured = Bench(bench.work, bench.divisor, count)
@@ -39,7 +39,7 @@ def run(bench: Bench) -> list[Row]:
 
 
 def _commands(bench: Bench, posts: int) -> Work:
-    """As the Makefile's target calls them, but for the folders."""
+    """The commands of the Makefile's target `run`, with other folders."""
     dump, lake = bench.fresh_folder("run/dump"), bench.fresh_folder("run/lake")
     pinlake = _command("pinlake")
 
@@ -61,7 +61,7 @@ def _by_stage(bench: Bench, posts: int, stages: list[dict[str, float]]) -> Work:
 
 
 def _command(name: str) -> str:
-    """The command of this very environment, whatever the path says."""
+    """The path of a command in this Python environment, independent of PATH."""
     found = shutil.which(name, path=str(Path(sys.executable).parent))
     if found is None:
         raise FileNotFoundError(f"command {name} is not beside this Python; install the package first: make install")

@@ -1,4 +1,4 @@
-"""The results as a page: one table for each benchmark, one line for each comparison."""
+"""Format the results as a Markdown page, with a table for each benchmark and a line for each comparison."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ Made by `make bench` (`python -m benchmarks`), never by hand. `results.json` bes
 
 
 def page(results: Sequence[Result], memory: str) -> str:
-    """The whole page, as it is committed."""
+    """The page RESULTS.md. `memory` is the driver memory, such as 4g."""
     return "\n".join([_INTRODUCTION.format(memory=memory), *_summary(results), *map(section, results)])
 
 
 def section(result: Result) -> str:
-    """One benchmark."""
+    """The section of one benchmark."""
     lines = [
         f"## {result.name}: {result.title}",
         "",
@@ -87,7 +87,7 @@ def _comparison(row: Row) -> list[str]:
 
 
 def _before(name: str, row: Row) -> str:
-    """What `e242087.json` has for the row: by what it measures, and against which yardstick."""
+    """The result of the earlier version for the row, from `e242087.json`. Empty if there is none."""
     yardstick = f" | {row.yardstick.name}" if row.yardstick else ""
     return _BEFORE.get(name, {}).get(row.what + yardstick, "")
 

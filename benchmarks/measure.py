@@ -1,4 +1,4 @@
-"""Timing: one uncounted warm-up of each case, then the cases in turn, A B A B, and the median of each."""
+"""Timing: one uncounted warm-up of each case, then the cases in turn (A B A B). Results are medians."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLOW_SECONDS = 60
 
 @dataclass(frozen=True)
 class Case:
-    """Something to time. `prepare` makes everything ready, untimed, before each repetition and returns the work."""
+    """A case to time. `prepare` runs before each repetition, isn't timed, and returns the function to time."""
 
     name: str
     prepare: Callable[[], Work]
@@ -27,7 +27,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each counted repetition, and the highest memory (bytes) that any of them reached."""
+    """The seconds of each counted repetition, and the highest memory of all repetitions, in bytes."""
 
     name: str
     seconds: tuple[float, ...]
@@ -35,19 +35,20 @@ class Timing:
 
     @property
     def median(self) -> float:
+        """The median, in seconds."""
         return statistics.median(self.seconds)
 
 
 def ready(name: str, work: Work) -> Case:
-    """A case that needs no preparation."""
+    """A case without preparation."""
     return Case(name, lambda: work)
 
 
 def interleaved(cases: Sequence[Case], say: Say, repetitions: int | None, only_new: bool = False) -> list[Timing]:
-    """Time the cases in turn, so that a machine that slows down slows all of them.
+    """Time the cases in turn, so that a slowdown of the machine affects all of them.
 
-    Without `repetitions` there are five, or three where a case took over a minute to warm up. `only_new` counts the
-    memory of the processes that the work starts, and of no other.
+    `repetitions` defaults to five, or to three if a warm-up took more than a minute. `only_new` measures only the
+    memory of processes that the work starts.
     """
     warm = [_once(case, "warm-up", say, only_new)[0] for case in cases]
     count = repetitions or (SLOW if max(warm) > _SLOW_SECONDS else USUAL)
@@ -62,14 +63,14 @@ def interleaved(cases: Sequence[Case], say: Say, repetitions: int | None, only_n
 
 
 def once(case: Case, say: Say) -> Timing:
-    """Time a case a single time, without a warm-up: for what can only happen once."""
+    """Time a case once, without a warm-up, for work that can't be repeated."""
     seconds, peak = _once(case, "once", say, only_new=False)
     return Timing(case.name, (seconds,), peak)
 
 
 def _once(case: Case, number: str, say: Say, only_new: bool) -> tuple[float, int]:
     work = case.prepare()
-    # What was written before must not be flushed at this case's expense.
+    # Flush earlier writes, so that this case doesn't pay for them.
     os.sync()
     with PeakMemory(only_new) as memory:
         start = perf_counter()

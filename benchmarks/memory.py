@@ -1,4 +1,4 @@
-"""Peak memory of a tree of processes, sampled from /proc: Python driver, JVM and Python workers together."""
+"""Peak memory of a process tree, sampled from /proc: the Python driver, the JVM and the Python workers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _EVERY_SECONDS = 0.2
 
 
 class PeakMemory:
-    """Samples while it is open. `peak` is in bytes, and 0 where there is no /proc.
+    """Measures peak memory within a `with` block. `peak` is in bytes, or 0 if there is no /proc.
 
-    Resident sizes are added up, so a page that two processes share counts twice: the figure is an upper bound. With
-    `only_new` just the processes that start meanwhile count, not this one nor what it runs already.
+    Adds up resident sizes. A page that two processes share counts twice, so the result is an upper bound. With
+    `only_new`, counts only processes that start within the block.
     """
 
     def __init__(self, only_new: bool = False) -> None:
@@ -43,12 +43,12 @@ class PeakMemory:
 
 
 def resident(root: int, old: frozenset[int] = frozenset()) -> int:
-    """Bytes of the process and all its descendants but the `old` ones."""
+    """The resident size, in bytes, of the process and its descendants, without the `old` ones."""
     return sum(_resident(process) for process in process_tree(root) - old)
 
 
 def process_tree(root: int) -> frozenset[int]:
-    """The process and all its descendants that live now."""
+    """The ids of the process and all its running descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         parent = _parent(entry)
@@ -64,7 +64,7 @@ def process_tree(root: int) -> frozenset[int]:
 
 def _parent(entry: Path) -> int | None:
     try:
-        # The name in parentheses may hold anything, blanks too; what follows it is state and parent.
+        # The name in parentheses may contain any characters. After it come the state and the parent.
         return int((entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return None

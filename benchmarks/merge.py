@@ -1,4 +1,4 @@
-"""Clean pins into silver."""
+"""Write clean pins to silver."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLUMNS = content_columns(PIN)
 
 
 def run(bench: Bench) -> list[Row]:
-    """First load and a second load of the same."""
+    """Measure a first load, and a second load of the same pins."""
     clean = _clean_pins(bench)
     lake = bench.fresh_lake("merge_again")
     _load(lake, clean)
@@ -40,7 +40,7 @@ def run(bench: Bench) -> list[Row]:
 
 
 def _clean_pins(bench: Bench) -> DataFrame:
-    """Cleaned beforehand, so that reading and parsing are in none of the times; only what silver makes use of."""
+    """Good pins in the columns that silver needs. Cleaned in advance, so that no time includes reading and parsing."""
     dump = bench.data.posts(bench.size(POSTS), bench.size(FLUSH_SIZE), DUPLICATES)
     bench.say("cleaning pins")
     rows = clean_records(bronze_rows(bench.spark, dump, objects_of(dump, PIN.name)), PIN)

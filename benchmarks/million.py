@@ -1,4 +1,4 @@
-"""A million posts: their dump, and a lake that is loaded once and serves all benchmarks that need it."""
+"""A dump of a million posts, and a lake with them that several benchmarks share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLUSH_SIZE = 10_000
 
 @dataclass(frozen=True)
 class Million:
-    """A dump of its own, which may be appended to, the lake loaded from it, and how long that took."""
+    """A dump that may be appended to, the lake that was loaded from it, and the time of loading."""
 
     dump: Path
     lake: Lake
@@ -29,13 +29,13 @@ class Million:
 
 
 def million_dump(bench: Bench) -> Path:
-    """The dump as it was made. It is shared: nothing may be added to it."""
+    """The original dump. Benchmarks share it and must not append to it."""
     return bench.data.posts(bench.size(POSTS), bench.size(FLUSH_SIZE))
 
 
 @cache
 def million(bench: Bench) -> Million:
-    """The loaded lake, the same for all benchmarks of a run. It is never kept: it shows what today's source makes."""
+    """Load the lake, once for all benchmarks of a run. A later run loads it again with the current code."""
     dump = linked_copy(million_dump(bench), bench.fresh_folder("million-dump"))
     lake = bench.fresh_lake("million")
     settings = bench.settings(dump, lake)

@@ -1,4 +1,4 @@
-"""Parsing and cleaning of pins, on text that is read already and on large objects."""
+"""Parse and clean pins, from bronze and from large objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZE = 500_000_000
 
 
 def run(bench: Bench) -> list[Row]:
-    """From bronze, and from the objects themselves, to clean rows that are written nowhere."""
+    """Measure cleaning, from bronze and from the objects, without writing the result."""
     dump = million_dump(bench)
     found = objects_of(dump, PIN.name)
     taken = sum(1 for so_far in accumulate(sized.size for sized in found) if so_far <= bench.size(SIZE))

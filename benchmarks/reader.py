@@ -1,4 +1,4 @@
-"""From one-record objects to bronze."""
+"""Read objects of one record into bronze."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROWTH = (2_000, 20_000, 200_000)
 
 
 def run(bench: Bench) -> list[Row]:
-    """The comparisons at 20,000 objects, then the growth."""
+    """Measure 20,000 objects against the yardsticks, then the growth with the number of objects."""
     return [*_compared(bench), *_grown(bench)]
 
 

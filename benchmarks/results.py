@@ -1,4 +1,4 @@
-"""What was measured, as typed rows, to and from `results.json`."""
+"""The results as typed rows, and how they are stored in `results.json`."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class Goal:
 
 
 def at_most(times: float) -> Goal:
-    """Ours takes at most so many times what the yardstick takes."""
+    """The goal that ours takes at most this many times as long as the yardstick."""
     return Goal("at most times", times)
 
 
 def faster(times: float) -> Goal:
-    """The yardstick takes at least so many times what ours takes."""
+    """The goal that the yardstick takes at least this many times as long as ours."""
     return Goal("at least times faster", times)
 
 
 def within(seconds: float) -> Goal:
-    """Ours takes at most so many seconds."""
+    """The goal that ours takes at most this many seconds."""
     return Goal("at most seconds", seconds)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. `objects` and `size` (bytes) are what one repetition of ours goes through."""
+    """One comparison. `objects` and `size`, in bytes, are what one repetition of ours processes."""
 
     what: str
     ours: Timing
@@ -51,7 +51,7 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours / yardstick, or the reverse where the goal is to be faster."""
+        """Ours / yardstick, or the reverse if the goal is to be faster. None without a yardstick."""
         if self.yardstick is None:
             return None
         ours, yardstick = self.ours.median, self.yardstick.median
@@ -59,10 +59,12 @@ class Row:
 
     @property
     def is_faster_wanted(self) -> bool:
+        """True if the goal is to be faster than the yardstick."""
         return self.goal is not None and self.goal.kind == "at least times faster"
 
     @property
     def is_met(self) -> bool | None:
+        """True if the goal is met. None without a goal."""
         if self.goal is None:
             return None
         if self.goal.kind == "at most seconds":
@@ -73,7 +75,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """A benchmark's rows, with the machine and the day (UTC) they were taken on."""
+    """The rows of a benchmark, with the machine and the day of the measurement (`taken`, in UTC)."""
 
     name: str
     title: str
@@ -84,14 +86,14 @@ class Result:
 
 
 def load(file: Path) -> dict[str, Result]:
-    """Results by the name of their benchmark; none where there is no file yet."""
+    """The results by the name of the benchmark. Empty if the file doesn't exist."""
     if not file.exists():
         return {}
     return {name: _result(found) for name, found in json.loads(file.read_text(encoding="utf-8")).items()}
 
 
 def save(results: Sequence[Result], file: Path) -> None:
-    """Medians, ratios and verdicts are written too, for those who read the file with something else."""
+    """Write the results. Includes medians, ratios and verdicts, for other programs that read the file."""
     whole = {result.name: _plain(result) for result in results}
     file.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

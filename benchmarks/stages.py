@@ -1,6 +1,6 @@
-"""The steps of `make run` with a timer around each, in a process of its own: `python -m benchmarks.stages`.
+"""Time each step of `make run`, in a separate process: `python -m benchmarks.stages POSTS DUMP LAKE`.
 
-Arguments: posts, folder of the dump, folder of the lake. The seconds of each step go to stdout as a JSON object.
+Prints the seconds of each step to stdout, as a JSON object.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ START = perf_counter()
 
 
 def main(posts: int, dump: Path, lake_folder: Path) -> dict[str, float]:
-    """Seconds of each step, in order."""
+    """Run the steps. Returns the seconds of each, in order."""
     times: dict[str, float] = {}
     last = START
 

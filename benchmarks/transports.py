@@ -1,4 +1,4 @@
-"""The posts' ways: to Kafka, from there to a dump and to bronze, from a bucket; how old an answer of a stream is."""
+"""Transports: to Kafka, from Kafka to a dump and to bronze, from a bucket, and the latency of a stream."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ RATE, RATE_SECONDS = 1_000, 90
 
 
 def run(bench: Bench) -> list[Row]:
-    """Each way in turn, on one broker."""
+    """Measure each transport in turn, with one broker."""
     with running_broker(bench.fresh_folder("broker")) as broker:
         return [
             *_to_kafka(bench, broker),
@@ -89,13 +89,13 @@ def _emulator(broker: Broker, posts: int, topic_id: str) -> Work:
 
 
 def emulated(broker: Broker, posts: int, topic_id: str) -> str:
-    """Posts to Kafka; their topic id."""
+    """Send posts to Kafka. Returns their topic id."""
     emulate(None, posts=posts, topic_id=topic_id, sinks=[_kafka_sink(broker, topic_id)])
     return topic_id
 
 
 def _sink_alone(broker: Broker, messages: Sequence[Posted], topic_id: str) -> Work:
-    """The emulator's sink, given messages that are there already."""
+    """The emulator's sink alone, with prepared messages."""
 
     def send() -> None:
         sink = _kafka_sink(broker, topic_id)
@@ -111,7 +111,7 @@ def _kafka_sink(broker: Broker, topic_id: str) -> KafkaSink:
 
 
 def _bare_loop(broker: Broker, messages: Sequence[tuple[str, bytes, bytes]], topic_id: str) -> Work:
-    """The same bytes, with the same promise: idempotent, all of them acknowledged."""
+    """The yardstick: send the same bytes with the same guarantees, idempotent and acknowledged."""
 
     def send() -> None:
         producer = Producer({"bootstrap.servers": broker.servers, "enable.idempotence": True, "linger.ms": 20})
@@ -129,7 +129,7 @@ def _bare_loop(broker: Broker, messages: Sequence[tuple[str, bytes, bytes]], top
 
 def _to_dump(bench: Bench, broker: Broker) -> list[Row]:
     topic_id = emulated(broker, bench.size(SUNK_POSTS), new_topics(broker))
-    # The bytes of every object, as the sink writes it.
+    # The content of every object, as the sink writes it.
     objects = [
         (ObjectName.new(topic_id, topic, 0, message.offset() or 0).key, (message.value() or b"") + b"\n")
         for topic in TOPICS
@@ -199,7 +199,7 @@ def _stream_to_bronze(bench: Bench, broker: Broker, topic_id: str) -> Work:
 
 
 def _to_bronze_alone(bench: Bench, name: str) -> Context:
-    """What a source is given, but for what comes after bronze."""
+    """The context of a source whose batches only go to bronze."""
     lake = bench.fresh_lake(name)
     positions = Positions(lake)
 
@@ -214,7 +214,7 @@ def _to_bronze_alone(bench: Bench, name: str) -> Context:
 
 
 def _new_objects(bench: Bench) -> Row:
-    """A dump, read by a run and by a stream."""
+    """Read a dump with a run and with a stream."""
     dump = bench.fresh_folder("dump")
     emulate(dump, posts=-(-bench.size(DUMP_OBJECTS) // len(TOPICS)), topic_id="bench")
     count = sum(len(list(folder.iterdir())) for folder in dump.glob("topics/*/partition=0"))
@@ -235,7 +235,7 @@ def _dump_stream(bench: Bench, dump: Path) -> Work:
 
 
 def _latency(bench: Bench, broker: Broker) -> Row:
-    """From the moment at which the oldest message of a batch was sent to the answers that know it."""
+    """The time from when the oldest message of a batch is sent until the answers include it."""
     topic_id = new_topics(broker)
     lake = bench.fresh_lake("latency")
     seconds = bench.size(RATE_SECONDS)
@@ -257,7 +257,7 @@ def _latency(bench: Bench, broker: Broker) -> Row:
     finally:
         emulator.terminate()
         emulator.wait()
-    # The first batch holds what came while Spark began.
+    # The first batch has the messages that arrived while Spark started.
     ages = tuple(summary.seconds[1:] or summary.seconds or [0.0])
     records = summary.records.total()
     return Row(
@@ -293,7 +293,7 @@ def _from_bucket(bench: Bench) -> Row:
 
 
 def _parallel_boto3(keys: Sequence[str]) -> Work:
-    # As many at once as both of Spark's tasks together have.
+    # As many parallel requests as two Spark tasks have together.
     at_once = 2 * AT_ONCE
     client = boto3.client("s3", config=BotoConfig(max_pool_connections=at_once))
 
@@ -310,7 +310,7 @@ def _parallel_boto3(keys: Sequence[str]) -> Work:
 
 @contextmanager
 def _s3_server(bench: Bench) -> Iterator[None]:
-    """An S3 server in a process of its own, and this process's AWS settings pointing at it."""
+    """Start an S3 server as a separate process, and set this process's AWS variables for it."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
@@ -318,7 +318,7 @@ def _s3_server(bench: Bench) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    # No secrets: the server takes any.
+    # Not secrets: the server accepts any keys.
     given = {"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "us-east-1"}
     given |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     before = {name: os.environ.get(name) for name in given}
@@ -346,6 +346,7 @@ def _wait(work: Callable[[], object]) -> None:
 
 
 def new_topics(broker: Broker) -> str:
+    """Create the three topics, with one partition each. Returns their topic id."""
     topic_id = uuid4().hex[:12]
     find_topics(client_config(broker.servers), [f"{topic_id}.{topic}" for topic in TOPICS], 30, lambda _: None, 1)
     return topic_id
