@@ -144,7 +144,7 @@ def run_clean(
 
 
 def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> dict[str, Rows]:
-    """Update gold from silver. Returns the answers by the names of their gold tables."""
+    """Update gold from silver. Returns the answers by the names of their gold tables. Raises as `update_gold`."""
     return update_gold(lake, run, years(settings), force)
 
 

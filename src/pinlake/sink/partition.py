@@ -70,7 +70,7 @@ class PartitionWriter:
         self, store: Store, full_topic: str, partition: int, counts: Counts, flush_size: int, gzip: bool
     ) -> None:
         found = split_topic(full_topic)
-        assert found is not None  # topics are subscribed to by names that are made of an id and a topic
+        assert found is not None  # the sink subscribes to names <topic id>.<topic>
         self._topic_id, self._topic = found
         self._full_topic = full_topic
         self._partition = partition
