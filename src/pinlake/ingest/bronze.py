@@ -38,8 +38,8 @@ def ingest(
     """Read every object that bronze doesn't hold yet, in one commit, and update `state`.
 
     Reads an object again if a hole follows it and its content has changed. With `audit`, reads all late and changed
-    objects and reports lost ones. Raises SourceError if the source isn't a dump or has files but no objects, and
-    UsageError if the lake holds another source. Nothing is written then.
+    objects and reports lost ones. Before it writes anything, raises SourceError if the source isn't a dump or has files
+    but no objects, and UsageError if the lake holds another source. Raises ClosedError if no object can be opened.
     """
     chosen, strangers = choose_topic_id(dump, topic_id)
     check_same_source(state, chosen)

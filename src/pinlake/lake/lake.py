@@ -227,7 +227,10 @@ class Lake:
         return writer.partitionedBy(*[F.col(name) for name in model.partitioned_by]) if model.partitioned_by else writer
 
     def _answers_are_views(self) -> None:
-        """Create a view of each answer. Removes the tables of the same names that earlier versions of pinlake made."""
+        """In a workspace, create a view of each answer.
+
+        Tables of the same names, from earlier versions of pinlake, are dropped; in a folder they are moved aside.
+        """
         if self.place is None:
             for table in GOLD:
                 with suppress(AnalysisException):  # DROP TABLE fails on a view
