@@ -1,8 +1,8 @@
-"""What a record says once it is clean, in plain Python: enough to predict the counts of rows from elsewhere.
+"""The content of a record after cleaning, computed in plain Python to predict the row counts of the pipeline.
 
-The rules are those of the clean tables: equal contents of one post are duplicates, differing ones a conflict, and a
-record without readable required fields, or with a value that can't be read or is out of range, is quarantined. As in
-cleaning, a value is read from its text, so that a number where text belongs and the reverse are alike.
+The rules are those of the cleaning stage. Equal contents of one post are duplicates, different contents are a conflict.
+A record is quarantined if a required field is missing or a value can't be read or is out of range. As in cleaning, each
+value is read from its text, so a number in place of a text is the same as that text, and the reverse.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _EPOCH_TEXT = re.compile(r"\d{9,13}(?:\.\d*)?|\d\.\d+E(?:8|9|1[0-2])", re.ASCII)
 _FLAGS = {"true": "1", "false": "0"}
 _TO_ASCII = str.maketrans(OTHER_CHARACTERS, ASCII_CHARACTERS)
 _SAVED_IN = re.compile(rf"\s*(?:{SAVE_PREFIX.strip()}\b)?\s*", re.ASCII)
-# A decimal number of which cleaning may lose digits, where no number belongs.
+# A decimal number in a text or integer field, of which cleaning may lose digits.
 _INEXACT = re.compile(r"-?(?:[0.]*[1-9](?:\.?\d){14,}\.?[1-9]|\d[\d.]*e[+-]?\d{3})", re.ASCII)
 _SCALES = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 _BIGINT = (-(2**63), 2**63 - 1)
@@ -56,9 +56,9 @@ _RANGES = {
 
 
 def content_of(topic: Topic, record: Mapping[str, Any]) -> tuple[object, ...] | None:
-    """The clean values of a record, post id first; None where the record is to be quarantined."""
+    """Return the clean values of a record, post id first, or None if the record is to be quarantined."""
     plain = {name: name.strip(" ").lower() for name in record}
-    # A key in its own spelling counts before one in another case, padded, or under another name.
+    # An exact key takes precedence over one in another case, with padding, or under another name.
     named = {**{topic.other_names.get(plain[name], plain[name]): value for name, value in record.items()}, **record}
     if any(_differ(record.get(name), record.get(other)) for other, name in topic.other_names.items()):
         return None
@@ -81,12 +81,12 @@ def content_of(topic: Topic, record: Mapping[str, Any]) -> tuple[object, ...] | 
 
 
 def digest_of(content: tuple[object, ...]) -> bytes:
-    """Eight bytes that stand for a content, so that millions of them fit into memory."""
+    """Return an 8-byte hash of a content, so that millions of contents fit into memory."""
     return blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _text(field: Field, value: Any) -> str | None:
-    """A value as the text that cleaning reads it from. Raises ValueError for one that no text holds as it is."""
+    """Return the text that cleaning reads a value from. Raises ValueError if text can't hold the value unchanged."""
     if field.is_flag and str(value).lower() in _FLAGS:
         return _FLAGS[str(value).lower()]
     if value is None or isinstance(value, str):
@@ -105,7 +105,7 @@ def _text(field: Field, value: Any) -> str | None:
 
 
 def _double(value: float) -> str:
-    """As the JVM spells it: with an exponent from ten million on and below a thousandth."""
+    """Return the number as Java's `Double.toString` writes it: with an exponent below 1e-3 and from 1e7 on."""
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         return repr(value)
     text = f"{Decimal(repr(value)).normalize():E}".replace("E+", "E")
@@ -128,12 +128,12 @@ def _is_nothing(field: Field, value: Any) -> bool:
 
 
 def _plain(text: str) -> str:
-    """A number's or a time's text in ASCII, without the blanks around it."""
+    """Return the text of a number or a time in ASCII, without surrounding blanks."""
     return text.translate(_TO_ASCII).strip(_BLANKS)
 
 
 def _differ(one: Any, other: Any) -> bool:
-    """Whether both are there, and are not the same number."""
+    """Return whether both values exist and differ, compared as numbers if both are numbers."""
     if one is None or other is None:
         return False
     try:
@@ -170,7 +170,7 @@ _READERS: dict[Kind, Any] = {
 
 
 def _instant(text: str) -> int:
-    """A time as microseconds since 1970."""
+    """Return a time in microseconds since 1970. Raises ValueError."""
     *parts, fraction, sign, hours, minutes = _match(_ZONED, text).groups()
     since = datetime(*(int(part) for part in parts if part)) - datetime(1970, 1, 1)  # type: ignore[arg-type]
     offset = 60 * int(hours or 0) + int(minutes or 0)
@@ -181,7 +181,7 @@ def _instant(text: str) -> int:
 
 
 def _epoch(text: str) -> int:
-    """A number of seconds or milliseconds as microseconds since 1970."""
+    """Return a number of seconds or milliseconds as microseconds since 1970. Raises ValueError."""
     seconds = Decimal(text)
     if not PLAUSIBLE_SECONDS[0] <= seconds <= PLAUSIBLE_SECONDS[1]:
         seconds = (seconds / 1_000).quantize(Decimal("1e-9"), ROUND_HALF_UP)

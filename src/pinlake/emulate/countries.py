@@ -1,5 +1,6 @@
-"""The 243 country names of the data set, in its own spellings (those of Faker's en_US provider), sorted, and about
-where each country lies: latitude and longitude of its middle, and how far it reaches from there, in whole degrees.
+"""The 243 country names of the data set, sorted, as Faker's en_US provider spells them, with approximate positions.
+
+A position is latitude and longitude of the center and the extent from there, all in whole degrees.
 """
 
 PLACES = {

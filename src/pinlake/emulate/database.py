@@ -1,4 +1,4 @@
-"""Source rows of the emulator in a SQL database, read by post number."""
+"""Source rows of the emulator from a SQL database, read by post number."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from pinlake.errors import SourceError
 from pinlake.topics import TOPICS, Kind, Topic
 
 TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
-# Posts that are read or written together.
+# Number of posts that are read or written together.
 PAGE = 500
 
 
 class DatabaseRows:
-    """Rows of the tables in TABLES, which hold the same post ids; post number i has the i-th id in ascending order."""
+    """Rows of the tables in TABLES, which hold the same post ids. Post number i has the i-th id in ascending order."""
 
     def __init__(self, url: str, password: str | None, give_up_after: float, say: Say = silent) -> None:
-        """Connect, check tables and columns, and read the post ids, 8 bytes and more of memory for each.
+        """Connect, check tables and columns, and read all post ids into memory.
 
-        `url` is SQLAlchemy's form without a password. A database out of reach is tried again for `give_up_after`
-        seconds, then and whenever rows are read, and `say` is told so every few seconds. Raises UsageError for a URL
-        that can't be used, MachineError for a server that can't, SourceError for what is in the database.
+        `url` is a SQLAlchemy URL without a password. While the database is unreachable, here and whenever rows are
+        read, queries are retried for `give_up_after` seconds, and `say` gets a message every few seconds.
+
+        Raises UsageError for a URL that can't be used, MachineError for a server that can't be used, and SourceError
+        for missing or invalid tables.
         """
         self._database = Database(url, password, give_up_after, say)
         try:
@@ -45,10 +47,10 @@ class DatabaseRows:
         return len(self._ids)
 
     def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
-        """The posts at these positions, 0 … len - 1, in this order; `numbers` is taken PAGE at a time.
+        """Yield the posts with these numbers, 0 … len - 1, in this order. Reads PAGE posts per query.
 
-        Raises IndexError for a position outside, SourceError where a row is gone since the start, MachineError where
-        the database is out of reach for too long.
+        Raises IndexError for a number outside that range, SourceError if a row was deleted since the start, and
+        MachineError if the database is unreachable for too long.
         """
         left = iter(numbers)
         while page := list(islice(left, PAGE)):
@@ -61,7 +63,7 @@ class DatabaseRows:
                 yield Post(pin, geo, user)
 
     def close(self) -> None:
-        """Let go of the connection. Nothing can be read afterwards."""
+        """Close the connection. Nothing can be read afterwards."""
         self._database.close()
 
     def _look(self, connection: sql.Connection) -> tuple[dict[str, sql.TableClause], list[int]]:
@@ -72,7 +74,7 @@ class DatabaseRows:
         return tables, ids["pin"]
 
     def _read(self, ids: list[int], connection: sql.Connection) -> list[dict[int, Record]]:
-        """For each topic its records by post id."""
+        """Return the records of each topic by post id."""
         return [self._read_table(TOPICS[name], table, ids, connection) for name, table in self._tables.items()]
 
     def _read_table(
@@ -92,8 +94,8 @@ class DatabaseRows:
 
 
 def _table_of(place: str, topic: Topic, connection: sql.Connection) -> sql.TableClause:
-    """The topic's table with its columns in the order of the record: the topic's fields, then what is there beside."""
-    # Without types: a value is to come as the driver gives it, and types that are declared in SQLite bind nobody.
+    """Return the topic's table. Its columns are the fields of the topic, then any other columns of the table."""
+    # The columns have no types: values stay as the driver returns them, and SQLite does not enforce declared types.
     name = TABLES[topic.name]
     expected = f"expected {', '.join(topic.field_names)}"
     inspector = sql.inspect(connection)
@@ -115,7 +117,7 @@ def _table_of(place: str, topic: Topic, connection: sql.Connection) -> sql.Table
 
 
 def _ids_of(place: str, topic: Topic, table: sql.TableClause, connection: sql.Connection) -> list[int]:
-    """The post ids of a table, ascending. Raises SourceError where one is NULL, no whole number, or there twice."""
+    """Return the post ids of a table, ascending. Raises SourceError if one is NULL, not an integer, or repeated."""
     where = f"column {topic.key} of table {table.name} of {place}"
     ids = [_json_value(value) for value in connection.execute(sql.select(table.c[topic.key])).scalars()]
     if ids.count(None):
@@ -132,7 +134,7 @@ def _ids_of(place: str, topic: Topic, table: sql.TableClause, connection: sql.Co
 
 
 def _check_same(place: str, ids: dict[str, list[int]]) -> None:
-    """Raise SourceError where a post id is not in all tables."""
+    """Raise SourceError if a post id is not in all tables."""
     if ids["pin"] == ids["geo"] == ids["user"]:
         return
     everywhere = set().union(*ids.values())
@@ -151,7 +153,7 @@ def _kind_of(topic: Topic, name: str) -> Kind | None:
 
 
 def _json_value(value: Any, kind: Kind | None = None) -> Any:
-    """A database's value as JSON can hold it, without loss; times as in a dump, in UTC."""
+    """Convert a database value to a JSON value without loss. Times become UTC text, as in a dump."""
     if isinstance(value, bool):
         return int(value)
     if value is None or isinstance(value, int | str) or (isinstance(value, float) and isfinite(value)):
@@ -166,7 +168,7 @@ def _json_value(value: Any, kind: Kind | None = None) -> Any:
             return int(value)
         return float(value) if Decimal(repr(float(value))) == value else str(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        # MySQL's BIT is the only number that comes as bytes.
+        # MySQL BIT is the only numeric type that arrives as bytes.
         return int.from_bytes(value, "big") if kind is Kind.INTEGER else bytes(value).decode(errors="backslashreplace")
     if isinstance(value, list | tuple):
         return [_json_value(item) for item in value]

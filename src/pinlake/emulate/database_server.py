@@ -1,4 +1,4 @@
-"""A database server, asked again while it is out of reach, and its errors in words that help."""
+"""A database server: queries are retried while it is unreachable, and errors are explained with a remedy."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _DRIVERS = {
     **dict.fromkeys(("postgres", "postgresql", "postgresql+pg8000"), "postgresql+pg8000"),
     **dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite"),
 }
-# Seconds without a byte after which a server counts as lost; a table's ids come as a stream, so none needs as long.
+# Seconds without a byte after which a connection counts as lost. Ids are streamed, so no query is silent for so long.
 _SILENT_FOR = 30.0
 _URLS = "mysql://USER@HOST:PORT/DATABASE, postgresql://USER@HOST:PORT/DATABASE or sqlite:///FILE"
 _PASSWORD_PLACE = "variable PINLAKE_SQL_PASSWORD or in the secrets file"  # noqa: S105  a place, no password
 
-# What servers say when waiting may help: MySQL's numbers, PostgreSQL's states, SQLite's names.
+# Error codes that a retry may resolve: MySQL numbers, PostgreSQL SQLSTATE values, SQLite names.
 _PASSING = {
     *(1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055, 4031),
     *("08000", "08003", "08006", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05"),
@@ -48,14 +48,20 @@ _NOT_THERE = {1049, "3D000", "SQLITE_NOTADB"}
 
 
 class _LostError(Exception):
-    """The database is out of reach, which may pass."""
+    """The database is unreachable or busy; a retry may succeed."""
 
 
 class Database:
-    """A database that is asked again while it is out of reach. Its password is in no message."""
+    """A database whose queries are retried while it is unreachable. No message contains its password."""
 
     def __init__(self, url: str, password: str | None, give_up_after: float, say: Say, is_made: bool = False) -> None:
-        """Connect to nothing yet; `is_made` lets SQLite make its file. Raises UsageError, MachineError, SourceError."""
+        """Prepare the connection without opening it.
+
+        `give_up_after` is in seconds. `is_made` allows SQLite to create its file.
+
+        Raises UsageError for a URL that can't be used, MachineError for a missing driver, and SourceError for a SQLite
+        file that does not exist.
+        """
         parsed = _parsed(url)
         self.place = f"database {parsed.set(query={}).render_as_string()}"
         is_file = parsed.drivername == "sqlite"
@@ -67,9 +73,10 @@ class Database:
         self._said = float("-inf")
 
     def ask(self, work: Callable[[sql.Connection], T]) -> T:
-        """What `work` gives, in a transaction of its own; begun anew where the connection is lost.
+        """Run `work` in its own transaction and return its result. If the connection is lost, the transaction restarts.
 
-        Raises what `work` raises, and SourceError or MachineError for what the database says.
+        Raises what `work` raises, SourceError if there is no such database, and MachineError for other errors of the
+        database or if it stays unreachable.
         """
         self._said = float("-inf")
         growing = wait_exponential(multiplier=0.1, max=SAY_EVERY)
@@ -84,6 +91,7 @@ class Database:
         return found
 
     def close(self) -> None:
+        """Close all connections."""
         self._engine.dispose()
 
     def _engine_of(self, url: sql.URL, password: str | None, give_up_after: float) -> sql.Engine:
@@ -93,8 +101,8 @@ class Database:
             timeouts = {"timeout": within}
             if url.drivername != "postgresql+pg8000":
                 timeouts = {"connect_timeout": min(within, SAY_EVERY), "read_timeout": within, "write_timeout": within}
-            # Beside the URL, so that nothing that shows an URL can show it; pg8000 breaks where it finds none at all.
-            # Tables that grow meanwhile show one state to all that is asked together.
+            # The password is not part of the URL, so that a printed URL can't show it. pg8000 fails without any
+            # password, hence the empty one. REPEATABLE READ gives all queries of a transaction the same snapshot.
             options = {"connect_args": {"password": password or "", **timeouts}, "isolation_level": "REPEATABLE READ"}
         try:
             engine = sql.create_engine(
@@ -105,9 +113,9 @@ class Database:
             raise MachineError(missing) from error
         except (TypeError, ValueError, SQLAlchemyError) as error:
             raise UsageError(f"{self.place} can't be used: {first_line(error)}; mend its URL") from error
-        # pg8000 would travel once for each row otherwise.
+        # Otherwise pg8000 makes one round trip for each row.
         engine.dialect.use_insertmanyvalues_wo_returning = url.drivername == "postgresql+pg8000"
-        # What goes wrong when a lost connection is closed would go to stderr. That it is lost is told in waits.
+        # SQLAlchemy logs errors that occur while it closes a lost connection. Wait messages already report the loss.
         logging.getLogger("sqlalchemy.pool.impl.QueuePool.pinlake").setLevel(logging.CRITICAL)
         return engine
 
@@ -127,8 +135,8 @@ class Database:
         except (SQLAlchemyError, OSError):
             raise
         except Exception as error:
-            # A driver's own words: for options that it doesn't know, for a way to log in that needs another package,
-            # and whatever it stumbles over where something else answers.
+            # Errors of the driver itself: an unknown option, an authentication method that needs another package, or
+            # a server of another kind.
             raise UsageError(
                 f"{self.place} can't be connected to ({first_line(error)}); check its kind and port, mend what follows "
                 "? in the URL, or install the package that is named"
@@ -161,11 +169,11 @@ def _failure_of(state: RetryCallState) -> BaseException | None:
 
 
 def _parsed(url: str) -> sql.URL:
-    """The URL with the driver that is used here, without a password. No error repeats it, as it may hold one."""
+    """Return the URL with the driver that is used here. Error messages omit the URL, since it may hold a password."""
     try:
         parsed: sql.URL | None = sql.make_url(url)
     except (ArgumentError, ValueError):
-        # Raised below: an error raised here would carry this one, which quotes parts of the URL.
+        # The error is raised below, not here: its context would be this error, which quotes parts of the URL.
         parsed = None
     driver = _DRIVERS.get(parsed.drivername) if parsed else None
     if parsed and (parsed.password or any("pass" in name or "pwd" in name for name in map(str.lower, parsed.query))):
@@ -180,21 +188,21 @@ def _parsed(url: str) -> sql.URL:
 
 
 def _said_by(error: Exception) -> tuple[Any, str]:
-    """A database's own code for an error, None where there is none, and its words."""
+    """Return the database's code for an error, or None, and its message."""
     original = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
     first = original.args[0] if original.args else None
     if isinstance(first, dict):  # pg8000: the fields of the server's message
         return first.get("C"), str(first.get("M"))
     if isinstance(first, int) and len(original.args) > 1:  # PyMySQL
         return first, str(original.args[1]).strip() or "the connection is closed"
-    # SQLite tells more in what follows the second _.
+    # Extended SQLite error names have a third part; the first two name the primary error.
     code = "_".join(getattr(original, "sqlite_errorname", "").split("_")[:2]) or None
-    cause = original.__cause__  # pg8000: what the network says
+    cause = original.__cause__  # pg8000: the network error
     return code, first_line(cause if isinstance(cause, OSError) else original)
 
 
 def _is_network(error: Exception) -> bool:
-    """Whether the connection failed or ended, rather than what was asked for on it."""
+    """Return whether the connection failed, as opposed to the query."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, OSError)
     text = str(error.orig)

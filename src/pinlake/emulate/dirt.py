@@ -1,4 +1,4 @@
-"""Dirt as real dumps have it: kinds by name, what each does to a record, and what becomes of that record downstream."""
+"""The kinds of dirt in real dumps: what each does to a record, and the outcome of that record in the pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pinlake.topics import GEO, NO_IMAGE, PIN, STORY_TYPE, TOPICS, USER, Kind, T
 
 
 class Outcome(StrEnum):
-    """Where a record ends; the values are the names of the counts."""
+    """Where the pipeline puts a record. The values are the names of the counts."""
 
     SILVER = "silver"
     DEDUPLICATED = "deduplicated"
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 Change = Callable[[Topic, Record, float], Record]
 Form = Callable[[Record, float], str]
 
-# A text of each topic that may be missing.
+# One optional text field of each topic.
 _TEXTS = {PIN.name: "tag_list", GEO.name: "country", USER.name: "last_name"}
 
 plain: Callable[[Record], str] = json.JSONEncoder(ensure_ascii=False).encode
@@ -42,11 +42,12 @@ def _plain(record: Record, share: float) -> str:
 
 @dataclass(frozen=True)
 class DirtKind:
-    """One kind of dirt: `change` makes another record of a clean one, `form` the text that is sent.
+    """One kind of dirt.
 
-    Both get a share, uniform in 0 … 1, to choose among variants. The outcome says how the dirt gets in: a record that
-    ends in silver is sent in the dirty form, a quarantined one is sent after the clean one, a conflict some time later.
-    `sent_to` is the topic that the record goes to, where that isn't its own.
+    `change` returns a changed copy of a clean record, `form` the text to send. Both get a share, uniform in 0 … 1, to
+    choose a variant. The outcome decides when the dirty record is sent: for silver in place of the clean record, for
+    quarantined right after it, for conflicts some posts later. `sent_to` is the topic to send to if it is not the
+    record's own.
     """
 
     name: str
@@ -59,20 +60,20 @@ class DirtKind:
 
 @dataclass(frozen=True)
 class Speck:
-    """The dirt chosen for one record."""
+    """The dirt chosen for one record: `share` selects the variant, `delay` the time of a conflict, both 0 … 1."""
 
     kind: DirtKind
     share: float
     delay: float
 
     def applied(self, topic: Topic, record: Record) -> tuple[Record, str]:
-        """The changed record and the text to send for it."""
+        """Return the changed record and the text to send for it."""
         changed = self.kind.change(topic, record, self.share)
         return changed, self.kind.form(changed, self.share)
 
 
 def pick(topic: Topic, share: float, random: Random) -> Speck | None:
-    """Dirt for a record of the topic, with the probability `share`; None for a clean one."""
+    """Choose dirt for a record of the topic with the probability `share`; otherwise return None."""
     if random.random() >= share:
         return None
     kinds = KINDS_OF[topic.name]
@@ -80,7 +81,7 @@ def pick(topic: Topic, share: float, random: Random) -> Speck | None:
 
 
 def respelled(topic: Topic, record: Record) -> Record:
-    """The same record with its time stamps in the next spelling; equal after cleaning."""
+    """Return the record with its time stamps in the next spelling. After cleaning, both are equal."""
     times = {field.name for field in topic.fields if field.kind is Kind.TIME}
     return {
         name: _next_spelling(value) if name.strip().lower() in times and isinstance(value, str) else value
@@ -121,7 +122,7 @@ def _reordered(topic: Topic, record: Record, share: float) -> Record:
 
 
 def _with_other_types(topic: Topic, record: Record, share: float) -> Record:
-    """Numbers as text, and a plain number of followers as a number: nothing is lost either way."""
+    """Write numbers as text, and a plain number of followers as a number. Neither loses information."""
     changed = {name: json.dumps(value) if type(value) in (int, float) else value for name, value in record.items()}
     followers = record.get("follower_count")
     if isinstance(followers, str) and followers.isdecimal() and str(int(followers)) == followers:
@@ -151,7 +152,7 @@ def _with_bad_position(topic: Topic, record: Record, share: float) -> Record:
 
 
 def _contradicting(topic: Topic, record: Record, share: float) -> Record:
-    """The same post with another title, country or age, all of them valid."""
+    """Return the same post with another valid title, country or age."""
     if topic is PIN:
         return {**record, "title": f"{record.get('title')} (edited)"}
     if topic is GEO:
@@ -159,7 +160,7 @@ def _contradicting(topic: Topic, record: Record, share: float) -> Record:
     return {**record, "age": 30 if record.get("age") != 30 else 31}
 
 
-# Facts of real data that a record breaks: it is kept, and cleaning warns of it.
+# Records that contradict a regularity of the real data. Cleaning keeps them with a warning.
 
 
 def _with_odd_followers(topic: Topic, record: Record, share: float) -> Record:
@@ -167,7 +168,7 @@ def _with_odd_followers(topic: Topic, record: Record, share: float) -> Record:
 
 
 def _with_odd_story(topic: Topic, record: Record, share: float) -> Record:
-    """A story described as a picture is, or the reverse."""
+    """Give a story the type of a picture, or the reverse, and keep the description."""
     return {**record, "is_image_or_video": "image" if record.get("is_image_or_video") == STORY_TYPE else STORY_TYPE}
 
 
@@ -176,7 +177,7 @@ def _with_odd_download(topic: Topic, record: Record, share: float) -> Record:
 
 
 def _with_odd_title(topic: Topic, record: Record, share: float) -> Record:
-    """Only one of three placeholders that come together, or only the other two."""
+    """Set or remove one of three placeholders that occur together in real data."""
     placeholder = PIN.field("title").placeholders[0]
     return {**record, "title": "Found again" if record.get("title") == placeholder else placeholder}
 
@@ -190,7 +191,7 @@ def _in_the_future(topic: Topic, record: Record, share: float) -> Record:
 
 
 def _with_nan(topic: Topic, record: Record, share: float) -> Record:
-    """A text that is a bare NaN, as pandas writes what isn't there."""
+    """Replace a text by a bare NaN, as pandas writes missing values."""
     return {**record, _TEXTS[topic.name]: math.nan}
 
 
@@ -198,7 +199,7 @@ def _with_nan(topic: Topic, record: Record, share: float) -> Record:
 
 
 def _twice(record: Record, share: float) -> str:
-    """The first key once more at the end."""
+    """Repeat the first key at the end."""
     return plain(record)[:-1] + ", " + plain(dict([next(iter(record.items()))]))[1:]
 
 
@@ -211,7 +212,7 @@ def _array(record: Record, share: float) -> str:
 
 
 def _cut(record: Record, share: float) -> str:
-    """The first part of the text, on one line. No beginning of a JSON object is JSON."""
+    """Return the first part of the text, on one line. A truncated JSON object is never valid JSON."""
     text = plain(record)
     return text[: 1 + int(share * (len(text) - 1))]
 

@@ -1,6 +1,6 @@
-"""Random numbers that depend on a seed, a purpose and a number alone, so that nothing drawn has to be remembered.
+"""Random numbers that depend only on a seed, a purpose and a number, so that no random state is kept.
 
-They come from a hash and are used with exact arithmetic only, hence the same on every machine and Python version.
+They come from a hash and are used with exact arithmetic, so they are the same on every machine and Python version.
 """
 
 from __future__ import annotations
@@ -15,23 +15,29 @@ _SPAN = 1 << 32
 
 
 def draw(seed: int, purpose: str, number: int) -> tuple[int, ...]:
-    """Sixteen numbers, each uniform in 0 … 2**32 - 1."""
+    """Return sixteen numbers, each uniform in 0 … 2**32 - 1."""
     return _SIXTEEN.unpack(blake2b(b"%d %b %d" % (seed, purpose.encode(), number)).digest())
 
 
 def below(count: int, drawn: int) -> int:
-    """Uniform in 0 … count - 1."""
+    """Map a drawn number, 0 … 2**32 - 1, to 0 … count - 1, uniformly."""
     return drawn * count >> 32
 
 
 def skewed(count: int, drawn: int, root: bool = False) -> int:
-    """In 0 … count - 1, the low ones more often: the square of a uniform share, times its root if so asked."""
+    """Map a drawn number to 0 … count - 1 so that low results are more frequent.
+
+    The result is `count` times the share to the power of 2, or of 2.5 with `root`.
+    """
     share = drawn / _SPAN
     return int(count * share * share * (sqrt(share) if root else 1.0))
 
 
 def spelled_time(seconds: int, spelling: int) -> str:
-    """Seconds since 1970, UTC, in one of the three spellings that occur (0, 1 or 2)."""
+    """Write seconds since 1970, UTC, in one of the three spellings of the data set.
+
+    0 is `2020-01-31T12:00:00`, 1 is `2020-01-31 12:00:00`, 2 is `2020:01:31 12:00:00`.
+    """
     moment = _EPOCH + timedelta(seconds=seconds)
     if spelling == 0:
         return moment.isoformat()
@@ -40,8 +46,8 @@ def spelled_time(seconds: int, spelling: int) -> str:
 
 
 def seconds_of(year: int, month: int, day: int) -> int:
-    """Seconds from 1970 to the start of a day, UTC."""
+    """Return the seconds from 1970 to the start of a day, UTC."""
     return int(datetime(year, month, day, tzinfo=UTC).timestamp())
 
 
-_EPOCH = datetime(1970, 1, 1)  # without a zone: the texts of the data set carry none
+_EPOCH = datetime(1970, 1, 1)  # without a time zone, as the texts of the data set

@@ -1,4 +1,4 @@
-"""The posting emulator: rows in, a dump or any other sinks out, and the truth about what was sent."""
+"""The posting emulator: reads source rows, sends them to a dump or other sinks, and records the expected counts."""
 
 from __future__ import annotations
 
@@ -19,25 +19,29 @@ from pinlake.emulate.truth import RANDOM, SEQUENTIAL, TRUTH_FILE, Run, Truth, ea
 from pinlake.errors import MachineError, UsageError
 from pinlake.topics import DEFAULT_TOPIC_ID
 
-# Rows to take from where neither rows nor a number of posts is given: as many as the real tables have.
+# Size of the source if neither rows nor a number of posts is given: the size of the real tables.
 POOL = 11_000
 FAILED_FILE = "failed.jsonl"
-# Posts, and seconds where they come slowly, between two reports.
+# Report after this many posts or this many seconds, whichever comes first.
 _REPORT_EVERY = 1_000
 _REPORT_AFTER = 5.0
-# Seconds between two saves of how far it came, and the longest before a stop is noticed.
+# Seconds between two saves of the state, and the longest time in seconds until a stop takes effect.
 _SAVE_EVERY = 5.0
 _STOP_WITHIN = 0.2
 
 
 def never() -> bool:
-    """A run that nobody stops."""
+    """Return False: the default for a run that is not stopped from outside."""
     return False
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How a run goes along: at most `rate` posts a second, until `stop`, told to `progress` with the posts so far."""
+    """Speed and control of a run.
+
+    `rate` is the maximum number of posts per second. The run ends early when `stop` returns True. `progress` receives
+    the number of posts sent so far. `clock` and `sleep` use seconds.
+    """
 
     rate: float | None = None
     stop: Callable[[], bool] = never
@@ -68,18 +72,23 @@ def emulate(
     pace: Pace | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Truth:
-    """Send `posts` made posts, or rows from elsewhere, to the folder of a dump `to` and to other `sinks`.
+    """Send generated posts, or rows from files or a database, to the dump folder `to` and to `sinks`.
 
-    `rows` are a folder of files, or rows that are called `name`; then `posts` is the most to take, in sequence, and the
-    number to take in random order. An endless run goes on until `pace` stops it. `dirt` is the share of records,
-    0 … 1, that get dirt; `duplicates` the share of posts that are sent a second time, half of them with time stamps in
-    another spelling. Without `topic_id` it is DEFAULT_TOPIC_ID. The same arguments send the same bytes. What can't be
-    written to the folder is kept in `failures`, or else in a file in it. The file `state` keeps how far the run came:
-    one that finds it goes on there. The truth is returned, and written to `truth.json` in the dump's folder; it is
-    absent where the run didn't finish.
+    The same arguments send the same bytes. The function returns the expected counts and writes them to `truth.json` in
+    the dump folder. If the run does not finish, the file does not exist.
 
-    Raises UsageError for arguments that can't be, SourceError for rows that can't be read, both before anything is
-    sent; MachineError where sending fails.
+    - `rows` is a folder of JSON lines files, or a Rows object with `name` as its label. With `rows`, `posts` is the
+      maximum in sequential order and the exact number in random order.
+    - `endless` runs until `pace` stops it.
+    - `dirt` is the share of records, 0 … 1, that get dirt.
+    - `duplicates` is the share of posts, 0 … 1, that are sent a second time. About half of these have their time stamps
+      in another spelling.
+    - `topic_id` defaults to DEFAULT_TOPIC_ID.
+    - `failures` keeps the messages that could not be delivered. The default is a file in the dump folder.
+    - `state` is a file that stores the progress. A run that finds the file continues from there.
+
+    Raises UsageError for invalid arguments and SourceError for rows that can't be read, both before the first message
+    is sent. Raises MachineError if sending fails.
     """
     pace = pace or Pace(progress=progress)
     topic_id = DEFAULT_TOPIC_ID if topic_id is None else topic_id
@@ -98,7 +107,7 @@ def emulate(
         sinks = [_dump_sink(to, run, flush_size, gzip, begin, before is not None, failures), *sinks]
     saving = _Saving(state, earlier, before, endless)
     if before is None:
-        # A run that is killed before its first save must find what was there before it.
+        # If the run is killed before its next save, the next run needs to know the earlier runs in the dump.
         saving.save(run, 0)
     if to is not None:
         _forget_truth(to)
@@ -140,7 +149,7 @@ def _dump_sink(
 
 @dataclass
 class _Saving:
-    """The file that keeps how far a run came, and what it said at the start."""
+    """The state file of a run, and its content at the start of the run."""
 
     path: Path | None
     earlier: Sequence[Run]
@@ -153,14 +162,14 @@ class _Saving:
 
 
 def _send_all(groups: Iterable[list[Sending]], run: Run, sinks: Sequence[Sink], pace: Pace, saving: _Saving) -> None:
-    # Made posts come once each, unless they begin anew.
+    # In a sequential run of limited length, each generated post occurs once, so its outcome is known without a Judge.
     judge = Judge() if run.rows or run.order == RANDOM or saving.endless else None
     before = saving.before.sent if saving.before else 0
     number = 0
     try:
         clock = _Clock(pace, before)
         for number, group in enumerate(groups, start=1):
-            # What a stopped run sent is counted anew; a dump tells by itself what it has of it.
+            # Posts that the stopped run sent are counted again. Only a dump gets them again: it skips what it holds.
             chosen = [sink for sink in sinks if number > before or isinstance(sink, DumpSink)]
             _send(group, run, chosen, judge)
             clock.tick(number, run.posts)
@@ -193,7 +202,7 @@ def _send(group: list[Sending], run: Run, sinks: Sequence[Sink], judge: Judge | 
 
 
 class _Clock:
-    """Keeps a run at its rate, and knows when to report and to save."""
+    """Limits the rate of a run and decides when to report and when to save."""
 
     def __init__(self, pace: Pace, before: int) -> None:
         self._pace = pace
@@ -201,7 +210,7 @@ class _Clock:
         self._began = self._reported = self._saved = pace.clock()
 
     def tick(self, number: int, posts: int) -> None:
-        """A post was sent: wait until the next is due."""
+        """Note that post `number` was sent, and wait until the next one is due."""
         self._report(number, posts)
         if self._pace.rate is None or number <= self._before:
             return
@@ -250,7 +259,7 @@ def _earlier_runs_of(to: Path, topic_id: str) -> list[Run]:
 
 
 def _forget_truth(to: Path) -> None:
-    """A run that stops half-way must not leave the truth of the runs before it behind."""
+    """Delete the truth file: after an unfinished run, the counts of the earlier runs would be wrong."""
     try:
         (to / TRUTH_FILE).unlink(missing_ok=True)
     except OSError as error:

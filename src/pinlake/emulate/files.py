@@ -1,4 +1,4 @@
-"""Source rows of the emulator from three files of JSON lines."""
+"""Source rows of the emulator from three JSON lines files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from pinlake.topics import TOPICS
 
 
 class FileRows:
-    """Row i of `raw_pin.jsonl`, `raw_geo.jsonl` and `raw_user.jsonl` in a folder, for every i.
+    """Posts from `raw_pin.jsonl`, `raw_geo.jsonl` and `raw_user.jsonl` in a folder. Post i is line i of each file.
 
-    Rows are passed on as they are: their post ids need not agree and may repeat.
+    The rows are not changed. Their post ids may repeat and need not be the same in the three files.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read every row once. Raises SourceError, naming file and line, where one is missing or no JSON object."""
+        """Read every row once to index the lines.
+
+        Raises SourceError, with file and line, if a file is missing or unreadable, or a line is missing or not a JSON
+        object.
+        """
         self._files = [folder / f"raw_{topic}.jsonl" for topic in TOPICS]
         for file in self._files:
             if not file.is_file():
@@ -36,6 +40,7 @@ class FileRows:
         return len(self._starts[0])
 
     def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
+        """Read the posts with these numbers, in this order. Raises SourceError if a line is not a JSON object."""
         with ExitStack() as stack:
             opened = [stack.enter_context(file.open("rb")) for file in self._files]
             for number in numbers:
@@ -45,7 +50,7 @@ class FileRows:
                 yield Post(*(_parse(lines.readline(), file, number + 1) for lines, file in pairs))
 
     def _index(self) -> None:
-        """Where each line starts. The files are read side by side, so that the first bad line is the one named."""
+        """Store where each line starts. The files are read in parallel, so that the error names the first bad line."""
         readers = (_starts_of(file) for file in self._files)
         for line, found in enumerate(zip_longest(*readers), start=1):
             if None in found:
@@ -84,7 +89,7 @@ def _parse(line: bytes, file: Path, number: int) -> Record:
 
 
 def _finite(text: str) -> float:
-    """A number too large for a float would be written as Infinity, which is no JSON."""
+    """Parse a float. Raises ValueError for a number that is too large: it would be written as Infinity, not JSON."""
     if isinf(number := float(text)):
         raise ValueError(f"{text} is too large a number")
     return number

@@ -1,4 +1,4 @@
-"""Failed messages on their way once more: each is delivered then, or kept in the next file of failures."""
+"""Sends failed messages again. Each is then delivered, or kept in the next file of failed messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pinlake.errors import MachineError, PinlakeError, UsageError
 
 
 def check_topic_id(path: Path, lines: Sequence[Failure], given: str | None, default: str) -> str:
-    """The pipeline's id to send with: the lines' own, for lines that have none the `given` one, or else the default.
+    """Return the topic id to send with: that of the lines, or for lines without one the `given` id or the default.
 
-    Raises UsageError where the lines have several, or another one is given.
+    Raises UsageError if the lines have several ids, or if `given` differs from theirs.
     """
     ids = sorted({line.topic_id or given or default for line in lines}) or [given or default]
     if len(ids) > 1:
@@ -27,9 +27,10 @@ def check_topic_id(path: Path, lines: Sequence[Failure], given: str | None, defa
 
 
 def places_of(lines: Sequence[Failure]) -> list[str]:
-    """Where the messages were to go. Not to dumps: in them a message has its place, which its own run finds again.
+    """Return the addresses that the messages were sent to, without dumps.
 
-    Raises UsageError where nothing is left.
+    In a dump, each message has a fixed place, so only the original run can write it. Raises UsageError if all
+    addresses are dumps.
     """
     named = sorted({line.sink for line in lines})
     places = [place for place in named if not is_dump(place)]
@@ -50,10 +51,10 @@ def resend(
     stop: Callable[[], bool],
     say: Say,
 ) -> None:
-    """Send the lines of the file `path`, each to the sink that it names, or `to_all`, until `stop`.
+    """Send the lines of the file `path`, each to the sink that it names, or with `to_all` to every sink.
 
-    What fails again, and what isn't tried, is in `failures` then, so the file is renamed: sent again, its messages
-    would be there twice. Raises MachineError where something was not tried, for whatever reason.
+    `stop` ends the run early. Afterwards `failures` holds the messages that failed again or were not tried, and the
+    file is renamed, so that its messages are not sent twice. Raises MachineError if some messages were not tried.
     """
     jobs = [(sink, line.message) for line in lines for sink in sinks if to_all or sink.name == line.sink]
     tried, broken = 0, None
@@ -69,7 +70,7 @@ def resend(
         settle(sinks)
         broken = error
     if broken and sum(_told(sink) for sink in sinks) < tried:
-        tried -= 1  # the one with which it broke off
+        tried -= 1  # the message whose sending raised the error
     left = [(sink.name, message, "not tried: sending ended before") for sink, message in jobs[tried:]]
     names = {sink.name for sink in sinks}
     if not to_all:
@@ -95,7 +96,7 @@ def _told(sink: Sink) -> int:
 
 
 def _put_aside(path: Path) -> Path:
-    """Rename the file to a name that isn't taken. Raises MachineError."""
+    """Rename the file to an unused name and return it. Raises MachineError if the file can't be renamed."""
     number, aside = 1, path.with_name(f"{path.name}.sent")
     while aside.exists():
         number += 1

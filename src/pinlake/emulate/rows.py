@@ -1,4 +1,4 @@
-"""Source rows of the emulator, and those that are made up from a seed."""
+"""Source rows of the emulator: the interface, and the rows that are generated from a seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 
 class Post(NamedTuple):
-    """The raw records of one post, field names as in `pinlake.topics`."""
+    """The raw records of one post. The field names are those in `pinlake.topics`."""
 
     pin: Record
     geo: Record
@@ -36,17 +36,20 @@ class Rows(Protocol):
     """Source rows of posts, numbered from 0."""
 
     def __len__(self) -> int:
-        """How many posts there are."""
+        """Return the number of posts."""
 
     def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
-        """The posts of these numbers, in this order; a number may come again. Raises SourceError, MachineError."""
+        """Yield the posts with these numbers, in this order. A number may occur more than once.
+
+        Raises SourceError or MachineError if a row can't be read.
+        """
 
 
 _NO_TITLE = PIN.field("title").placeholders[0]
 _NO_STORY, _NO_DESCRIPTION, _UNTITLED = PIN.field("description").placeholders
 
-# What a pin lacks and what it shows, per mille, as counted on the real records. Together they keep the facts of the
-# data set: story type with its description, no picture with downloaded = 0, the three user placeholders at once.
+# Shares of the kinds of pins, per mille, as counted in the real records. They keep the dependencies of the data set:
+# the story type has its own description, a pin without picture has downloaded = 0, user placeholders occur together.
 _SHARES = {
     "image": 844,
     "video": 35,
@@ -62,19 +65,19 @@ _SHARES = {
 _LOOKS = tuple(_SHARES)
 _LIMITS = tuple(accumulate(_SHARES.values()))
 
-# 37 % of all descriptions are cut, hence more of those that have a text (89.3 % of all).
+# 37 % of all descriptions are truncated. Only the 89.3 % that have a text can be, so their share is higher.
 _CUT_SHARE = int(0.37 / 0.893 * 2**32)
 _CUT_LENGTH = 177
 _ELLIPSIS = "…\u00a0"
 
-# Half of the posts of these categories are made by the younger, or the older, of two users.
+# In these categories, half of the posts come from the younger (-1) or the older (1) of two users.
 _LEANS = {"beauty": -1, "event-planning": 1, "finance": 1, "mens-fashion": -1, "tattoos": -1, "vehicles": 1}
 
 
 class MadeRows:
-    """Made-up posts, the same for the same count and seed everywhere, each made when it is asked for.
+    """Generated posts. The same count and seed give the same posts on every machine.
 
-    Each category holds one contiguous range of post ids, as in the real data.
+    A post is generated when it is read. Each category holds one contiguous range of post ids, as in the real data.
     """
 
     def __init__(self, posts: int, seed: int) -> None:
@@ -86,6 +89,7 @@ class MadeRows:
         return self._posts
 
     def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
+        """Generate the posts with these numbers, in this order."""
         pool = _users_of(self._posts)
         for post in numbers:
             texts = _texts_of(CATEGORIES[bisect_right(self._starts, post) - 1])
@@ -98,17 +102,17 @@ class MadeRows:
 
 
 def made_posts(posts: int, seed: int) -> Iterator[Post]:
-    """Made-up posts 0 … posts - 1."""
+    """Generate the posts 0 … posts - 1."""
     return MadeRows(posts, seed).posts(range(posts))
 
 
 def _users_of(posts: int) -> int:
-    """Size of the pool that users are drawn from: most post once, a few very often."""
+    """Return the number of users to draw from. Most of them post once, a few very often."""
     return max(1, posts * 7 // 10)
 
 
 class _CategoryTexts:
-    """The texts of one category, put together once."""
+    """The texts of one category, prepared once for all posts."""
 
     def __init__(self, category: str) -> None:
         subjects = WORDS[category].subjects
@@ -117,7 +121,7 @@ class _CategoryTexts:
         self.leans = _LEANS.get(category, 0)
         self.save_location = f"{SAVE_PREFIX}/data/{category}"
         self.subjects = subjects
-        self.tags = WORDS[category].tags * 2  # twice, so that any nine in a row are one slice
+        self.tags = WORDS[category].tags * 2  # doubled, so that a slice can wrap around the end
         self.leads = [lead.format(subject.lower()) for lead in LEADS for subject in subjects]
         self.short = [text.format(subject) for text in SHORT_DESCRIPTIONS for subject in subjects]
 
@@ -188,7 +192,7 @@ def _picture(look: str, drawn: tuple[int, ...]) -> str:
 
 
 def _made_geo(post: int, drawn: tuple[int, ...], texts: _CategoryTexts, user: User) -> Record:
-    # The low digits of a draw are as random as the high ones, so one draw serves for the moment and its spelling.
+    # The low bits of a draw are as random as the high bits, so one draw gives both the moment and its spelling.
     posted = texts.calendar.moment(drawn[15])
     return {
         "ind": post,

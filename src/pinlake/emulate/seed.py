@@ -1,4 +1,4 @@
-"""Posts to a SQL database: the three source tables, made and filled."""
+"""Creates the three source tables in a SQL database and fills them with posts."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def seed_database(
     progress: Callable[[int], None] | None = None,
     say: Say = silent,
 ) -> int:
-    """Make the three tables and fill them, PAGE posts in each transaction; returns the number of posts.
+    """Create the three tables, fill them, and return the number of posts.
 
-    A column has the type of its field, time stamps are text, so that every value comes back as it was. Tables that
-    are there without a row are made anew, with rows only where `replace` is set. `progress` is called with the number
-    of posts so far. What was written before an error stays. `url`, `give_up_after` and `say` are as in DatabaseRows.
+    Each transaction writes PAGE posts. Posts written before an error stay. Each column has the type of its field; time
+    stamps are text, so that every value reads back unchanged. Existing empty tables are replaced, tables with rows only
+    if `replace` is set. `progress` receives the number of posts so far. `url`, `give_up_after` and `say` are as in
+    DatabaseRows.
 
-    Raises UsageError for tables that hold rows and a URL that can't be used, SourceError for posts that the tables
-    can't hold, MachineError for a server that can't be used.
+    Raises UsageError for tables that hold rows and for a URL that can't be used, SourceError for posts that the tables
+    can't hold, and MachineError for a server that can't be used.
     """
     database = Database(url, password, give_up_after, say, is_made=True)
     left, total, seen = iter(posts), 0, set[int]()
@@ -56,7 +57,7 @@ def seed_database(
 
 
 def _new_tables() -> dict[str, sql.Table]:
-    # Compared byte for byte, and long enough for any text.
+    # A binary collation compares byte by byte. LONGTEXT has room for any text.
     long_text = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
     text = sql.Text().with_variant(long_text, "mysql", "mariadb")
     types: dict[Kind, sql.types.TypeEngine[Any]]
@@ -91,7 +92,7 @@ def _make_tables(place: str, tables: dict[str, sql.Table], replace: bool, connec
 
 
 def _write(tables: dict[str, sql.Table], posts: list[Post], connection: sql.Connection) -> None:
-    """Write posts whose ids are not among the rows, unless this was done before and the answer was lost."""
+    """Write posts. Rows with these ids are deleted first: a lost connection may hide that the write succeeded."""
     for (name, table), records in zip(tables.items(), zip(*posts, strict=True), strict=True):
         names = TOPICS[name].field_names
         key = table.c[TOPICS[name].key]
@@ -101,7 +102,7 @@ def _write(tables: dict[str, sql.Table], posts: list[Post], connection: sql.Conn
 
 
 def _check_post(post: Post, number: int, seen: set[int]) -> None:
-    """Raise SourceError for a post that would not come back from the tables as it is; note its id."""
+    """Raise SourceError for a post that would not read back unchanged from the tables; add its id to `seen`."""
     what = f"post number {number} can't be put in a database"
     for topic, record in zip(TOPICS.values(), post, strict=True):
         for name, value in record.items():
@@ -120,5 +121,5 @@ def _is_storable(value: Any, kind: Kind) -> bool:
         return type(value) is int and -(2**63) <= value < 2**63
     if kind is Kind.NUMBER:
         return type(value) in (int, float) and isfinite(value) and float(value) == value
-    # PostgreSQL's text holds no NUL, and half of a surrogate pair has no bytes in UTF-8.
+    # PostgreSQL text can't hold NUL, and UTF-8 can't encode a lone surrogate.
     return isinstance(value, str) and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)

@@ -1,4 +1,4 @@
-"""What the emulator sends: for each post its records, dirt and copies, and what becomes of them in a right pipeline."""
+"""The records that the emulator sends for each post, with dirt and copies, and the expected outcome of each."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.truth import RANDOM, Run
 from pinlake.topics import TOPICS, Topic
 
-# A post that is sent again comes within so many posts, which bounds what has to be kept.
+# A post that is sent again follows within this many posts, which limits the memory.
 WINDOW = 1_000
 
 
 class Sending(NamedTuple):
-    """One record on its way. `expected` holds for made posts in sequence; `kind` is its dirt, if any."""
+    """One record to send. `expected` is its outcome if each post occurs once in the source; `kind` names its dirt."""
 
     topic: Topic
     record: Record
@@ -29,14 +29,15 @@ class Sending(NamedTuple):
 
     @property
     def message(self) -> Message:
+        """The message of this record, with the post id as key."""
         key = self.record.get(self.topic.key)
         return Message(self.topic.name, None if key is None else str(key), self.text)
 
 
 def numbers_of(order: str, rows: int, posts: int | None, seed: int) -> Iterator[int]:
-    """The rows to send, by number: `posts` of them, without end for None.
+    """Yield the numbers of the rows to send: `posts` of them, or without end for None.
 
-    Random order takes any row any number of times, as public emulators do; the same seed takes the same ones.
+    Random order draws rows with replacement, as public emulators do. The same seed draws the same rows.
     """
     turns: Iterable[int] = count() if posts is None else range(posts)
     if order == RANDOM:
@@ -46,7 +47,10 @@ def numbers_of(order: str, rows: int, posts: int | None, seed: int) -> Iterator[
 
 
 def sendings(posts: Iterable[Post], run: Run) -> Iterator[list[Sending]]:
-    """What to send for each post, together with what earlier posts left for this moment; the rest comes last."""
+    """Yield what to send for each post, together with the delayed records of earlier posts that are due now.
+
+    Delayed records that are due after the last post follow at the end.
+    """
     dirt_random, again_random = Random(f"dirt {run.seed}"), Random(f"again {run.seed}")
     later: dict[int, list[Sending]] = {}
     for number, post in enumerate(posts):
@@ -55,7 +59,7 @@ def sendings(posts: Iterable[Post], run: Run) -> Iterator[list[Sending]]:
         for topic, record in zip(TOPICS.values(), post, strict=True):
             speck = pick(topic, run.dirt, dirt_random) if run.dirt else None
             if speck and run.rows and content_of(topic, record) is None:
-                speck = None  # rows that came dirty stay as they are
+                speck = None  # source rows that are already dirty stay unchanged
             sending = _first(topic, record, speck)
             own.append(sending)
             now.append(sending)
@@ -72,14 +76,14 @@ def sendings(posts: Iterable[Post], run: Run) -> Iterator[list[Sending]]:
 
 
 class Judge:
-    """Finds out what becomes of records where the same post may occur anywhere again."""
+    """Determines the outcome of records from a source in which a post may occur more than once."""
 
     def __init__(self) -> None:
         self._posts: dict[str, set[object]] = {topic: set() for topic in TOPICS}
         self._contents: dict[str, set[bytes]] = {topic: set() for topic in TOPICS}
 
     def outcome(self, sending: Sending) -> Outcome:
-        """What becomes of the next record."""
+        """Return the outcome of the next record, in the order of sending."""
         content = content_of(sending.topic, sending.record)
         if sending.expected is Outcome.QUARANTINED or content is None:
             return Outcome.QUARANTINED
@@ -109,7 +113,7 @@ def _dirty(topic: Topic, record: Record, speck: Speck) -> Sending:
 
 
 def _again(sending: Sending, is_respelled: bool) -> Sending:
-    """The same record once more. What dirt took from its content is missing again, so the two stay equal."""
+    """Return a copy of a sent record. It includes the changes that dirt made, so that both have equal content."""
     record = respelled(sending.topic, sending.record) if is_respelled else sending.record
     if record == sending.record:
         return sending._replace(expected=Outcome.DEDUPLICATED, kind="duplicate")

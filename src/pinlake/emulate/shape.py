@@ -1,8 +1,8 @@
-"""How made posts are spread: over categories, over years and months, and over posters by the users who post.
+"""The distribution of generated posts over categories, years, months and posters.
 
-The shares are those of the published tables, where these have them; what they are too small to show, growth and the
-trends of single categories, is made up so that the answers differ from year to year. All of it is whole numbers, hence
-the same on every machine.
+The shares come from the published tables where possible. These tables are too small to show growth and the trends of
+single categories, so both are invented, so that the answers differ from year to year. All arithmetic uses integers, so
+the result is the same on every machine.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pinlake.emulate.draws import below, draw, seconds_of
 from pinlake.emulate.texts import POSTER_STYLES, POSTERS
 from pinlake.topics import CATEGORIES
 
-# Posts of each category, in the order of CATEGORIES: of the 316 that were published.
+# Posts of each category, in the order of CATEGORIES, among the 316 published posts.
 _POSTS = (27, 21, 29, 22, 17, 23, 28, 28, 27, 16, 31, 26, 21)
 
-# No post is older than the newest user, so none comes before its user joined.
+# All posts are newer than the newest user, so no post is older than its user.
 POSTED_FROM = seconds_of(2017, 10, 20)
 POSTED_UNTIL = seconds_of(2022, 11, 1)
 _FIRST_YEAR, _LAST_YEAR = 2017, 2022
 
-# Posts of each month from January on, of the 322 records that were published.
+# Posts of each month, January to December, among the 322 published records.
 _SEASON = (20, 20, 30, 34, 28, 30, 24, 26, 22, 26, 26, 36)
-# A month has one part more than the month before it, so that posts double in the five years.
+# Weight of the first month. Each month has one more than the month before, so posts double in five years.
 _FIRST_MONTH = 60
-# What is special about a category, 10 for what is not: by month, and by year from 2017 on.
+# Weights of single categories by month, and by year from 2017 on. 10 is the weight without a season or a trend.
 _OWN_SEASON = {
     "christmas": (5, 2, 2, 2, 2, 3, 5, 6, 9, 14, 24, 30),
     "education": (9, 9, 9, 8, 7, 6, 10, 20, 17, 10, 8, 6),
@@ -41,11 +41,10 @@ _TREND = {
     "travel": (12, 13, 15, 3, 8, 14),
 }
 _LIKE_OTHERS = (10,) * 12
-# The rates below are cut down by it: their sum over all seconds has to stay far below what a draw tells apart.
+# Divides the rates below: their sum over all seconds must stay far below the 2**32 values of a draw.
 _SCALE = 2_000
 
-# Followers of posters, from the least known on: per mille of them that have fewer, and the number. As published, but
-# for the ends.
+# Followers of posters as (per mille of posters with fewer followers, followers). Only the ends are not published.
 _FOLLOWERS = (
     *((0, 0), (180, 1_000), (248, 3_000), (358, 9_000), (543, 41_000), (727, 143_000), (838, 565_000)),
     *((920, 1_000_000), (970, 3_000_000), (990, 8_000_000), (1_000, 20_000_000)),
@@ -53,13 +52,13 @@ _FOLLOWERS = (
 
 
 def category_starts(posts: int) -> list[int]:
-    """The first post id of each category: each holds one range of ids, as in the real data."""
+    """Return the first post id of each category. Each category holds one range of ids, as in the real data."""
     total = sum(_POSTS)
     return [before * posts // total for before in (0, *accumulate(_POSTS))][:-1]
 
 
 class Calendar:
-    """When posts of one category are made: more from year to year, and each month its share."""
+    """The distribution of one category's posts over time: growth by month, season and trend."""
 
     def __init__(self, category: str) -> None:
         months = [(year, month) for year in range(_FIRST_YEAR, _LAST_YEAR + 1) for month in range(1, 13)]
@@ -73,22 +72,20 @@ class Calendar:
         self._before = [0, *accumulate(stretched)]
 
     def moment(self, drawn: int) -> int:
-        """Seconds since 1970."""
+        """Map a drawn number to the moment of a post, in seconds since 1970."""
         place = below(self._before[-1], drawn)
         month = bisect_right(self._before, place) - 1
         return self._begins[month] + (place - self._before[month]) // self._rates[month]
 
 
 def _rate(category: str, number: int, year: int, month: int) -> int:
-    """Posts of a month for each second of it, in parts that mean nothing by themselves."""
+    """Return the relative rate of posts per second in a month."""
     own = _OWN_SEASON.get(category, _LIKE_OTHERS)[month - 1] * _TREND.get(category, _LIKE_OTHERS)[year - _FIRST_YEAR]
     return (_FIRST_MONTH + number) * _SEASON[month - 1] * own // _SCALE
 
 
 def _followers_of(place: int, count: int) -> str:
-    """How many followers the poster at this place of `count` has, as the site shows it: plain below a thousand, then
-    whole thousands or millions.
-    """
+    """Return the followers of the poster at this place of `count`, as the site shows them: `950`, `12k` or `3M`."""
     share = 1_000 * place // count
     upper = next(number for number, (limit, _) in enumerate(_FOLLOWERS) if share < limit)
     (low, fewest), (high, most) = _FOLLOWERS[upper - 1 : upper + 1]
@@ -104,12 +101,12 @@ def _posters() -> list[tuple[str, str]]:
     return [(names[number], _followers_of(place, len(names))) for place, number in enumerate(shuffled)]
 
 
-# Name and followers of each poster, who has one number of followers however often it posts: from the least known on.
+# Name and followers of each poster, by ascending followers. A poster has the same number of followers in all posts.
 POSTERS_BY_FOLLOWERS = _posters()
 
 
 def poster(one: int, other: int, reach: int) -> tuple[str, str]:
-    """Name and followers of the poster, of two that are drawn: the better known with a chance of `reach` in 2**32."""
+    """Return name and followers of one of two drawn posters: the better known with a chance of `reach` in 2**32."""
     # The low digits of a draw are as random as the high ones.
     is_better = (one << 16 & 0xFFFF0000) < reach
     return POSTERS_BY_FOLLOWERS[below(len(POSTERS_BY_FOLLOWERS), one if (one > other) is is_better else other)]

@@ -1,4 +1,4 @@
-"""How far a run of the emulator came, so that one that was stopped goes on from there."""
+"""The progress of an emulator run, stored in a file, so that a stopped run can continue."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pinlake.topics import TOPICS
 
 @dataclass
 class State:
-    """A run as it was when all that it had sent was delivered or had failed, and how many posts that was.
+    """A run at a moment when every message sent was either delivered or failed.
 
-    `earlier` are the runs before it in the same dump.
+    `sent` is the number of posts up to then. `earlier` holds the previous runs in the same dump.
     """
 
     run: Run
@@ -27,9 +27,9 @@ class State:
 
 
 def read_state(path: Path | None, run: Run) -> State | None:
-    """The state in the file, None where there is none yet.
+    """Return the state in the file, or None if there is no file.
 
-    Raises UsageError for a file that is no state, and for one of another run.
+    Raises UsageError for a file that is not a state file, and for the state of a run with other arguments.
     """
     if path is None or not path.exists():
         return None
@@ -48,7 +48,7 @@ def read_state(path: Path | None, run: Run) -> State | None:
 
 
 def write_state(path: Path | None, run: Run, sent: int, earlier: Sequence[Run], finished: bool = False) -> None:
-    """Put the state in place of the one before. Raises MachineError where the file can't be written."""
+    """Replace the state file atomically. Does nothing without a path. Raises MachineError if it can't be written."""
     if path is None:
         return
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -63,7 +63,7 @@ def write_state(path: Path | None, run: Run, sent: int, earlier: Sequence[Run], 
 
 
 def _differing(before: Run, now: Run) -> str:
-    """What was asked for differently, as text; empty where nothing was."""
+    """Return the arguments that differ between two runs as text, empty if none does."""
     counted = {topic: now.topics[topic] for topic in TOPICS}
     there = asdict(replace(before, topics=counted, kinds=now.kinds))
     return ", ".join(

@@ -1,4 +1,4 @@
-"""The words that made records are put together from. All of them were written for this project."""
+"""The words that generated records consist of. All of them were written for this project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 class Words(NamedTuple):
-    """What posts of one category are about: subjects go into titles and descriptions, tags into tag lists."""
+    """The words of one category. Titles and descriptions use the subjects, tag lists use the tags."""
 
     subjects: tuple[str, ...]
     tags: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What becomes of the records that were sent, as a right pipeline must count them; `truth.json` beside the dump."""
+"""The expected counts of the records that were sent, stored in `truth.json` in the dump folder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SEQUENTIAL, RANDOM = "sequential", "random"
 class Counts:
     """Records of one topic: sent = unreadable + silver + deduplicated + conflicts + quarantined.
 
-    For one post, n valid records with d distinct contents are 1 in silver, n - d deduplicated, d - 1 conflicts.
-    Those three are None where they can't be known: several runs in one dump that don't repeat each other.
+    For one post, n valid records with d distinct contents count as 1 silver, n - d deduplicated and d - 1 conflicts.
+    These three are None if they can't be known: when a dump holds several runs with different contents.
     """
 
     sent: int = 0
@@ -33,7 +33,10 @@ class Counts:
 
 @dataclass
 class Run:
-    """One run of the emulator, its counts as if alone in the dump. `kinds` is topic → kind of dirt → records."""
+    """One run of the emulator with its counts, as if it were the only run in the dump.
+
+    `kinds` maps topic → kind of dirt → number of records.
+    """
 
     topic_id: str
     seed: int
@@ -47,7 +50,7 @@ class Run:
     kinds: dict[str, dict[str, int]] = field(default_factory=lambda: {topic: {} for topic in TOPICS})
 
     def count(self, topic: str, outcome: Outcome, kind: str | None) -> None:
-        """Count one record that is sent to the topic."""
+        """Count one record that was sent to the topic."""
         counts = self.topics[topic]
         counts.sent += 1
         setattr(counts, outcome, getattr(counts, outcome) + 1)
@@ -55,7 +58,7 @@ class Run:
             self.kinds[topic][kind] = self.kinds[topic].get(kind, 0) + 1
 
     def repeats(self, other: Run) -> bool:
-        """Whether both runs made the same contents, however often they sent them."""
+        """Return whether both runs generated the same contents, regardless of duplicates."""
         return self.rows is None and self._made_from() == other._made_from()
 
     def _made_from(self) -> tuple[object, ...]:
@@ -64,7 +67,10 @@ class Run:
 
 @dataclass
 class Truth:
-    """The whole dump. `seed` and `posts` are those of the last run, `topics` and `kinds` the sums over all `runs`."""
+    """The expected counts of a whole dump.
+
+    `seed` and `posts` are those of the last run. `topics` and `kinds` are totals over all `runs`.
+    """
 
     seed: int
     posts: int
@@ -74,7 +80,7 @@ class Truth:
 
     @classmethod
     def of(cls, runs: list[Run]) -> Truth:
-        """The truth of a dump that these runs wrote one after another; there is one at least."""
+        """Return the truth of a dump that these runs, one or more, wrote one after another."""
         last = runs[-1]
         kinds = {topic: sum((Counter(run.kinds[topic]) for run in runs), Counter()) for topic in TOPICS}
         return cls(
@@ -86,7 +92,7 @@ class Truth:
         )
 
     def write(self, folder: Path) -> None:
-        """Raises MachineError where the file can't be written."""
+        """Write `truth.json` to the folder. Raises MachineError if the file can't be written."""
         path = folder / TRUTH_FILE
         try:
             path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -111,16 +117,19 @@ def _total(runs: list[Run], topic: str) -> Counts:
 
 
 def next_offset(runs: list[Run], topic: str, partition: int) -> int:
-    """The offset after the last record of a partition: each run deals a topic's records to its partitions in turn."""
+    """Return the offset after the last record of a partition.
+
+    Each run distributes the records of a topic to its partitions in turn.
+    """
     return sum(
         len(range(partition, run.topics[topic].sent, run.partitions)) for run in runs if partition < run.partitions
     )
 
 
 def earlier_runs(folder: Path) -> list[Run]:
-    """The runs whose dump the folder holds, none for a new or empty folder.
+    """Return the runs that wrote the dump in the folder, none for a new or empty folder.
 
-    Raises UsageError where a dump has no truth: what another run would add to it can't be told.
+    Raises UsageError if a dump has no readable truth, since the counts after another run can't be computed then.
     """
     path = folder / TRUTH_FILE
     if not path.exists():
@@ -137,9 +146,9 @@ def earlier_runs(folder: Path) -> list[Run]:
 
 
 def run_of(found: dict[str, object]) -> Run:
-    """A run as `asdict` made it. Raises ValueError and TypeError for anything else."""
+    """Restore a run from the dict that `asdict` returns. Raises KeyError, ValueError or TypeError for anything else."""
     topics = found["topics"]
     if not isinstance(topics, dict) or topics.keys() != TOPICS.keys():
         raise ValueError(f"topics are {topics!r}")
     counts = {topic: Counts(**topics[topic]) for topic in TOPICS}
-    return Run(**{**found, "topics": counts})  # type: ignore[arg-type]  # names are checked by the call, types by use
+    return Run(**{**found, "topics": counts})  # type: ignore[arg-type]  # the call checks the names

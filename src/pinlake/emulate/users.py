@@ -1,4 +1,4 @@
-"""Made users: each is worked out from (seed, user number) whenever a post needs it, so a million cost no memory."""
+"""Generated users. Each user is computed from (seed, user number) when a post needs it, so none is kept in memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ YOUNGEST, OLDEST = 20, 60
 JOINED_FROM = seconds_of(2015, 10, 20)
 JOINED_UNTIL = seconds_of(2017, 10, 19)
 
-# In the real data 160 of 4,624 names belong to more than one user. Chance alone gives too few in a small run.
+# In the real data, 160 of 4,624 names belong to more than one user. A small run has too few of them by chance.
 _NAMESAKE_EVERY = 40
 
 
 class User(NamedTuple):
-    """One user. `date_joined` is UTC text; latitude and longitude are degrees; `reach` says how well known the posters
-    are whose posts the user makes, from 0 to 2**32.
+    """One user.
+
+    `date_joined` is text in UTC. Latitude and longitude are in degrees. `reach`, 0 … 2**32, is the chance in 2**32 that
+    the better known of two posters is chosen for a post of this user.
     """
 
     first_name: str
@@ -34,9 +36,10 @@ class User(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def made_user(seed: int, number: int) -> User:
-    """The user of that number. Low ages, early dates and countries with A are common, as in the real data.
+    """Return the user with this number.
 
-    There the young and those who joined early have more followers, too.
+    The distributions follow the real data: low ages, early join dates and countries early in the alphabet are more
+    frequent, and young users and users who joined early have posts with more followers.
     """
     drawn = draw(seed, "user", number)
     is_namesake = number % _NAMESAKE_EVERY == _NAMESAKE_EVERY - 1
@@ -58,22 +61,22 @@ def made_user(seed: int, number: int) -> User:
 
 
 def leaning(seed: int, number: int, leans: int) -> int:
-    """This user or its neighbour: the younger of the two where `leans` is below 0, the older where it is above."""
+    """Return this user number or its neighbor's: the younger of both if `leans` is negative, the older if positive."""
     other = number ^ 1
     is_older = _aged(seed, number) > _aged(seed, other)
     return number if is_older is (leans > 0) else other
 
 
 def _aged(seed: int, number: int) -> int:
-    """What a user's age is made from, in 0 … 2**32 - 1: cheaper than a draw, since neighbours are compared by it.
+    """Return the number, 0 … 2**32 - 1, that a user's age is computed from.
 
-    Multiples of the golden ratio's part of 2**32 are spread evenly, whatever they begin with.
+    Multiplicative (Fibonacci) hashing is cheaper than a draw and spreads the numbers evenly for every seed.
     """
     return (number * 2_654_435_769 + seed * 40_503 + 2_147_483_647) & 0xFFFFFFFF
 
 
 def _position(country: str, up: int, across: int) -> tuple[float, float]:
-    """Latitude and longitude in or about the country, in steps of a ten-thousandth degree."""
+    """Return latitude and longitude in or near the country, in degrees with four decimals."""
     latitude, longitude, reach = PLACES[country]
     near = 10_000 * reach + 2_500
     north = 10_000 * latitude + below(2 * near + 1, up) - near
@@ -82,5 +85,5 @@ def _position(country: str, up: int, across: int) -> tuple[float, float]:
 
 
 def spelling(drawn: int) -> int:
-    """Which spelling of a time stamp: the `T` form three times in five, each of the others once."""
+    """Return the spelling of a time stamp, 0 … 2: in three of five cases 0, the `T` form."""
     return max(0, below(5, drawn) - 2)

@@ -1,4 +1,4 @@
-"""Where the emulator sends its messages: one class for each kind of place behind one small interface."""
+"""The destinations of the emulator's messages: one class for each kind of destination, all with the same interface."""
 
 from pinlake.emulate.sinks.base import Sink
 

@@ -1,4 +1,4 @@
-"""What every sink of the emulator can do, and what became of the messages that it was given."""
+"""The interface of the emulator's sinks, and the record of which messages were delivered and which failed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pinlake.errors import MachineError, UsageError
 
 
 def silent(message: str) -> None:
-    """A report to nobody."""
+    """Ignore the message: the default for `say`."""
 
 
 class Message(NamedTuple):
-    """One record on its way to a topic, given by its short name (`pin`). `key` is the post id, where there is one."""
+    """One record to send. `topic` is a short name such as `pin`; `key` is the post id, or None if it is missing."""
 
     topic: str
     key: str | None
@@ -26,46 +26,46 @@ class Message(NamedTuple):
 
     @property
     def value(self) -> bytes:
-        """The text in UTF-8. Half of a surrogate pair has no bytes there; its backslash form is its escape in JSON."""
+        """The text in UTF-8. UTF-8 can't encode a lone surrogate, so it becomes its JSON escape `\\udXXX`."""
         return self.text.encode("utf-8", "backslashreplace")
 
 
 class Sink(Protocol):
-    """Takes messages in the order in which they are sent; one message is one record, one offset.
+    """A destination for messages, which it keeps in the order of sending. One message is one record with one offset.
 
-    Every message is told to the sink's deliveries once, as acknowledged or as failed, at the latest when `flush`
-    returns, or `close` where it is part of an object. A failed message stops nothing: raising an error means that no
-    further message has a chance.
+    A sink reports each message once to its `deliveries`, as acknowledged or failed: at the latest when `flush` returns,
+    or when `close` returns if the message is part of an unfinished object. A sink raises an error only if no further
+    message can be delivered; a single failed message does not raise.
     """
 
     name: str
     deliveries: Deliveries
 
     def send(self, message: Message) -> None:
-        """Send one message, or keep it to be sent with others. Waits where the other side can't keep up.
+        """Send one message, or buffer it to send it with others. Blocks while the destination can't keep up.
 
-        Raises MachineError once the other side was out of reach for as long as the sink was told to try.
+        Raises MachineError if the destination is unreachable for longer than the sink's time limit.
         """
 
     def flush(self) -> None:
-        """Return when every message is acknowledged or failed. Raises MachineError as `send` does."""
+        """Wait until every message is acknowledged or failed. Raises MachineError as `send` does."""
 
     def close(self) -> None:
-        """Flush, and let go of what is open. Nothing can be sent afterwards."""
+        """Flush and release all resources. Nothing can be sent afterwards."""
 
 
 def settle(sinks: Sequence[Sink]) -> None:
-    """One sink has failed: close them all, so that what they hold is still delivered, or told as failed."""
+    """Close all sinks after an error in one of them, so that buffered messages are delivered or reported as failed."""
     for sink in sinks:
-        # The first error is the one to be told.
+        # The caller raises the first error.
         with suppress(Exception):
             sink.close()
 
 
 class FailedFile:
-    """Messages that could not be delivered, as JSON lines; the file is made with the first of them.
+    """A JSON lines file of messages that could not be delivered. The first failed message creates it.
 
-    A line has sink, topic, key, text, reason and the id of the pipeline, so that it can be sent again.
+    Each line has the fields sink, topic, key, text, reason and topic_id, which is enough to send the message again.
     """
 
     def __init__(self, path: Path, topic_id: str | None = None) -> None:
@@ -74,11 +74,11 @@ class FailedFile:
         self._file: TextIO | None = None
 
     def add(self, sink: str, message: Message, reason: str) -> None:
-        """Write one message down. Raises MachineError where the file can't be written."""
+        """Append one message. Raises MachineError if the file can't be written."""
         line = json.dumps({"sink": sink, **message._asdict(), "reason": reason, "topic_id": self._topic_id})
         try:
             if self._file is None:
-                # Line by line: what is in it must be there also after a crash.
+                # Line buffering: no line is lost if the process crashes.
                 self._file = self.path.open("a", buffering=1, encoding="utf-8")
             self._file.write(line + "\n")
         except OSError as error:
@@ -87,14 +87,14 @@ class FailedFile:
             ) from error
 
     def close(self) -> None:
-        """Close the file, if it was made."""
+        """Close the file if it is open."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 class Failure(NamedTuple):
-    """One line of a file of failures. Files of older versions have no topic id."""
+    """One line of a file of failed messages. Files of older versions have no topic id."""
 
     sink: str
     message: Message
@@ -102,7 +102,7 @@ class Failure(NamedTuple):
 
 
 def read_failed(path: Path) -> list[Failure]:
-    """The lines of a file of failures. Raises UsageError where it is none."""
+    """Return the lines of a file of failed messages. Raises UsageError if the file is not one."""
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [
@@ -117,7 +117,7 @@ def read_failed(path: Path) -> list[Failure]:
 
 @dataclass
 class Deliveries:
-    """What became of one sink's messages, by topic. `reasons` counts the failed ones by reason."""
+    """The numbers of delivered and failed messages of one sink by topic, and of the failed ones by reason."""
 
     sink: str
     failures: FailedFile
@@ -126,11 +126,11 @@ class Deliveries:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def acknowledge(self, message: Message) -> None:
-        """The other side has taken the message and keeps it."""
+        """Count a message that the destination has stored."""
         self.acknowledged[message.topic] += 1
 
     def fail(self, message: Message, reason: str) -> None:
-        """The message can't be delivered; it is kept in the file of failures."""
+        """Count a message that can't be delivered, and add it to the file. Raises MachineError as FailedFile.add."""
         self.failures.add(self.sink, message, reason)
         self.failed[message.topic] += 1
         self.reasons[reason] += 1

@@ -1,4 +1,4 @@
-"""What the sinks share that send many messages in one call: collecting, waiting, trying again, giving up in the end."""
+"""The common part of sinks that send many messages in one call: batches, retries and the time limit."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
 
 MAX_RECORDS = 500
-# Seconds after which messages are sent with the next one, full batch or not: a slow run is to be seen at once.
+# Seconds after which a batch is sent with the next message even if it is not full, so that a slow run is visible soon.
 LINGER = 1.0
-# Seconds for one answer: no gateway waits longer for what is behind it. The least is for a last try.
+# Time limit for one answer in seconds: gateways do not wait longer for their backend. The minimum is for the last try.
 ANSWER_SECONDS, LEAST_ANSWER_SECONDS = 30.0, 0.5
 
 _growing = wait_random_exponential(multiplier=0.2, max=10)
 
 
 class CallError(Exception):
-    """A call in which no message was taken: what was found, and the remedy. Neither holds credentials."""
+    """A call in which no message was accepted. `found` and `remedy` contain no credentials."""
 
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(f"{found}; {remedy}")
@@ -33,11 +33,11 @@ class CallError(Exception):
 
 
 class FinalError(CallError):
-    """The next call would end as this one."""
+    """An error that a retry can't resolve."""
 
 
 class PassingError(CallError):
-    """A later call may succeed; the other side asks to leave it alone for `after` seconds."""
+    """An error that a retry may resolve. `after` is the wait in seconds that the service asks for, or 0."""
 
     def __init__(self, found: str, remedy: str, after: float = 0.0) -> None:
         super().__init__(found, remedy)
@@ -45,22 +45,22 @@ class PassingError(CallError):
 
 
 class TooLargeError(CallError):
-    """A call with fewer messages may succeed."""
+    """The request is too large; a call with fewer messages may succeed."""
 
 
 class UnfitError(Exception):
-    """A message that the other side would never take, with the reason."""
+    """A message that the destination never accepts. The text is the reason."""
 
 
 class Refusal(NamedTuple):
-    """Why one message of a call wasn't taken, and whether it may be taken later."""
+    """The reason why one message of a call was not accepted, and whether a retry may succeed."""
 
     reason: str
     is_passing: bool = False
 
 
 class Item(NamedTuple):
-    """A message, what a call has for it, and how many bytes that counts."""
+    """A message, its form in a call, and its size in bytes as the service counts it."""
 
     message: Message
     record: Any
@@ -69,7 +69,7 @@ class Item(NamedTuple):
 
 @dataclass
 class _Queue:
-    """What waits to be sent to one topic, in order, the oldest since `began`."""
+    """The messages that wait to be sent to one topic, in order. `began` is the time of the oldest one."""
 
     items: list[Item] = field(default_factory=list)
     size: int = 0
@@ -82,7 +82,7 @@ class _Queue:
         self.size += item.size
 
     def head(self, most: int, max_bytes: int) -> list[Item]:
-        """The first items: at most so many and so many bytes, but at least one."""
+        """Return the first items, at most `most` items and `max_bytes` bytes, but at least one item."""
         count = size = 0
         for item in self.items[:most]:
             size += item.size
@@ -92,27 +92,28 @@ class _Queue:
         return self.items[:count]
 
     def replace(self, count: int, items: Sequence[Item]) -> None:
-        """Put `items` in place of the first `count`."""
+        """Replace the first `count` items by `items`."""
         self.items[:count] = items
         self.size = sum(item.size for item in self.items)
 
 
 class BatchSink(ABC):
-    """Sends messages in calls of one topic each, when a call is full, when they are a second old, and at `flush`.
+    """A sink that sends messages in batches, each to one topic.
 
-    A call that fails in passing is made again, with those of its messages that were not taken, after growing random
-    waits. Later messages of the topic wait behind it, so their order is kept. Where the other side takes nothing for
-    `give_up_after` seconds, or says that it never will, all messages that wait have failed, and MachineError is raised.
-    A call may have been taken although its answer got lost; then its messages are there twice.
+    A batch is sent when it is full, when it is older than LINGER seconds, and at `flush`. After a temporary error, the
+    messages that were not accepted are sent again with exponential backoff and jitter. Later messages of the topic wait
+    until then, so the order is kept. If no message is accepted for `give_up_after` seconds, or after a permanent error,
+    all waiting messages count as failed and MachineError is raised. Delivery is at least once: if an answer is lost,
+    messages may arrive twice.
     """
 
     max_bytes: ClassVar[int]
-    """Bytes of all records in a call."""
+    """Maximum size of all records in a call, in bytes."""
     slow_remedy: ClassVar[str]
-    """What to do where messages are refused in passing for too long."""
+    """The remedy if messages are refused temporarily for too long."""
 
     def __init__(self, place: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
-        """`place` is how messages name the other side."""
+        """`place` names the destination in log lines and errors. `give_up_after` is in seconds."""
         self.deliveries = deliveries
         self.name = deliveries.sink
         self._place = place
@@ -124,17 +125,18 @@ class BatchSink(ABC):
 
     @abstractmethod
     def _item(self, message: Message) -> Item:
-        """The message as a call has it. Raises UnfitError."""
+        """Return the message in the form of a call. Raises UnfitError."""
 
     @abstractmethod
     def _post(self, topic: str, records: list[Any]) -> list[Refusal | None]:
-        """Make one call; for each record None where it was taken. Raises CallError where none was."""
+        """Make one call. Return None for each accepted record. Raises CallError if no record was accepted."""
 
     @abstractmethod
     def _let_go(self) -> None:
-        """Close what is open."""
+        """Close the connection."""
 
     def send(self, message: Message) -> None:
+        """Add the message to the batch of its topic, and send the batches that are due. Raises MachineError."""
         try:
             item = self._item(message)
         except UnfitError as error:
@@ -148,25 +150,27 @@ class BatchSink(ABC):
                 self._deliver(topic)
 
     def flush(self) -> None:
+        """Send all batches. Raises MachineError."""
         for topic in self._queues:
             self._deliver(topic)
 
     def close(self) -> None:
+        """Flush and close the connection. Raises MachineError."""
         try:
             self.flush()
         finally:
             self._let_go()
 
     def _seconds_left(self) -> float:
-        """How long it will still go on without success; 0 or more."""
+        """Return the seconds until the sink gives up, 0 or more."""
         return max(self._taken_at + self._give_up_after - time.monotonic(), 0.0)
 
     def _answer_seconds(self) -> float:
-        """How long to wait for the next answer."""
+        """Return the time limit for the next answer, in seconds."""
         return min(ANSWER_SECONDS, max(self._seconds_left(), LEAST_ANSWER_SECONDS))
 
     def _deliver(self, topic: str) -> None:
-        """Send what waits for a topic until each of it is taken or has failed. Raises MachineError."""
+        """Send the waiting messages of a topic until each is accepted or failed. Raises MachineError."""
         self._taken_at = time.monotonic()
         retrying = Retrying(
             retry=retry_if_exception_type(PassingError),
@@ -178,11 +182,11 @@ class BatchSink(ABC):
         try:
             retrying(self._post_all, topic)
         except CallError as error:
-            # From None: what an HTTP library says may hold a header.
+            # From None: errors of HTTP libraries may contain headers with credentials.
             raise self._given_up(error) from None
 
     def _post_all(self, topic: str) -> None:
-        """Make the calls for what waits for a topic. Raises CallError; what still waits then was not taken."""
+        """Make the calls for the waiting messages of a topic. After a CallError, the queue holds the remaining ones."""
         queue, most = self._queues[topic], MAX_RECORDS
         while queue.items:
             batch = queue.head(most, self.max_bytes)
@@ -212,7 +216,7 @@ class BatchSink(ABC):
                 self.deliveries.fail(item.message, refusal.reason)
 
     def _pause(self, state: RetryCallState) -> float:
-        """Seconds until the next call: at least what the other side asks for, at most what is left."""
+        """Return the seconds until the next call: at least what the service asks for, at most the time left."""
         error = state.outcome.exception() if state.outcome else None
         asked = error.after if isinstance(error, PassingError) else 0.0
         return min(max(_growing(state), asked), self._seconds_left())
@@ -227,9 +231,9 @@ class BatchSink(ABC):
         self._say(f"waiting for {self._place} ({reason}); gives up in {self._seconds_left():.0f} s")
 
     def _given_up(self, error: CallError) -> MachineError:
-        """Fail all that waits; the error that says so."""
+        """Mark all waiting messages as failed and return the error to raise."""
         waiting = [item.message for queue in self._queues.values() for item in queue.items]
-        # Before they are told: where the file of failures can't be written, a later flush must not begin anew.
+        # Empty the queues first: if the file of failed messages can't be written, a later flush must not send again.
         for queue in self._queues.values():
             queue.replace(len(queue.items), [])
         for message in waiting:

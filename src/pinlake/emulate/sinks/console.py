@@ -1,4 +1,4 @@
-"""A sink that prints: for a look at what would be sent."""
+"""A sink that prints the messages, to see what would be sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pinlake.emulate.sinks.base import Deliveries, Message
 
 
 class ConsoleSink:
-    """One line a message: the topic's full name, a tab, the text. A line end within the text is printed as it is."""
+    """Prints one line per message: full topic name, tab, text. Line ends within the text are not escaped."""
 
     def __init__(self, file: TextIO, topic_id: str, deliveries: Deliveries) -> None:
         self.deliveries = deliveries
@@ -17,11 +17,14 @@ class ConsoleSink:
         self._topic_id = topic_id
 
     def send(self, message: Message) -> None:
+        """Print the message."""
         self._file.write(f"{self._topic_id}.{message.topic}\t{message.value.decode()}\n")
         self.deliveries.acknowledge(message)
 
     def flush(self) -> None:
+        """Flush the file."""
         self._file.flush()
 
     def close(self) -> None:
+        """Flush the file. It stays open."""
         self.flush()

@@ -1,4 +1,4 @@
-"""A sink that writes a dump as the Kafka Connect S3 sink would: one object per `flush_size` records."""
+"""A sink that writes a dump in the layout of the Kafka Connect S3 sink: one object per `flush_size` records."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Begin = Callable[[str, int], int]
 
 @dataclass
 class _Partition:
-    """One partition of one topic: the offset of the next object and the records that it will hold.
+    """One partition of one topic: the offset of the next object and the records that it will contain.
 
-    Records whose offsets are `held` are there already: they are passed over.
+    Records with offsets in `held` are already in the dump and are skipped.
     """
 
     topic: str
@@ -38,7 +38,7 @@ class _Partition:
     messages: list[Message] = field(default_factory=list)
 
     def has_next(self) -> bool:
-        """Whether the record that comes next is there already."""
+        """Return whether the next record is already in the dump."""
         offset = self.offset + len(self.messages)
         while self.held and self.held[0].stop <= offset:
             self.held.popleft()
@@ -46,19 +46,19 @@ class _Partition:
 
 
 class DumpSink:
-    """Writes `topics/<topic id>.<topic>/partition=<p>/…`, records dealt to the partitions in turn.
+    """Writes `topics/<topic id>.<topic>/partition=<p>/…` and distributes the records to the partitions in turn.
 
-    An object appears complete or not at all. It has `flush_size` records, as lines where there are several, but for the
-    last of its partition, and but for this: lines of which none parses get an object each. A reader can't tell how many
-    records such an object held, so it would count one, and the offsets after it would look like loss.
+    Objects are written atomically. An object holds `flush_size` records, one per line; the last object of a partition
+    may hold fewer. If none of its records is valid JSON, each gets its own object: a reader can't tell how many records
+    such an object holds, so it counts one, and the following offsets would look like lost records.
 
-    `begin` gives the offset at which a topic's partition goes on, where the dump isn't new. With `again` a run that was
-    stopped sends all its messages once more: those that are there are passed over, wherever some are missing.
+    `begin` returns the offset at which a partition of an existing dump continues. `again` continues a stopped run: it
+    sends all messages once more, and those that are already in the dump are skipped, also between missing ones.
 
-    Once an object can't be written, nothing more is: what is not stored by then has failed.
+    After the first object that can't be written, nothing more is written, and all messages not stored yet fail.
 
-    Raises UsageError for arguments that make no dump, and for an object that would be written over; MachineError where
-    writing fails.
+    Raises UsageError for invalid arguments and for an object that would be overwritten, and MachineError if writing
+    fails.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class DumpSink:
                 there = held(store, topic_id, topic, number, first) if again else self._none_held(topic, number, first)
                 lanes.append(_Partition(topic, number, first, deque(there)))
         self._turns = {topic: cycle(lanes) for topic, lanes in self._lanes.items()}
-        # A bucket takes its time for each object and takes many at once.
+        # Writing an object to a bucket is slow, so several are written in parallel.
         self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
         self._pending: deque[tuple[Future[None], list[Message]]] = deque()
         self._broken: PinlakeError | None = None
 
     def send(self, message: Message) -> None:
-        """Send one record; it is stored once its object is full, or after `flush`."""
+        """Add one record to its object. The object is written when it is full, or by `close`. Raises MachineError."""
         partition = next(self._turns[message.topic])
         if partition.has_next():
             self.deliveries.acknowledge(message)
@@ -104,12 +104,15 @@ class DumpSink:
             self._write_objects(partition)
 
     def flush(self) -> None:
-        """Wait for what is being written. Objects that are not full stay open: where one ends must not depend on it."""
+        """Wait for the objects that are being written. Raises MachineError.
+
+        Objects that are not full stay open, so that the object boundaries do not depend on `flush`.
+        """
         while self._pending:
             self._take()
 
     def close(self) -> None:
-        """Write the objects that are still open."""
+        """Write the open objects and wait until all are stored. Raises MachineError."""
         try:
             for partition in (partition for lanes in self._lanes.values() for partition in lanes):
                 self._write_objects(partition)
@@ -146,7 +149,7 @@ class DumpSink:
 
     def _put(self, key: str, content: bytes) -> None:
         if self._broken:
-            # Each that is still waiting would take as long to find that out.
+            # Fail at once: each object still waiting would run into the same error.
             raise self._broken
         try:
             self._store.write(key, content)
@@ -160,7 +163,7 @@ class DumpSink:
             raise
 
     def _take(self) -> None:
-        """Wait for the object that was given to the pool first."""
+        """Wait for the oldest object in the pool."""
         future, messages = self._pending[0]
         try:
             future.result()
@@ -170,11 +173,11 @@ class DumpSink:
         self._acknowledge(messages)
 
     def _given_up(self, error: Exception, messages: Sequence[Message] = ()) -> Exception:
-        """Tell of every message, `messages` among the failed ones, what became of it; the error that says so."""
+        """Report every open message, `messages` as failed, and return the error to raise."""
         lost = list(messages)
         while self._pending:
             future, waiting = self._pending[0]
-            # What is under way may still get through.
+            # A write that is in progress may still succeed.
             if future.cancelled() or future.exception():
                 lost += waiting
             else:
@@ -198,7 +201,7 @@ class DumpSink:
             self.deliveries.acknowledge(message)
 
     def _none_held(self, topic: str, number: int, offset: int) -> list[range]:
-        """Raises UsageError where an object is there that would be written over."""
+        """Return no ranges. Raises UsageError if an object exists that would be overwritten."""
         name = ObjectName.new(self._topic_id, topic, number, offset)
         for entry in self._store.entries(name.folder):
             start = USUAL.start(entry.name, name.full_topic)
@@ -211,7 +214,7 @@ class DumpSink:
 
 
 def make_folders(folder: Path, topic_id: str, partitions: int) -> None:
-    """The folders of a dump, also of topics that stay empty. Raises MachineError."""
+    """Create the folders of a dump, also for topics that stay empty. Raises MachineError if that fails."""
     try:
         for topic in TOPICS:
             for number in range(partitions):
@@ -223,7 +226,7 @@ def make_folders(folder: Path, topic_id: str, partitions: int) -> None:
 
 
 def check_layout(topic_id: str, partitions: int, flush_size: int) -> None:
-    """Raises UsageError where the three can't name the objects of a dump."""
+    """Raise UsageError if an argument is invalid for the objects of a dump."""
     if partitions < 1:
         raise UsageError(f"partitions is {partitions}; a topic has one or more. Give 1 or more.")
     if flush_size < 1:
@@ -233,7 +236,10 @@ def check_layout(topic_id: str, partitions: int, flush_size: int) -> None:
 
 
 def check_folder(folder: Path, append: bool) -> None:
-    """Raises UsageError where the folder is none, or is in use and `append` doesn't allow that."""
+    """Check that a dump can be written to the folder.
+
+    Raises UsageError if it is a file, or not empty without `append`, and MachineError if it can't be listed.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file, not a folder. Give the folder that the dump is to be in.")
     try:

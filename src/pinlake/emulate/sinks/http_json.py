@@ -1,4 +1,4 @@
-"""Calls of a service that takes JSON and answers JSON, with what can go wrong in words that help."""
+"""Calls of a service with JSON requests and answers. Errors are explained with a remedy."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import requests
 from pinlake.emulate.sinks.batches import CallError, FinalError, PassingError, TooLargeError
 
 _TOO_LARGE = 413
-# Timed out, and too many requests: of all answers below 500 those that a later call needn't get.
+# Request timeout and too many requests: the statuses below 500 that are temporary.
 _PASSING = {408, 429}
 _BLANKS = re.compile(r"\s*")
-# Nothing is there, or nothing that takes this method.
+# Not found, and method not allowed.
 _ABSENT = {404, 405}
 
 ADDRESS = "check the address: its host, stage and path"
@@ -30,14 +30,14 @@ _REMEDIES = {
 
 
 class AbsentError(FinalError):
-    """The service has nothing at the path that was called."""
+    """The service has no resource at the path, or none with this method."""
 
 
 class HttpJson:
-    """One service at `url`, over one connection that is kept open.
+    """A service at `url`, called over one persistent connection.
 
-    `kinds` and `headers` go with every call; what is in `headers` is kept out of messages. `remedies` are by HTTP
-    status, or by the `error_code` in an answer.
+    `kinds` and `headers` are sent with every call. Values of `headers` are removed from messages. `remedies` has HTTP
+    statuses, or values of `error_code` in an answer, as keys.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class HttpJson:
         self._session.headers.update({**(headers or {}), **kinds})
 
     def call(self, method: str, path: str, body: bytes, seconds: float) -> dict[str, Any]:
-        """The JSON object that is answered within about `seconds`. Raises CallError for everything else."""
+        """Return the one JSON object of the answer. `seconds` is the timeout. Raises CallError for any other answer."""
         answers = self.call_all(method, path, body, seconds)
         if len(answers) != 1:
             raise FinalError(f"answered {method} {path} with {len(answers)} JSON objects for one", ADDRESS)
         return answers[0]
 
     def call_all(self, method: str, path: str, body: bytes, seconds: float) -> list[dict[str, Any]]:
-        """The JSON objects, one after another, that are answered; at least one. Raises CallError as `call` does."""
+        """Return the concatenated JSON objects of the answer, at least one. Raises CallError as `call` does."""
         response = self._answer(method, path, body, seconds)
-        # Made of what is in the address, or in ~/.netrc.
+        # requests creates this header from the address or ~/.netrc.
         self._keep_secret(response.request.headers.get("Authorization", ""))
         status, answers = response.status_code, _values(response.content)
         if not 200 <= status < 300:
@@ -77,7 +77,7 @@ class HttpJson:
         return answers
 
     def error(self, call: str, status: int, answer: Any, after: float = 0.0) -> CallError:
-        """What an answer with an error means. `answer` is its JSON, `after` the seconds that it asks to wait."""
+        """Return the error for an answer. `answer` is its JSON, `after` the wait in seconds that it asks for."""
         body = answer if isinstance(answer, dict) else {}
         code = body.get("error_code")
         said = [f"error code {code}"] if code is not None else []
@@ -97,10 +97,10 @@ class HttpJson:
 
     def _answer(self, method: str, path: str, body: bytes, seconds: float) -> requests.Response:
         try:
-            # A redirect would be followed with GET, often to a page for logging in.
+            # requests would follow a redirect with GET, often to a login page.
             return self._session.request(method, self._url + path, data=body, timeout=seconds, allow_redirects=False)
         except (requests.exceptions.InvalidHeader, UnicodeError):
-            # Not what it says: that is the header, credentials and all.
+            # The text of this error is the header, which may contain credentials.
             raise FinalError("a header or the address holds a character that can't be sent", "mend it") from None
         except requests.exceptions.SSLError as error:
             raise FinalError(f"no trusted connection: {_cause(error)}", "check its certificate, and yours") from None
@@ -112,18 +112,18 @@ class HttpJson:
             raise FinalError(f"can't be called: {type(error).__name__}", ADDRESS) from None
 
     def _without_secrets(self, text: str) -> str:
-        """At most 300 characters of one line; an answer may repeat what was sent."""
+        """Return the text as one line of at most 300 characters, without secrets that the answer repeats."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return " ".join(text.split())[:300]
 
     def _keep_secret(self, value: str) -> None:
-        """The value, and what follows a word such as `Bearer`, unless it is too short to be one."""
+        """Remember the value, and the part after a word such as `Bearer`, unless it is too short to be a secret."""
         self._secrets |= {secret for secret in (value, value.rpartition(" ")[2]) if len(secret) > 3}
 
 
 def _values(content: bytes) -> list[Any]:
-    """The JSON values that follow one another; none where anything else is among them."""
+    """Return the concatenated JSON values in a text, or none if the text contains anything else."""
     text, found, at = content.decode("utf-8", "replace").strip(), [], 0
     decoder = json.JSONDecoder()
     try:
@@ -143,7 +143,7 @@ def _retry_after(response: requests.Response) -> float:
 
 
 def _cause(error: requests.RequestException) -> str:
-    """The innermost reason; what is around it repeats address and path."""
+    """Return the innermost reason, since the outer errors repeat address and path."""
     cause: Any = error
     while True:
         inner = getattr(cause, "reason", None) or (cause.args[-1] if getattr(cause, "args", ()) else None)
@@ -153,5 +153,5 @@ def _cause(error: requests.RequestException) -> str:
 
 
 def to_json(value: object) -> bytes:
-    """The value in UTF-8; half of a surrogate pair, which has no bytes there, as its escape."""
+    """Return the value as JSON in UTF-8. A lone surrogate, which UTF-8 can't encode, is escaped."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""A sink that posts to Kafka: idempotent, every message acknowledged by all in-sync replicas, or failed."""
+"""A sink that writes to Kafka with an idempotent producer and acknowledgement by all in-sync replicas."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pinlake.emulate.sinks.base import Deliveries, Message, silent
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
 
-# Errors of one message, which the next need not have.
+# Errors that concern a single message.
 _OF_ONE_MESSAGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD}
 
-# Seconds between two looks at what became of messages: asked after each one, it costs as much as sending.
+# Seconds between two polls for delivery reports. Polling after each message costs as much as sending it.
 _LOOK_EVERY = 0.02
 
 
 class KafkaSink:
-    """Messages as they are, with the post id as key, to the topics `<topic id>.<topic>`.
+    """Sends messages unchanged, with the post id as key, to the topics `<topic id>.<topic>`.
 
-    The client keeps messages while a broker is away and sends them when it is back, in their order and once. A message
-    that no broker took within `give_up_after` seconds has failed.
+    While a broker is unreachable, the client buffers messages. Later it sends them in order and without duplicates. A
+    message that no broker accepts within `give_up_after` seconds fails.
     """
 
     def __init__(
@@ -37,7 +37,10 @@ class KafkaSink:
         say: Say = silent,
         create_topics: int | None = None,
     ) -> None:
-        """`create_topics` is how many partitions a missing topic gets. Raises MachineError as `find_topics`."""
+        """Connect and find the topics. `create_topics` is the number of partitions of a missing topic.
+
+        Raises MachineError as `find_topics` does.
+        """
         self.deliveries = deliveries
         self.name = deliveries.sink
         self._servers = config["bootstrap.servers"]
@@ -46,7 +49,7 @@ class KafkaSink:
         self._next_look = 0.0
         self._lost: KafkaError | None = None
         find_topics(config, [name for name, _ in self._topics.values()], give_up_after, say, create_topics)
-        # The topics were found, so these settings are right.
+        # The topics were found, so the settings are valid.
         self._watch = Watch(answered=True)
         self._producer = Producer(
             {
@@ -62,6 +65,7 @@ class KafkaSink:
         )
 
     def send(self, message: Message) -> None:
+        """Pass the message to the client. Blocks while its queue is full. Raises MachineError if sending fails."""
         name, delivered = self._topics[message.topic]
         if time.monotonic() >= self._next_look:
             self._producer.poll(0)
@@ -71,7 +75,7 @@ class KafkaSink:
             try:
                 self._producer.produce(name, message.value, message.key, on_delivery=delivered)
             except BufferError:
-                # The client's queue is full: wait until a part of it was taken, or has failed.
+                # The queue of the client is full: wait until some messages are delivered or failed.
                 self._producer.poll(SAY_EVERY) or self._say(self._waiting())
                 self._check()
             except KafkaException as error:
@@ -81,20 +85,22 @@ class KafkaSink:
                 return
 
     def flush(self) -> None:
+        """Wait until every message is delivered or failed. Raises MachineError."""
         while self._producer.flush(SAY_EVERY):
             self._say(self._waiting())
             self._check()
         self._check()
 
     def close(self) -> None:
+        """Flush. The client has no connection to close. Raises MachineError."""
         self.flush()
 
     def _delivered(self, topic: str) -> Callable[[KafkaError | None, Taken], None]:
-        """What the client calls with each message of the topic when it was taken, or has failed."""
+        """Return the callback that the client calls for each message of the topic that was delivered or failed."""
 
         def told(error: KafkaError | None, taken: Taken) -> None:
             if error is None:
-                # Not by `acknowledge`: it wants the message, which would have to be put together again.
+                # Without `acknowledge`, which needs a Message object that would have to be built first.
                 self.deliveries.acknowledged[topic] += 1
                 return
             key, value = taken.key(), taken.value()
@@ -106,7 +112,7 @@ class KafkaSink:
         return told
 
     def _check(self) -> None:
-        """Raise MachineError where nothing more can be delivered; what the client still holds has failed then."""
+        """If nothing more can be delivered, mark the messages in the client as failed and raise MachineError."""
         if self._lost is None and self._watch_is_fine():
             return
         self._producer.purge()

@@ -1,4 +1,4 @@
-"""A sink that puts to Kinesis streams, and what it shares with the one that goes through an API gateway."""
+"""A sink that writes to Kinesis streams, and the part that it shares with the API gateway sink."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _LATER = "look at AWS's status page, or run again later"
 
 
 class KinesisBatches(BatchSink):
-    """Messages as they are to the streams `<prefix>-<topic>`, with the post id, or `-`, as partition key.
+    """Sends messages unchanged to the streams `<prefix>-<topic>`, with the post id, or `-`, as partition key.
 
-    A record of more than 1 MiB together with its key has failed at once. Within a call Kinesis may take later records
-    and refuse earlier ones for the moment; these are sent again before anything else of their topic.
+    A record of more than 1 MiB, including its key, fails at once. Kinesis may accept later records of a call and refuse
+    earlier ones temporarily; these are sent again before any other record of their topic.
     """
 
     max_bytes = 5 * 1024 * 1024
@@ -47,11 +47,11 @@ class KinesisBatches(BatchSink):
 
     @abstractmethod
     def _record(self, value: bytes, key: str) -> Any:
-        """A record as the call has it."""
+        """Return a record in the form of the call."""
 
     @abstractmethod
     def _put(self, stream: str, records: list[Any]) -> dict[str, Any]:
-        """The answer of PutRecords. Raises CallError."""
+        """Call PutRecords and return its answer. Raises CallError."""
 
     def _item(self, message: Message) -> Item:
         key, value = message.key or _NO_KEY, message.value
@@ -81,7 +81,10 @@ class KinesisBatches(BatchSink):
 
 
 class KinesisSink(KinesisBatches):
-    """Puts with boto3. Credentials, region and endpoint are those of its standard chain; `region` overrides that."""
+    """Calls PutRecords with boto3.
+
+    Credentials, region and endpoint come from boto3's standard chain. `region` overrides its region.
+    """
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class KinesisSink(KinesisBatches):
         say: Say = silent,
         region: str | None = None,
     ) -> None:
-        """Raises MachineError where credentials or region are missing."""
+        """`give_up_after` is in seconds. Raises MachineError if credentials or region are missing."""
         self._client = kinesis_client(give_up_after, region)
         super().__init__(place_of(self._client), stream_prefix, give_up_after, deliveries, say)
 
@@ -111,7 +114,7 @@ class KinesisSink(KinesisBatches):
         except (boto.ConnectionError, boto.HTTPClientError) as error:
             raise PassingError(f"no answer: {type(error).__name__}", f"{ADDRESS}, and the network") from None
         except (ResponseParserError, AttributeError, TypeError, ValueError):
-            # botocore's parser trips over JSON that is no object.
+            # botocore's parser fails on JSON that is not an object.
             raise FinalError(f"answered for stream {stream} with what is no answer of Kinesis", ADDRESS) from None
         except boto.BotoCoreError as error:
             raise FinalError(f"can't be called: {first_line(error)}", LOG_IN) from None
@@ -122,7 +125,7 @@ class KinesisSink(KinesisBatches):
 
 
 def service_error(stream: str, code: str, said: str, status: int) -> CallError:
-    """What an error of Kinesis by its code means for a whole call."""
+    """Return the CallError for an error code of Kinesis that concerns the whole call."""
     found = f"stream {stream}: {error_line(code, said)}"
     if is_passing(code, status):
         is_limit = any(word in code for word in ("Throughput", "Throttling", "LimitExceeded"))

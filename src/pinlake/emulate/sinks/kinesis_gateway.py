@@ -1,4 +1,4 @@
-"""A sink that puts to Kinesis streams through an API gateway, as AWS's tutorial of a Kinesis proxy sets it up."""
+"""A sink that writes to Kinesis streams through an API gateway, as in AWS's tutorial for a Kinesis proxy."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NOT_FOUND_OR_ALLOWED = (
 
 
 class KinesisGatewaySink(KinesisBatches):
-    """Calls PUT `<url>/streams/<stream>/records`; `data` is text, which the gateway's template has to encode in base64.
+    """Calls PUT `<url>/streams/<stream>/records`, where `url` ends with the stage of the gateway.
 
-    `url` ends with the gateway's stage.
+    `data` is plain text. The mapping template of the gateway must encode it in base64.
     """
 
     address_remedy = ADDRESS
@@ -35,7 +35,7 @@ class KinesisGatewaySink(KinesisBatches):
         say: Say = silent,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`headers`, such as the gateway's key, go with every call."""
+        """`headers`, such as an API key, are sent with every call. `give_up_after` is in seconds."""
         super().__init__(f"Kinesis gateway at {public(url)}", stream_prefix, give_up_after, deliveries, say)
         kinds = {"Content-Type": "application/json", "Accept": "application/json"}
         self._http = HttpJson(url, kinds, headers, {403: _NOT_FOUND_OR_ALLOWED})
@@ -47,7 +47,7 @@ class KinesisGatewaySink(KinesisBatches):
         path = f"/streams/{quote(stream, safe='')}/records"
         answer = self._http.call("PUT", path, b'{"records":[%b]}' % b",".join(records), self._answer_seconds())
         if code := answer.get("__type"):
-            # The tutorial's gateway answers 200 where Kinesis answered an error.
+            # The gateway of the tutorial answers 200 even if Kinesis answers with an error.
             said = answer.get("message") or answer.get("Message") or ""
             raise service_error(stream, str(code).rpartition("#")[2], str(said), 0)
         return answer

@@ -1,4 +1,4 @@
-"""Sinks by their address, as `--to` has it."""
+"""Opens a sink by its address, as given with `--to`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FORMS = (
 
 @dataclass(frozen=True)
 class SinkOptions:
-    """What sinks need to know beside their address.
+    """Options of sinks besides the address.
 
-    Topics that aren't there are made with `create_topics`. With `again` a run that was stopped goes on.
+    `create_topics` creates missing Kafka topics. `again` continues a stopped run.
     """
 
     settings: Settings
@@ -39,17 +39,20 @@ class SinkOptions:
 
 
 def is_folder(address: str) -> bool:
-    """Whether the address names a folder of this machine."""
+    """Return whether the address is a folder on this machine."""
     return address != CONSOLE and "://" not in address
 
 
 def is_dump(address: str) -> bool:
-    """Whether what is sent to the address becomes a dump."""
+    """Return whether the sink at the address writes a dump."""
     return is_folder(address) or is_bucket(address)
 
 
 def open_sink(address: str, options: SinkOptions) -> Sink:
-    """The sink at an address that is no folder. Raises UsageError for an unknown form, and what the sink raises."""
+    """Open the sink at an address that is not a folder.
+
+    Raises UsageError for an unknown form of address, MachineError if a package is missing, and the errors of the sink.
+    """
     refuse_credentials(address)
     scheme, _, rest = address.partition("://")
     opener = _OPENERS.get(scheme)

@@ -1,4 +1,4 @@
-"""A sink that posts to Kafka through a REST proxy, which may be behind an API gateway."""
+"""A sink that writes to Kafka through a REST proxy, which may be behind an API gateway."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _V2_KINDS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "ap
 _V3_KINDS = {"Content-Type": "application/json", "Accept": "application/json"}
 _NO_TOPIC_V2, _NO_TOPIC_V3 = 40401, 40403
 _MAKE_TOPIC = "make the topic, or check the topic id"
-# Of a single record, by version: Kafka says that it may be taken when it is sent again; in the third also that the
-# proxy has too much to do, or closes the connection.
+# Error codes of a single record for which a retry may succeed, by API version. In v3, also those of a proxy that is
+# overloaded or closes the connection.
 _RETRIABLE_V2 = 2
 _RETRIABLE_V3 = {408, 429, 50003, *range(500, 600)}
-# What the third version says of each record though it holds for all of them.
+# Error codes that v3 repeats for each record although they concern the whole call.
 _OF_THE_CALL = {401, 403, 404, _NO_TOPIC_V3}
 _INTEGER = re.compile("0|-?[1-9][0-9]*")
 _CLUSTER = re.compile(r"/v3/clusters/[^/]+/*$")
-# What stands around key and value in a call.
+# Bytes of JSON around key and value in a call.
 _AROUND = 20
 
 
 class KafkaRestSink(BatchSink):
-    """Messages as JSON, with the post id as key, to the topics `<topic id>.<topic>`.
+    """Sends messages as JSON, with the post id as key, to the topics `<topic id>.<topic>`.
 
-    The second version of the proxy's API is tried first, the third where that isn't there, or where the address names a
-    cluster of it. A text that is no JSON has failed at once: the second version can't carry it. There, how blanks and
-    numbers are written is up to the proxy, and a key that is an integer is sent as a number, so that it gets the bytes
-    that KafkaSink gives it; the third carries bytes as they are.
+    The sink tries v2 of the proxy's API first. It uses v3 if the proxy has no v2, or if the address names a v3 cluster.
+    A text that is not JSON fails at once, since v2 can't transfer it. With v2, the proxy decides how blanks and numbers
+    are written, and an integer key is sent as a number, so that its bytes are the same as with KafkaSink. With v3, the
+    bytes are transferred unchanged.
     """
 
     max_bytes = 1_000_000
@@ -52,15 +52,15 @@ class KafkaRestSink(BatchSink):
         say: Say = silent,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`url` is all before `/topics/` or `/v3/`, or ends with `/v3/clusters/<id>`.
+        """`url` is the part before `/topics/` or `/v3/`, or ends with `/v3/clusters/<id>`.
 
-        `headers`, such as a gateway's key, go with every call.
+        `headers`, such as an API key, are sent with every call. `give_up_after` is in seconds.
         """
         super().__init__(f"Kafka REST proxy at {public(url)}", give_up_after, deliveries, say)
         self._topic_id = topic_id
         self._v2 = HttpJson(url, _V2_KINDS, headers, {_NO_TOPIC_V2: _MAKE_TOPIC})
         self._v3 = HttpJson(url, _V3_KINDS, headers, {_NO_TOPIC_V3: _MAKE_TOPIC})
-        # What stands before `/topics/` there. None while nothing is known, or where it is the second version.
+        # The path before `/topics/` in v3. None while the version is unknown, and for v2.
         self._cluster: str | None = "" if _CLUSTER.search(url) else None
         self._is_v2 = False
 
@@ -87,14 +87,14 @@ class KafkaRestSink(BatchSink):
         answer = self._v2.call("POST", path, body, self._answer_seconds())
         code, offsets = answer.get("error_code"), answer.get("offsets")
         if isinstance(code, int) and not offsets:
-            # A gateway that isn't told otherwise answers 200 where the proxy behind it answered an error.
+            # By default, a gateway answers 200 even if the proxy behind it answers with an error.
             raise self._v2.error(f"POST {path}", code // 100 if code >= 1000 else code, answer)
         if not isinstance(offsets, list) or len(offsets) != len(records):
             raise FinalError(f"answered POST {path} with JSON that doesn't have an offset for each record", ADDRESS)
         return [_refusal_v2(entry, path) for entry in offsets]
 
     def _find_cluster(self) -> str | None:
-        """The path of the cluster behind a proxy of the third version; None where it is none."""
+        """Return the path of the cluster behind a v3 proxy, or None if the proxy has no v3."""
         try:
             clusters = self._v3.call("GET", "/v3/clusters", b"", self._answer_seconds()).get("data")
         except CallError:
@@ -104,7 +104,7 @@ class KafkaRestSink(BatchSink):
         return f"/v3/clusters/{quote(found, safe='')}" if isinstance(found, str) else None
 
     def _post_v3(self, path: str, records: list[Message]) -> list[Refusal | None]:
-        """Records one after another, and a report for each in their order; an error may end them before the last."""
+        """Send records as concatenated JSON. The answer has a report for each in order; an error may end it early."""
         reports = self._v3.call_all("POST", path, b"".join(map(_record_v3, records)), self._answer_seconds())
         if len(reports) > len(records):
             raise FinalError(f"answered POST {path} with more reports than records", ADDRESS)
@@ -157,5 +157,5 @@ def _is_json(text: str) -> bool:
 
 
 def _refuse(constant: str) -> NoReturn:
-    # Python reads NaN and Infinity, which are no JSON.
+    # Python accepts NaN and Infinity, which are not JSON.
     raise ValueError(constant)
