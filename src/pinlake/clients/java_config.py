@@ -1,4 +1,4 @@
-"""A Kafka client's settings as librdkafka names them, in the names of Java's client, which Spark reads with."""
+"""Translates the settings of a Kafka client from librdkafka to the Java client, which Spark uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SAME = {
     "ssl.endpoint.identification.algorithm",
 }
 _RENAMED = {"sasl.mechanisms": "sasl.mechanism", "sasl.mechanism": "sasl.mechanism"}
-# Java takes certificates and keys as text too, so that no file has to be on Spark's workers.
+# The Java client accepts certificates and keys as text, so that Spark's workers need no files.
 _FILES = {
     "ssl.ca.location": ("ssl.truststore.certificates", "ssl.truststore.type"),
     "ssl.certificate.location": ("ssl.keystore.certificate.chain", "ssl.keystore.type"),
@@ -45,15 +45,16 @@ _MODULES = {
 
 
 def java_config(config: Config, say: Say, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Options of Spark's source for Kafka, each beginning with `kafka.`; `say` is told what has no counterpart.
+    """Return options of Spark's Kafka source, each with the prefix `kafka.`.
 
-    Raises SettingsError for a mechanism or a file that can't be carried over.
+    `say` gets a message with the settings that have no counterpart. Raises SettingsError for a SASL mechanism that the
+    Java client is not configured for here, and for a file or key that can't be read.
     """
     found: dict[str, str] = {}
     unused = []
     for name, value in config.items():
         if name in _SAME:
-            # No check of the host's name is `none` there, and nothing in Java.
+            # The value that disables the host name check is `none` in librdkafka and empty in Java.
             found[name] = "" if name == "ssl.endpoint.identification.algorithm" and value == "none" else str(value)
         elif name in _RENAMED:
             found[_RENAMED[name]] = str(value)
@@ -79,7 +80,7 @@ def _jaas(config: Config, mechanism: str, environment: Mapping[str, str]) -> str
             f"sasl.mechanism {mechanism!r} can't be carried over to Spark's client; a stream logs in with "
             f"{', '.join(_MODULES)}, or with certificates: mend the file of --kafka-config"
         )
-    # A Databricks cluster has Kafka's classes under names of its own.
+    # Databricks Runtime has shaded names for the classes of Kafka.
     shaded = "kafkashaded." if environment.get("DATABRICKS_RUNTIME_VERSION") else ""
     user, password = (_quoted(str(config.get(f"sasl.{name}", ""))) for name in ("username", "password"))
     return f"{shaded}{module} required username={user} password={password};"
@@ -91,7 +92,7 @@ def _quoted(text: str) -> str:
 
 
 def _key(name: str, text: str, config: Config) -> str:
-    """The key in the one form that Java reads, for which no password is needed any more."""
+    """Return the key as PKCS#8 without a password. Raises SettingsError."""
     password = config.get(_UNLOCK)
     try:
         return as_pkcs8(text, None if password is None else str(password))

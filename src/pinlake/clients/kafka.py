@@ -1,4 +1,4 @@
-"""What all of Kafka's clients here share: their settings, topics looked up before work begins, waits that are told."""
+"""The common part of all Kafka clients: settings, topic lookup, errors and waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pinlake.errors import MachineError, SettingsError, UsageError, refuse_crede
 
 Config = dict[str, Any]
 
-# Errors that no waiting mends.
+# Errors that a retry can't resolve, with their remedies.
 _FINAL = {
     KafkaError._AUTHENTICATION: "the broker refuses these credentials; check them in the file of --kafka-config",
     KafkaError.SASL_AUTHENTICATION_FAILED: "the broker refuses these credentials; check them in the file of "
@@ -26,12 +26,12 @@ _FINAL = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "get IDEMPOTENT_WRITE on the cluster",
     KafkaError._SSL: "check the certificates that --kafka-config names",
 }
-# Those of a handshake: a broker that goes down in the middle of one breaks it as wrong certificates would.
+# Errors of a handshake. A broker that shuts down during a handshake causes the same errors as wrong certificates.
 HANDSHAKE = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}
 
 
 def quiet() -> logging.Logger:
-    """A logger for the client's own lines, which would go to stderr: what matters is told in errors and waits."""
+    """Return a logger that discards the log lines of the client, which would otherwise go to stderr."""
     logger = logging.getLogger("pinlake.clients.kafka")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
@@ -39,11 +39,13 @@ def quiet() -> logging.Logger:
 
 
 def client_config(servers: str, properties: Path | None = None, more_properties: str | None = None) -> Config:
-    """Settings of a client: `servers` is host:port, several with commas; `properties` a file of name=value lines.
+    """Return the settings of a client, as librdkafka names them.
 
-    `more_properties` are such lines from elsewhere. Lines of a Java client that ask for MSK's login with IAM are taken
-    too. Raises UsageError for servers that are none, SettingsError for a file that can't be read, and for lines that
-    are none, MachineError where a login with IAM lacks credentials.
+    `servers` is host:port, several separated by commas. `properties` is a file with lines name=value, and
+    `more_properties` is text with such lines. The settings of a Java client for MSK with IAM are converted.
+
+    Raises UsageError for invalid servers, SettingsError for a file that can't be read and for invalid lines, and
+    MachineError if IAM is used and credentials are missing.
     """
     refuse_credentials(servers)
     for server in servers.split(","):
@@ -73,17 +75,17 @@ def _properties(text: str, where: str) -> Config:
             continue
         name, equals, value = line.partition("=")
         if not equals:
-            # Not the line itself: it may be half of a password.
+            # The message omits the line, since it may contain a part of a password.
             raise SettingsError(f"{where}: line {number} has no =; write name=value")
         found[name.strip()] = value.strip()
     return found
 
 
 class Watch:
-    """What a client said last about its connection: `told` is its `error_cb`. One for each client.
+    """Collects the errors of one client. Use `told` as its `error_cb`.
 
-    `answered` is whether a broker has answered before with the same settings: then they are right, and a handshake that
-    fails is passing.
+    `answered` means that a broker has answered with the same settings before. Then the settings are valid, and a failed
+    handshake is a temporary error.
     """
 
     def __init__(self, answered: bool = False) -> None:
@@ -92,20 +94,20 @@ class Watch:
         self._final: KafkaError | None = None
 
     def told(self, error: KafkaError) -> None:
-        """Note an error; most are passing, and the client goes on by itself."""
-        # What follows says how many milliseconds it took.
+        """Store an error. Most errors are temporary, and the client retries by itself."""
+        # The rest of the text is the duration in milliseconds.
         self.last = error.str().partition(" (after ")[0]
         if (error.code() in _FINAL and error.code() not in self._passing) or error.fatal():
             self._final = error
 
     def check(self, servers: str) -> None:
-        """Raise MachineError for an error that no waiting mends."""
+        """Raise MachineError if an error occurred that a retry can't resolve."""
         if self._final is not None:
             raise final_error(servers, self._final)
 
 
 def final_error(what: str, error: KafkaError) -> MachineError:
-    """The error in words that help."""
+    """Return the MachineError for an error of the client, with its remedy."""
     remedy = _FINAL.get(error.code(), "look into the broker's log")
     return MachineError(f"Kafka at {what}: {error.str()}; {remedy}")
 
@@ -113,9 +115,13 @@ def final_error(what: str, error: KafkaError) -> MachineError:
 def find_topics(
     config: Config, topics: Iterable[str], give_up_after: float, say: Say, partitions: int | None = None
 ) -> dict[str, list[int]]:
-    """The partitions of each topic. `partitions` is how many to make a topic with that isn't there; None makes none.
+    """Return the partition numbers of each topic.
 
-    Raises MachineError where no broker answers in time, or a topic is not there or not to be seen.
+    `partitions` is the number of partitions to create a missing topic with. With None, no topic is created.
+    `give_up_after` is in seconds.
+
+    Raises SettingsError if the client rejects the settings, and MachineError if no broker answers in time, or a topic
+    is missing, not visible, or can't be created.
     """
     servers, watch = config["bootstrap.servers"], Watch()
     admin = _client(lambda: AdminClient({**config, "error_cb": watch.told}, logger=quiet()))  # type: ignore[dict-item]
@@ -147,7 +153,10 @@ def find_topics(
 def watermarks(
     consumer: Any, partitions: Mapping[str, Iterable[int]], timeout: float
 ) -> Iterator[tuple[TopicPartition, int, int]]:
-    """Each partition with the least offset that it still has and the one after its last. Raises KafkaException."""
+    """Yield each partition with its first available offset and the offset after its last message.
+
+    `timeout` is in seconds per partition. Raises KafkaException.
+    """
     for topic, numbers in partitions.items():
         for number in numbers:
             place = TopicPartition(topic, number)
@@ -186,7 +195,7 @@ def _make_topic(admin: AdminClient, servers: str, topic: str, partitions: int) -
 
 
 def count_messages(config: Config, topic: str) -> int:
-    """How many messages the broker holds of a topic. Raises MachineError as `find_topics` does."""
+    """Return the number of messages of a topic on the broker. Raises MachineError as `find_topics`, KafkaException."""
     partitions = find_topics(config, [topic], SAY_EVERY, lambda _: None)
     consumer = Consumer({**config, "group.id": "pinlake-count"}, logger=quiet())
     try:

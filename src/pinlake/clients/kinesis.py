@@ -1,4 +1,4 @@
-"""What all of Kinesis's clients here share: how one is made, which errors pass, what mends the others."""
+"""The common part of all Kinesis clients: their creation, temporary errors, and the remedies of the other errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from pinlake.errors import MachineError, first_line, public
 
-# boto3 takes one number of seconds for all calls; Kinesis answers sooner than this.
+# Timeout in seconds. boto3 has one timeout for all calls; Kinesis answers faster.
 _ANSWER_SECONDS = 10.0
 
 LOG_IN = "log in again, or check AWS_PROFILE and the AWS_ variables for credentials"
@@ -28,7 +28,7 @@ PASSING = {
     "Throttling",
     "ThrottlingException",
 }
-# By how the code begins: services spell the rest in several ways.
+# Keys are prefixes of error codes, since services spell the rest differently.
 _REMEDIES = {
     "ResourceNotFound": "make the stream, or check the prefix of the streams and the region",
     "KMS": "look at the stream's key in KMS",
@@ -44,10 +44,10 @@ _REMEDIES = {
 
 
 def kinesis_client(give_up_after: float, region: str | None = None) -> Any:
-    """A client that doesn't try again by itself: boto3's own tries are silent and don't know when to give up.
+    """Return a client without retries of its own, since those of boto3 are silent and ignore our time limit.
 
-    Credentials, region and endpoint are those of boto3's standard chain; `region` overrides that. Raises MachineError
-    where credentials or region are missing.
+    Credentials, region and endpoint come from boto3's standard chain. `region` overrides its region. `give_up_after` is
+    in seconds. Raises MachineError if credentials or region are missing.
     """
     seconds = min(_ANSWER_SECONDS, give_up_after)
     config = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
@@ -69,24 +69,24 @@ def kinesis_client(give_up_after: float, region: str | None = None) -> Any:
 
 
 def place_of(client: Any) -> str:
-    """What messages call it."""
+    """Return the name of the client's service in messages."""
     return f"Kinesis at {public(client.meta.endpoint_url)}"
 
 
 def error_line(code: str, said: str) -> str:
-    """An error in one line. What is said of signatures holds the headers that were signed, so it is left out."""
+    """Return an error as one line. Messages about signatures are omitted, since they contain the signed headers."""
     return code if "Signature" in code or not said else f"{code}: {first_line(Exception(said))}"
 
 
 def is_passing(code: str, status: int) -> bool:
-    """True where waiting may mend it."""
+    """Return whether a retry may resolve the error."""
     return code in PASSING or status == 429 or status >= 500
 
 
 def remedy(code: str, action: str) -> str:
-    """What mends an error by its code; `action` is what was asked of Kinesis, as IAM calls it."""
+    """Return the remedy for an error code. `action` is the called action, as IAM names it."""
     if code.startswith("AccessDenied"):
         return f"get kinesis:{action} on the stream"
-    # A status in place of a code: what answered is something else than Kinesis.
+    # A numeric code is an HTTP status: the answer did not come from Kinesis.
     other = ADDRESS if code.isdecimal() else f"look it up among the errors of Kinesis's {action}"
     return next((found for begin, found in _REMEDIES.items() if code.startswith(begin)), other)

@@ -1,14 +1,14 @@
-"""Amazon MSK's login with IAM, as a Java client's properties ask for it: what librdkafka and Spark need instead.
+"""IAM authentication for Amazon MSK: converts the properties of a Java client for librdkafka and Spark.
 
-People have these lines, which librdkafka can't read:
+The MSK documentation gives these lines, which librdkafka can't use:
 
     security.protocol=SASL_SSL
     sasl.mechanism=AWS_MSK_IAM
     sasl.jaas.config=software.amazon.msk.auth.iam.IAMLoginModule required;
     sasl.client.callback.handler.class=software.amazon.msk.auth.iam.IAMClientCallbackHandler
 
-MSK takes the same login as OAUTHBEARER, whose token is a request that was signed. Java's client has it by Amazon's own
-classes, which Databricks brings under names of its own.
+For other clients, MSK accepts IAM as SASL/OAUTHBEARER, where the token is a signed request. The Java client uses
+Amazon's classes, which Databricks Runtime includes under shaded names.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Any
 
 from pinlake.errors import MachineError, SettingsError, first_line
 
-# The jar for Spark on this machine.
+# The Maven package for local Spark.
 PACKAGE = "software.amazon.msk:aws-msk-iam-auth:2.3.5"
 
 _MECHANISM = "AWS_MSK_IAM"
 _CLASSES = "software.amazon.msk.auth.iam"
 _MECHANISM_NAMES = ("sasl.mechanism", "sasl.mechanisms")
 _JAVA_NAMES = ("sasl.jaas.config", "sasl.client.callback.handler.class", "sasl.login.callback.handler.class")
-# Options of Amazon's class: those that say who logs in, and those that say how it asks for that.
+# Options of Amazon's login module: those that select the identity, and those that control how it is obtained.
 _WHO = {"awsProfileName", "awsRoleArn", "awsRoleSessionName"}
 _HOW = {"awsStsRegion", "awsDebugCreds", "awsMaxRetries", "awsMaxBackOffTimeMs"}
 _OPTION = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
@@ -39,13 +39,13 @@ _LOG_IN = "log in again, or check AWS_PROFILE and the AWS_ variables for credent
 
 @dataclass(frozen=True)
 class IamLogin:
-    """librdkafka's `oauth_cb`: who logs in, in which region. `options` are those of Amazon's class for Java."""
+    """The `oauth_cb` of librdkafka: an IAM identity in a region. `options` are those of Amazon's Java login module."""
 
     region: str
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, _: str = "") -> tuple[str, float]:
-        """A token, and when it ends, in seconds since 1970. Raises MachineError where there are no credentials."""
+        """Return a token and its expiry in seconds since 1970. Raises MachineError if credentials are missing."""
         from aws_msk_iam_sasl_signer import MSKAuthTokenProvider as Signer
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -61,12 +61,12 @@ class IamLogin:
         except (BotoCoreError, ClientError) as error:
             raise MachineError(f"no login at MSK with IAM: {first_line(error)}; {_LOG_IN}") from None
         except (AttributeError, ValueError):
-            # What it says where nothing was found.
+            # The signer raises these errors if it finds no credentials.
             raise MachineError(f"no login at MSK with IAM: no credentials; {_LOG_IN}") from None
         return token, ends / 1000
 
     def java(self, in_workspace: bool) -> dict[str, str]:
-        """The same login for Java's client."""
+        """Return the same login as settings of the Java client."""
         classes = f"shadedmskiam.{_CLASSES}" if in_workspace else _CLASSES
         options = "".join(f' {name}="{value}"' for name, value in self.options.items())
         return {
@@ -77,10 +77,10 @@ class IamLogin:
 
 
 def with_iam(config: Mapping[str, Any], servers: str) -> dict[str, Any]:
-    """Settings that ask for IAM, as librdkafka takes them; others as they are.
+    """Convert settings for IAM authentication to those of librdkafka. Other settings are returned unchanged.
 
-    Raises SettingsError for an option that can't be carried over and for an unknown region, MachineError where the
-    package that signs, or credentials, are missing.
+    Raises SettingsError for an unsupported option and for an unknown region, and MachineError if the signer package or
+    credentials are missing.
     """
     is_asked = any(config.get(name) == _MECHANISM for name in _MECHANISM_NAMES)
     if not is_asked and not any(_CLASSES in str(config.get(name, "")) for name in _JAVA_NAMES):
@@ -91,7 +91,7 @@ def with_iam(config: Mapping[str, Any], servers: str) -> dict[str, Any]:
             "or install pinlake[transports]"
         )
     login = IamLogin(_region(servers), _options(str(config.get("sasl.jaas.config", ""))))
-    # Without credentials the client would try for ever, and tell no more than that the broker refuses.
+    # Check the credentials here. Without them, the client would retry forever and report only that the broker refuses.
     login()
     left = {name: value for name, value in config.items() if name not in (*_MECHANISM_NAMES, *_JAVA_NAMES)}
     return {"security.protocol": "SASL_SSL", **left, "sasl.mechanisms": "OAUTHBEARER", "oauth_cb": login}
@@ -108,7 +108,7 @@ def _options(jaas: str) -> dict[str, str]:
 
 
 def _region(servers: str) -> str:
-    """The region in the name of the first broker that has one, else that of this machine's AWS settings."""
+    """Return the region in the first broker name that has one, otherwise the region in the local AWS settings."""
     for server in servers.split(","):
         if found := _HOST.search(server):
             return found[1]

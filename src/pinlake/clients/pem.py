@@ -1,4 +1,4 @@
-"""Private keys as text: what OpenSSL reads in any form, Java reads as PKCS#8 without a password alone."""
+"""Converts private keys: OpenSSL reads several PEM formats, Kafka's Java client needs PKCS#8 without a password."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _OTHER_FORM = re.compile(
 
 
 def as_pkcs8(pem: str, password: str | None) -> str:
-    """The private key in `pem` as PKCS#8 without a password; a text without one in another form as it is.
+    """Return the private key in `pem` as PKCS#8 without a password. Other text is returned unchanged.
 
-    Java's class for keys under a password doesn't know how OpenSSL has encrypted them for years. Raises ValueError
-    with the reason where the key can't be read.
+    Encrypted keys are decrypted, since Kafka's Java client does not support the encryption that OpenSSL uses today.
+    Raises ValueError with the reason if the key can't be read.
     """
     found = _OTHER_FORM.search(pem)
     if found is None:
@@ -22,7 +22,7 @@ def as_pkcs8(pem: str, password: str | None) -> str:
         from cryptography.hazmat.primitives import serialization
     except ImportError:
         raise ValueError("cryptography, which would convert it, is not installed") from None
-    # Some forms say so in their name, others in the second line.
+    # An encrypted key is marked in the first line (PKCS#8) or in the second line (PKCS#1, SEC 1).
     secret = (password or "").encode() if "ENCRYPTED" in found[0] else None
     try:
         key = serialization.load_pem_private_key(found[0].encode(), secret)

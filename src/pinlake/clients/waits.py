@@ -1,4 +1,4 @@
-"""Waits for something out of reach: bounded, and told."""
+"""Waits for an unreachable service, with a time limit and progress messages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pinlake.errors import MachineError
 
 Say = Callable[[str], None]
 
-# Seconds between two lines that say what is waited for.
+# Seconds between two messages about a wait.
 SAY_EVERY = 5.0
 
 
 class Patience:
-    """Waits for something out of reach: says so every few seconds, and gives up in the end."""
+    """The state of a wait for `what`: reports it every few seconds and ends it after `give_up_after` seconds.
+
+    The class does not sleep; the caller does between two calls of `wait`.
+    """
 
     def __init__(self, what: str, give_up_after: float, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
@@ -25,16 +28,16 @@ class Patience:
         self._said = 0.0
 
     def over(self) -> None:
-        """It answered: a next wait begins anew."""
+        """End the wait, because the service has answered. The next wait has the full time limit again."""
         self._since = None
 
     @property
     def left(self) -> float:
-        """Seconds that are left, 0 or more."""
+        """Seconds until the time limit, 0 or more."""
         return self._give_up_after if self._since is None else max(self._since + self._give_up_after - self._clock(), 0)
 
     def wait(self, reason: str) -> None:
-        """Note that it still doesn't answer. Raises MachineError when it didn't for too long."""
+        """Note a failed attempt. Raises MachineError after the time limit."""
         now = self._clock()
         if self._since is None:
             self._since, self._said = now, now - SAY_EVERY

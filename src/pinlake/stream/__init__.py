@@ -1,1 +1,1 @@
-"""Messages to bronze as they come, from Kafka, Kinesis or a dump that grows, and from there to the answers."""
+"""The stream: loads messages from Kafka, Kinesis or a growing dump into bronze, and updates silver and gold."""

@@ -1,4 +1,4 @@
-"""A dump that grows: Spark's file source or Auto Loader finds new objects, the packing reader reads them."""
+"""A growing dump: Spark's file source or Auto Loader finds new objects, the reader of ingest reads them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pinlake.topics import TOPICS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# The columns of format binaryFile. The content is never asked for, so Spark doesn't read it.
+# The columns of format binaryFile. No query selects the content, so Spark does not read it.
 _FILE_SCHEMA = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
 _ANY_AGE = "36500d"
 
 
 class DumpSource:
-    """The topics' folders in a dump. What is no object of a topic is left to `ingest`, which reports it."""
+    """The topic folders of a dump. Files that are not objects of a topic are ignored here; `ingest` reports them."""
 
     counted_by = KAFKA_ROOT
     packages: tuple[str, ...] = ()
@@ -38,13 +38,14 @@ class DumpSource:
         self._dump = Dump(FolderStore(self._folder), layout)
 
     def check(self, settings: Settings, say: Say) -> None:
-        """Raise SourceError where a topic's folder holds files, and no object among them."""
+        """Raise SourceError if the folder of a topic holds files but no object."""
         for topic in TOPICS:
             list_topic(self._dump, self.topic_id, topic, None)
 
     def run(self, context: Context) -> None:
+        """Load new objects batch by batch. Raises SourceLostError if the source fails."""
         in_workspace = bool(os.environ.get("DATABRICKS_RUNTIME_VERSION"))
-        # Auto Loader knows the schema of binaryFile, and takes no other.
+        # Auto Loader has a fixed schema for binaryFile and accepts no other.
         files = (
             context.lake.spark.readStream.format("cloudFiles")
             .option("cloudFiles.format", "binaryFile")
@@ -52,7 +53,8 @@ class DumpSource:
             if in_workspace
             else context.lake.spark.readStream.format("binaryFile")
             .schema(_FILE_SCHEMA)
-            # Spark passes over what is a week older than the newest: a late object may have kept its time.
+            # By default, Spark ignores files that are a week older than the newest file. An object that arrives late
+            # may have an old time.
             .option("maxFileAge", _ANY_AGE)
             .option("maxFilesPerTrigger", context.options.most)
         )

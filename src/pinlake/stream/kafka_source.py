@@ -1,4 +1,4 @@
-"""Kafka, read with Spark's own source from where bronze ends."""
+"""Kafka, read with Spark's Kafka source from the position where bronze ends."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 _EARLIEST = -2
-# What an error says where Kafka was out of reach, or had deleted what was to be read.
+# Parts of the error text if Kafka is unreachable, or has deleted the messages to read.
 _SIGNS = ("org.apache.kafka", "kafkashaded.", "org.apache.spark.sql.kafka", "KAFKA_DATA_LOSS", "Cannot fetch record")
 
 
 class KafkaSource:
-    """The three topics of a pipeline. A message's offset and partition are its own."""
+    """The three topics of a pipeline. Rows have the partition and offset of their message."""
 
     counted_by = KAFKA_ROOT
 
@@ -41,14 +41,19 @@ class KafkaSource:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Maven packages that Spark on this machine needs for it beside the usual ones."""
+        """Additional Maven packages that local Spark needs for this source."""
         return (PACKAGE,) if isinstance(self._config.get("oauth_cb"), IamLogin) else ()
 
     def check(self, settings: Settings, say: Say) -> None:
+        """Raise MachineError if a topic can't be found, SettingsError if Spark's client can't use the settings."""
         find_topics(self._config, self._topics, settings.give_up_after, say)
         java_config(self._config, say)
 
     def run(self, context: Context) -> None:
+        """Load messages batch by batch.
+
+        Raises SourceLostError if the source fails, and UsageError if a topic was created again.
+        """
         starts = self._starts(context)
         messages = (
             context.lake.spark.readStream.format("kafka")
@@ -67,10 +72,10 @@ class KafkaSource:
 
     def _options(self, context: Context, starts: dict[str, dict[str, int]]) -> dict[str, str]:
         settings = context.settings
-        # Spark's client would wait for two minutes by itself, without a word; the stream itself waits, and says so.
+        # By default, Spark's client waits silently for up to two minutes. The stream waits itself and reports it.
         wait = str(round(1000 * min(10, settings.give_up_after)))
         return {
-            # What is said of it was said by `check`.
+            # `check` has already reported the unused settings.
             **java_config(self._config, lambda _: None),
             "subscribe": ",".join(self._topics),
             "startingOffsets": json.dumps(starts),
@@ -83,9 +88,9 @@ class KafkaSource:
         }
 
     def _starts(self, context: Context) -> dict[str, dict[str, int]]:
-        """Where each partition is read on. Says what the broker has deleted unread.
+        """Return the start offset of each partition. Report the offsets that the broker deleted before they were read.
 
-        Raises UsageError where a topic ends before what bronze has of it: it is another than the one that was read.
+        Raises UsageError if a topic ends before the position of bronze: then it was deleted and created again.
         """
         partitions = find_topics(self._config, self._topics, context.settings.give_up_after, context.say)
         known = context.known()
@@ -120,7 +125,7 @@ def _path() -> Column:
 
 
 def _new(batch: DataFrame, known: Known) -> DataFrame:
-    """The messages that bronze doesn't hold: all, unless somebody else has read on meanwhile."""
+    """Return the messages that are not in bronze: all of them, unless another run has loaded some in the meantime."""
     if not known:
         return batch
     spark: SparkSession = batch.sparkSession

@@ -1,8 +1,9 @@
-"""Kinesis's records to rows of bronze: unpacked where several came as one, each with its topic, numbered.
+"""Converts Kinesis records to rows of bronze: unpacks aggregated records, finds the topic and assigns offsets.
 
-Kinesis has no offsets. A record's offset here is its number in its topic, in the order of sequence numbers, from where
-bronze ends: what was sent later has a higher one, whatever became of its shard. The sequence number is in its path, and
-after it the place in the record that it was packed in, so that bronze alone says where each shard is read on:
+Kinesis has no offsets. Here, offsets continue after the last one in bronze, and count the records of a topic in the
+order of their sequence numbers. Later records have higher offsets, even after a shard is split or merged. The path of a
+row contains the sequence number, and after it the position in an aggregated record. Therefore, bronze alone tells where
+each shard continues:
 
     kinesis/<stream>/<shard>/<sequence number>[/<place>]
 """
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
     import pyarrow
     from pyspark.sql import Column, DataFrame, SparkSession
 
-# As Databricks's source has them.
+# The schema of the Databricks source.
 RECORD_SCHEMA = (
     "stream STRING, shardId STRING, sequenceNumber STRING, approximateArrivalTimestamp TIMESTAMP, partitionKey STRING, "
     "data BINARY"
 )
-# `topic` is a short name, or null where the key names none; `place` is null for a record that came by itself.
+# `topic` is a short name, or null if the key names none. `place` is null for a record that was not aggregated.
 USER_SCHEMA = (
     "topic STRING, key STRING, stream STRING, shardId STRING, partition INT, sequenceNumber STRING, place INT, "
     "timestamp TIMESTAMP, value BINARY"
@@ -44,32 +45,35 @@ _NAMED = re.compile(rf"(?<![a-z])({'|'.join(TOPICS)})(?![a-z])")
 
 
 def names_of(schema: str) -> list[str]:
-    """The columns of a schema that is written as above."""
+    """Return the column names of a schema in the form above."""
     return [column.split()[0] for column in schema.split(", ")]
 
 
 class End(NamedTuple):
-    """The last record of a shard that bronze holds: its sequence number, and when it was sent, in UTC."""
+    """The last record of a shard in bronze: its sequence number and its arrival time in UTC."""
 
     sequence: str
     sent: datetime
 
 
 def shard_number(name: str) -> int:
-    """`shardId-000000000003` → 3."""
+    """Return the number of a shard: 3 for `shardId-000000000003`."""
     return int(name.rpartition("-")[2])
 
 
 def topic_of(key: str) -> str | None:
-    """The topic that a partition key names, as a word of it: `0e7f89a006e1.pin`, `geo`, `user-17`; None for no one."""
+    """Return the topic that a partition key names as a word: `0e7f89a006e1.pin`, `geo`, `user-17`.
+
+    Returns None if the key names no topic or several.
+    """
     found = set(_NAMED.findall(key.lower()))
     return found.pop() if len(found) == 1 else None
 
 
 def ends_of(known: Known) -> dict[tuple[str, int], End]:
-    """How far each shard was read, by stream and number.
+    """Return the last record of each shard, by stream and shard number.
 
-    Records of several topics may be in one shard. A batch is one commit, so what is furthest tells for all of them.
+    A shard may contain several topics. A batch is one commit, so the record with the highest number holds for all.
     """
     ends: dict[tuple[str, int], End] = {}
     for (_, partition), position in known.items():
@@ -80,9 +84,9 @@ def ends_of(known: Known) -> dict[tuple[str, int], End]:
 
 
 def user_records(batch: DataFrame, one_stream: bool) -> DataFrame:
-    """Rows in USER_SCHEMA of those in RECORD_SCHEMA; a packed record gives one for each record in it.
+    """Convert rows in RECORD_SCHEMA to USER_SCHEMA. An aggregated record gives one row for each record in it.
 
-    With `one_stream` the topic is what the partition key names, else the end of the stream's name.
+    The topic is named by the partition key with `one_stream`, otherwise by the end of the stream name.
     """
     travel_by_value()
     return batch.select(*names_of(RECORD_SCHEMA)).mapInArrow(partial(_unpack_all, one_stream=one_stream), USER_SCHEMA)
@@ -95,7 +99,7 @@ def _unpack_all(batches: Iterable[pyarrow.RecordBatch], one_stream: bool) -> Ite
         columns = [batch.column(name).to_pylist() for name in ("stream", "shardId", "partitionKey", "data")]
         rows = []
         for number, (stream, shard, key, data) in enumerate(zip(*columns, strict=True)):
-            # Where it is given the stream's ARN, Databricks's source tells that.
+            # The Databricks source returns the ARN if the stream was given by its ARN.
             stream = stream.rpartition("/")[2]
             packed = unpack(data or b"")
             for place, user in enumerate(packed or [UserRecord(key or "", data)]):
@@ -117,7 +121,7 @@ def _unpack_all(batches: Iterable[pyarrow.RecordBatch], one_stream: bool) -> Ite
 
 
 def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:
-    """Rows in READ_SCHEMA of those in USER_SCHEMA that have a topic and that bronze doesn't hold."""
+    """Convert rows in USER_SCHEMA to READ_SCHEMA, without rows that have no topic or are already in bronze."""
     spark: SparkSession = users.sparkSession
     ends = spark.createDataFrame(
         [(stream, partition, end.sequence) for (stream, partition), end in ends_of(known).items()],
@@ -127,7 +131,7 @@ def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:
         [(topic, max(each.next_offset for (of, _), each in known.items() if of == topic)) for topic, _ in known],
         "topic STRING, base BIGINT",
     ).distinct()
-    # A packed record is in bronze whole, or not at all.
+    # An aggregated record is in bronze completely or not at all.
     is_new = F.col("last").isNull() | (F.struct(*_order("sequenceNumber")) > F.struct(*_order("last")))
     in_topic = Window.partitionBy("topic").orderBy(*_order("sequenceNumber"), "partition", "place")
     numbered = (
@@ -150,10 +154,10 @@ def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:
 
 
 def path() -> Column:
-    """Where a row in USER_SCHEMA came from."""
+    """Return the column with the path of a row in USER_SCHEMA, in the form above."""
     return F.concat_ws("/", F.lit(KINESIS_ROOT), "stream", "shardId", "sequenceNumber", F.col("place").cast("string"))
 
 
 def _order(column: str) -> list[Column]:
-    # Numbers of up to 56 digits, written without leading zeros.
+    # Sequence numbers have up to 56 digits and no leading zeros, so length and text give the numeric order.
     return [F.length(column), F.col(column)]

@@ -1,4 +1,4 @@
-"""Kinesis: read with boto3 here, with Databricks's own source in a workspace; both give the same rows."""
+"""Kinesis, read with boto3 on a local machine and with the Databricks source in a workspace; the rows are the same."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ from pinlake.topics import TOPICS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# What one call may bring.
+# Maximum number of records in an answer.
 _CALL_RECORDS = 10_000
-# A batch is held in memory here.
+# Limit for a batch, which is held in memory.
 _BATCH_BYTES = 64 * 1024 * 1024
-# Kinesis allows five calls a second for each shard.
+# Kinesis allows five calls per second and shard.
 _BETWEEN_CALLS = 0.2
 _WAIT = 1.0
-# The moments of two records may be the other way round than their sequence numbers.
+# Arrival times are approximate: their order may differ from that of the sequence numbers.
 _MARGIN = timedelta(minutes=5)
 
 
 class _Call(NamedTuple):
-    """A call as IAM names it, boto3's method, and what every answer has."""
+    """A call: its name in IAM, the method of boto3, and the field that every answer has."""
 
     action: str
     method: str
@@ -64,18 +64,18 @@ _RECORDS = _Call("GetRecords", "get_records", "Records")
 
 
 class KinesisSource:
-    """The streams `<prefix>-pin`, `<prefix>-geo` and `<prefix>-user`, or one whose partition keys name the topics.
+    """The streams `<prefix>-pin`, `<prefix>-geo` and `<prefix>-user`, or one stream whose keys name the topics.
 
-    A shard's number stands for the partition.
+    The number of a shard is used as the partition.
     """
 
     counted_by = KINESIS_ROOT
     packages: tuple[str, ...] = ()
 
     def __init__(self, name: str, give_up_after: float, one_stream: bool = False) -> None:
-        """`name` is the prefix, or the one stream's name.
+        """`name` is the prefix, or with `one_stream` the name of the stream. `give_up_after` is in seconds.
 
-        Raises MachineError where credentials or region are missing.
+        Raises MachineError if credentials or region are missing.
         """
         self.topic_id = name
         self._one_stream = one_stream
@@ -84,11 +84,17 @@ class KinesisSource:
         self.place = f"{place_of(self._client)}, " + (f"stream {name}" if one_stream else f"streams {name}-*")
 
     def check(self, settings: Settings, say: Say) -> None:
+        """Raise MachineError if a stream can't be described."""
         patience = Patience(self.place, settings.give_up_after, say)
         for stream in self._streams:
             self._ask(patience, _DESCRIBE, stream, StreamName=stream)
 
     def run(self, context: Context) -> None:
+        """Load records batch by batch.
+
+        Raises UsageError if a stream was created again, MachineError if a call fails or Kinesis is unreachable for too
+        long, and SourceLostError if the Databricks source fails.
+        """
         patience = Patience(self.place, context.settings.give_up_after, context.say)
         self.check_same(patience, context.known())
         if os.environ.get("DATABRICKS_RUNTIME_VERSION"):
@@ -97,7 +103,7 @@ class KinesisSource:
             self._run_here(context, patience)
 
     def check_same(self, patience: Patience, known: Known) -> None:
-        """Raise UsageError for a stream that was made after what bronze has of it: it is another than was read."""
+        """Raise UsageError if a stream was created after the last record in bronze: then it is a new stream."""
         ends = ends_of(known)
         for stream in self._streams:
             sent = max((end.sent for (of, _), end in ends.items() if of == stream), default=None)
@@ -108,6 +114,7 @@ class KinesisSource:
                 raise self.made_anew(stream, f"was made at {made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
     def made_anew(self, stream: str, found: str) -> UsageError:
+        """Return the error for a stream that was deleted and created again."""
         return UsageError(
             f"{self.place}: stream {stream} {found}, after what the lake has of it: the stream was made anew; give "
             "another lake with --lake, in a workspace another database"
@@ -124,10 +131,10 @@ class KinesisSource:
         run_query(records, lambda batch: self.load(batch, context), context)
 
     def workspace_options(self, known: Known, shards: Sequence[tuple[str, int]]) -> dict[str, str]:
-        """Options of Databricks's source: from some minutes before the last record of the shard that is furthest back.
+        """Return the options of the Databricks source. `shards` are pairs of stream and shard number.
 
-        It has one moment for all `shards`, given by stream and number, so where one of them was never read it is read
-        from the beginning.
+        The source has one start time for all shards: five minutes before the last record of the shard that is furthest
+        behind. If a shard was never read, the source starts from the beginning.
         """
         region = {"region": self._client.meta.region_name} if self._client.meta.region_name else {}
         start, ends = "trim_horizon", ends_of(known)
@@ -137,7 +144,7 @@ class KinesisSource:
         return {**region, "streamName": ",".join(self._streams), "initialPosition": start}
 
     def list_shards(self, patience: Patience, stream: str) -> Iterator[Mapping[str, Any]]:
-        """As Kinesis describes them."""
+        """Yield the shards of a stream, as ListShards describes them. Raises MachineError."""
         more: dict[str, str] = {"StreamName": stream}
         while more:
             answer = self._ask(patience, _SHARDS, stream, **more)
@@ -145,14 +152,17 @@ class KinesisSource:
             more = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
 
     def load(self, batch: DataFrame, context: Context) -> None:
-        """Take records in RECORD_SCHEMA in. Raises SourceError where no key of the first ones names a topic."""
+        """Load a batch of records in RECORD_SCHEMA.
+
+        Raises SourceError if bronze is empty and no partition key of the batch names a topic.
+        """
         users = user_records(batch, self._one_stream)
         if self._one_stream:
             self._report_nameless(users, context)
         context.load(lambda known: to_records(users, self.topic_id, known))
 
     def _report_nameless(self, users: DataFrame, context: Context) -> None:
-        """Say, and keep in table `object_report`, what is left out because its key names no topic."""
+        """Report records whose key names no topic, also in table `object_report`. They are not loaded."""
         nameless = F.col("topic").isNull()
         first = F.struct(F.length("sequenceNumber"), "sequenceNumber", path().alias("path"), "key")
         counts = users.agg(
@@ -160,7 +170,7 @@ class KinesisSource:
             F.count_if(nameless).alias("nameless"),
             F.min(F.when(nameless, first)).alias("first"),
         ).head()
-        assert counts is not None  # an aggregate of no rows is a row too
+        assert counts is not None  # an aggregate without groups always returns a row
         if not counts["nameless"]:
             return
         key = counts["first"]["key"]
@@ -187,7 +197,7 @@ class KinesisSource:
                 return
 
     def _ask(self, patience: Patience, call: _Call, stream: str, **arguments: Any) -> Any:
-        """One call's answer; what passes is waited for, as long as the patience lasts. Raises MachineError."""
+        """Make one call and return the answer. Retries after temporary errors. Raises MachineError."""
         while True:
             try:
                 answer = getattr(self._client, call.method)(**arguments)
@@ -208,7 +218,7 @@ class KinesisSource:
                     raise MachineError(f"{self.place}: {first_line(error)}; {ADDRESS}") from None
                 patience.wait(f"no answer: {type(error).__name__}")
             except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
-                # botocore's parser trips over what is no answer of Amazon's, a page of HTML for example.
+                # botocore's parser fails on answers that are not from AWS, for example an HTML page.
                 raise MachineError(
                     f"{self.place} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
                 ) from None
@@ -219,7 +229,7 @@ class KinesisSource:
 
 
 def _frame(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
-    """Rows in RECORD_SCHEMA."""
+    """Return the rows as a DataFrame in RECORD_SCHEMA."""
     import pyarrow
 
     kinds = [pyarrow.string()] * 3 + [pyarrow.timestamp("us", tz="UTC"), pyarrow.string(), pyarrow.binary()]
@@ -235,7 +245,7 @@ class _CallError(MachineError):
 
 @dataclass
 class _Shard:
-    """How far a shard is read. Without an `iterator` it is at its end, and will have no more records."""
+    """The progress in a shard. Without an `iterator`, the shard is closed and read completely."""
 
     stream: str
     name: str
@@ -245,7 +255,7 @@ class _Shard:
 
 
 class _Reader:
-    """Reads shards in turn, each after those that it was made from: their records came before."""
+    """Reads the shards in turn. Parent shards are read before their children, since their records are older."""
 
     def __init__(self, source: KinesisSource, patience: Patience, context: Context) -> None:
         self._source = source
@@ -255,9 +265,9 @@ class _Reader:
         self._shards = {(shard.stream, shard.name): shard for shard in self._find(ends_of(context.known()))}
 
     def batch(self) -> list[tuple[Any, ...]]:
-        """Records, in RECORD_SCHEMA: as many as come within the options' seconds, or as a batch may have.
+        """Return rows in RECORD_SCHEMA: those that arrive within `options.every` seconds, up to the limits of a batch.
 
-        Where the streams have no more, what there was; none at all where there was nothing.
+        With `options.until_end`, return the rows up to the end of the streams, possibly none.
         """
         options = self._context.options
         rows: list[tuple[Any, ...]] = []
@@ -279,11 +289,11 @@ class _Reader:
         return rows
 
     def is_done(self) -> bool:
-        """Whether each shard was at its end once: with posts that go on coming, all are never at the same time."""
+        """Return whether each shard has been at its end once. While posts arrive, not all are at the same time."""
         return all(shard.at_end or not shard.iterator for shard in self._shards.values())
 
     def _add_children(self) -> None:
-        """Shards that one which was split or merged became."""
+        """Add the new shards after a split or a merge."""
         for shard in self._find({}):
             self._shards.setdefault((shard.stream, shard.name), shard)
 
@@ -295,7 +305,7 @@ class _Reader:
         try:
             answer = self._ask(_RECORDS, shard, ShardIterator=shard.iterator, Limit=max(1, min(most, _CALL_RECORDS)))
         except _CallError as error:
-            # An iterator lives for five minutes.
+            # An iterator expires after five minutes.
             if error.code != "ExpiredIteratorException":
                 raise
             shard.iterator = self._iterator(shard)
@@ -325,7 +335,7 @@ class _Reader:
         try:
             answer = self._ask(_ITERATOR, shard, StreamName=shard.stream, ShardId=shard.name, **start)
         except _CallError as error:
-            # Kinesis knows the numbers of each stream from those of another of the same name.
+            # Kinesis rejects the sequence numbers of an earlier stream with the same name.
             if shard.last is None or error.code != "InvalidArgumentException":
                 raise
             raise self._source.made_anew(shard.stream, f"doesn't know the sequence number {shard.last}") from error

@@ -1,4 +1,4 @@
-"""Messages of a topic to rows of bronze: the rows that a dump with one message an object gives, but for the path."""
+"""Converts messages to rows of bronze. Except for the path, they equal those of a dump with one message per object."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ MESSAGE_SCHEMA = "topic STRING, partition INT, offset BIGINT, path STRING, times
 
 
 def to_records(messages: DataFrame) -> DataFrame:
-    """Rows in READ_SCHEMA from rows in MESSAGE_SCHEMA, whose topics are called `<topic id>.<topic>`.
+    """Convert rows in MESSAGE_SCHEMA, with topics `<topic id>.<topic>`, to READ_SCHEMA.
 
-    All records of a message have its offset. A message without any, a tombstone too, gives the row of an empty object.
+    All records of a message have its offset. A message without records, such as a tombstone, gives the row of an empty
+    object.
     """
     travel_by_value()
     return messages.mapInArrow(_split_messages, READ_SCHEMA)

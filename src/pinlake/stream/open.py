@@ -1,4 +1,4 @@
-"""The source of a stream by its address."""
+"""Opens the source of a stream by its address."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FORMS = f"kafka://host:port, kinesis://prefix of the streams, kinesis-stream://n
 
 
 def open_source(settings: Settings, kafka_properties: str | None = None) -> Source:
-    """The source that the setting `stream_from` names; `dump` is the folder that `source` names.
+    """Open the source that the setting `stream_from` names. For `dump` it is the folder in the setting `source`.
 
-    `kafka_properties` are settings of Kafka's client, lines name=value, beside those of the file `kafka_config`.
+    `kafka_properties` holds settings of the Kafka client as lines name=value, in addition to the file `kafka_config`.
 
-    Raises UsageError for an address that is none, SourceError where there is no dump, MachineError where the client of
-    Kinesis has no credentials.
+    Raises UsageError for an invalid address, SettingsError for invalid settings of the Kafka client, SourceError if
+    there is no dump, and MachineError if credentials are missing.
     """
     address = settings.stream_from
     refuse_credentials(address)
@@ -44,6 +44,6 @@ def open_source(settings: Settings, kafka_properties: str | None = None) -> Sour
                 "it with `pinlake run`"
             )
         dump = check_source(settings)
-        assert settings.source is not None  # that was checked
+        assert settings.source is not None  # check_source has checked it
         return DumpSource(settings.source, choose_topic_id(dump, settings.topic_id)[0], dump.layout)
     raise UsageError(f"can't stream from {address!r}; give {FORMS} with --from, or as the setting stream_from")

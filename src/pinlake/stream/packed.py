@@ -1,8 +1,8 @@
-"""Records that Amazon's Kinesis Producer Library packs into one, unpacked.
+"""Unpacks the records that the Amazon Kinesis Producer Library (KPL) aggregates into one.
 
-The rules are those of its `aggregation-format.md`: four bytes that tell such a record, a protobuf message with the
-records and their partition keys, and its MD5. This runs on Spark's workers, so it needs nothing but the standard
-library; Amazon's own package for Python wants protobuf and six, and drops what it can't read with a line on stderr.
+The format is described in `aggregation-format.md` of the KPL: four magic bytes, a protobuf message with the records and
+their partition keys, and its MD5. This module runs on Spark workers, so it needs only the standard library. Amazon's
+Python package needs protobuf and six, and drops records that it can't read with a line on stderr.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import NamedTuple
 
 _MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
-# Numbers of protobuf's fields: of the message, and of a record in it.
+# Protobuf field numbers: of the message, and of a record in it.
 _KEYS, _RECORDS = 1, 3
 _KEY_INDEX, _DATA = 1, 3
-# Protobuf's kinds of values, by the low bits of a field's tag.
+# Protobuf wire types: the low three bits of a tag.
 _VARINT, _BYTES = 0, 2
 _FIXED = {1: 8, 5: 4}
 
 
 class UserRecord(NamedTuple):
-    """A record as its producer sent it, with the partition key that it was sent with."""
+    """A record and its partition key, as the producer sent them."""
 
     key: str
     data: bytes
 
 
 def unpack(data: bytes) -> list[UserRecord] | None:
-    """The records in a packed one, in their order, at least one; None for what is none."""
+    """Return the records in an aggregated record, in order, or None if it is not an aggregated record."""
     if not data.startswith(_MAGIC):
         return None
     message, digest = data[len(_MAGIC) : -_DIGEST_BYTES], data[-_DIGEST_BYTES:]
@@ -46,7 +46,7 @@ def unpack(data: bytes) -> list[UserRecord] | None:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field. Raises ValueError and IndexError where it is no protobuf."""
+    """Yield number and value of each field. Raises ValueError or LookupError if the bytes are not protobuf."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -63,7 +63,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """The number at a place, seven bits a byte with the lowest first, and where it ends."""
+    """Return the base-128 varint at a position, and the position after it."""
     number = shift = 0
     while True:
         byte = message[at]

@@ -1,4 +1,4 @@
-"""How far bronze is, kept between batches, so that to know it takes no look at all of it."""
+"""The positions where bronze ends, cached between batches, so that a batch needs no scan of the whole table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pyspark.sql import functions as F
 from pinlake.dump.offsets import last_offset
 from pinlake.lake.lake import Lake
 
-# A topic by its short name, and a partition.
+# Short name of a topic, and partition.
 Place = tuple[str, int]
 
 
 class Position(NamedTuple):
-    """The offset at which a reader goes on; the path of the message before it, and when that was sent, in UTC."""
+    """The next offset to read, and the path and time (UTC) of the message before it."""
 
     next_offset: int
     last_path: str
@@ -26,14 +26,14 @@ class Position(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one batch brought to bronze: records by topic, and when the oldest was sent."""
+    """The result of a batch in bronze: the number of records by topic, and the time (UTC) of the oldest message."""
 
     records: Mapping[str, int]
     oldest: datetime | None
 
 
 class Positions:
-    """Positions by topic and partition. Looked up anew when somebody else wrote to bronze."""
+    """Positions by topic and partition. They are read again when another writer has changed bronze."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
@@ -41,7 +41,7 @@ class Positions:
         self._known: dict[Place, Position] = {}
 
     def now(self) -> Mapping[Place, Position]:
-        """The positions, none where there is no bronze yet."""
+        """Return the current positions, none if there is no bronze table."""
         if not self._lake.exists("bronze"):
             return {}
         state = self._lake.state("bronze")
@@ -51,7 +51,7 @@ class Positions:
         return self._known
 
     def loaded(self, batch: int, before: int) -> Batch:
-        """Take in what ingest batch `batch` brought, which followed version `before` of bronze."""
+        """Update the positions after ingest batch `batch`, written on top of version `before` of bronze."""
         came = self._ask(f"batch = {batch}")
         if self._lake.version("bronze") == before + 1:
             self._known = {**self._known, **_positions(came)}
@@ -62,7 +62,7 @@ class Positions:
         return Batch(records, min((_moment(row["oldest"]) for row in came), default=None))
 
     def _ask(self, where: str) -> list[Row]:
-        """A row for each topic and partition: its last message, how many records, when the oldest was sent."""
+        """Return a row per topic and partition: last message, number of records, time of the oldest message."""
         last = F.struct(last_offset().alias("end"), "path", F.unix_micros("modified").alias("sent"))
         return (
             self._lake.read("bronze")
@@ -87,5 +87,5 @@ def _positions(rows: Iterable[Row]) -> dict[Place, Position]:
 
 
 def _moment(micros: int | None) -> datetime:
-    # An object that can't be read has no time.
+    # An unreadable object has no time.
     return datetime.fromtimestamp((micros or 0) / 1_000_000, UTC)

@@ -1,4 +1,4 @@
-"""What every source of a stream can do, and how one that Spark reads is driven."""
+"""The interface of stream sources, and the streaming query of sources that Spark reads."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ if TYPE_CHECKING:
     from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 Known = Mapping[Place, Position]
-# Rows in READ_SCHEMA that bronze, at these positions, doesn't hold yet; None for none.
+# Returns the rows in READ_SCHEMA that bronze, at these positions, does not hold yet, or None if there are none.
 Make = Callable[[Known], "DataFrame | None"]
 
 
 class SourceLostError(Exception):
-    """The source broke off, and may come back: the stream begins anew from bronze."""
+    """The source failed temporarily. The stream restarts from the position of bronze."""
 
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """`until_end` stops where the source ends now; else a batch is begun every `every` seconds, until `stop`.
+    """Options of a stream.
 
-    A batch has at most `most` messages, of a dump as many objects.
+    With `until_end`, the stream ends at the current end of the source. Otherwise, a batch starts every `every` seconds
+    until `stop`. `most` is the maximum number of messages in a batch, or of objects for a dump.
     """
 
     until_end: bool = False
@@ -48,7 +49,7 @@ class StreamOptions:
 
 @dataclass(frozen=True)
 class Context:
-    """What a source is given: `known` tells the positions at which bronze ends, `load` takes a batch in."""
+    """What a source needs to run. `known` returns the positions where bronze ends, `load` loads a batch."""
 
     lake: Lake
     settings: Settings
@@ -60,33 +61,33 @@ class Context:
 
 
 class Source(Protocol):
-    """A source. `place` is what messages call it, `topic_id` the pipeline whose topics it has."""
+    """A source of messages. `place` names it in log lines and errors; `topic_id` is the id of its pipeline."""
 
     place: str
     topic_id: str
-    # How `offset` in bronze counts, so that one lake holds one kind: Kafka's own offsets, or counted for Kinesis.
+    # The kind of `offset` in bronze: offsets of Kafka, or numbers assigned to Kinesis records. A lake holds one kind.
     counted_by: str
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Maven packages that Spark on this machine needs for it beside the usual ones."""
+        """Additional Maven packages that local Spark needs for this source."""
 
     def check(self, settings: Settings, say: Say) -> None:
-        """Raise MachineError or UsageError where the source can't be read, before Spark is started."""
+        """Check that the source can be read, before Spark starts. Raises a PinlakeError with the reason."""
 
     def run(self, context: Context) -> None:
-        """Load batch after batch. Raises SourceLostError where it broke off."""
+        """Load messages batch by batch. Raises SourceLostError if the source fails temporarily."""
 
 
 def run_query(
     messages: DataFrame, batch: Callable[[DataFrame], None], context: Context, signs: Sequence[str] = ()
 ) -> None:
-    """Give every micro-batch of a streaming frame to `batch`, until the end or a stop.
+    """Pass every micro-batch of a streaming DataFrame to `batch`, until the end of the source or a stop.
 
-    An error of a batch is raised as it was, but SourceLostError where one of the `signs` is in its text, or in those of
-    the Java exceptions behind it: rows are read from the source only when they are written.
+    Errors of `batch` are raised unchanged, with one exception. Spark reads the rows from the source only when `batch`
+    writes them, so an error with one of the `signs` in its text or its Java causes is raised as SourceLostError.
 
-    The checkpoint is thrown away afterwards: what counts is how far bronze is, so none can be lost, copied or too old.
+    The checkpoint is deleted afterwards. Only the position of bronze counts, so a checkpoint can't be lost or outdated.
     """
     failed: list[Exception] = []
     busy = Event()
@@ -103,7 +104,7 @@ def run_query(
         finally:
             busy.clear()
 
-    # It would print what is raised here.
+    # py4j would also log the errors that are raised here.
     logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)
     checkpoint = _checkpoint(context.settings)
     query = None
@@ -130,7 +131,7 @@ def _triggered(writer: DataStreamWriter, options: StreamOptions) -> DataStreamWr
 
 
 def _checkpoint(settings: Settings) -> Path:
-    """A new folder: in a workspace in the volume `checkpoints`, which driver and workers see."""
+    """Return a new folder. In a workspace, it is in the volume `checkpoints`, which driver and workers can access."""
     if settings.catalog is None:
         return Path(tempfile.mkdtemp(prefix="pinlake-stream-"))
     return Path(f"/Volumes/{settings.catalog}/{settings.database}/checkpoints/stream-{uuid4().hex}")

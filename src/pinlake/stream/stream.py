@@ -1,4 +1,4 @@
-"""A stream from a source to the answers, batch after batch, each as a run of its own."""
+"""The stream from a source to the gold tables. Each batch is a separate run."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ from pinlake.spark.session import is_remote
 from pinlake.stream.positions import Positions
 from pinlake.stream.source import Context, Make, Source, SourceLostError, StreamOptions
 
-# Of fewer records a share says little: one bad record that comes alone would stop the stream.
+# The share of bad records is checked from this number of records on. Otherwise one bad record could stop the stream.
 _LEAST_JUDGED = 100
-# A source that broke off after so many seconds had been there: no attempt to reach one that is gone takes as long.
+# If a source fails after this many seconds, it was reachable: an attempt to reach a missing source ends earlier.
 _WAS_THERE = 120.0
-# Before a source or a lake is asked again.
+# Seconds before the next attempt to use a source or a lake.
 _PAUSE = 1.0
 
 
 @dataclass
 class StreamSummary:
-    """What a stream brought. `seconds` are of each batch, from the sending of its oldest message to the answers."""
+    """The result of a stream.
+
+    `records` is counted by topic. `seconds` holds the latency of each batch: the time from its oldest message until
+    gold is updated. `counts` is the accounting after the last batch.
+    """
 
     batches: int = 0
     records: Counter[str] = field(default_factory=Counter)
@@ -50,11 +54,13 @@ def run_stream(
     stop: Callable[[], bool],
     after_batch: Callable[[StreamSummary], None] = lambda _: None,
 ) -> StreamSummary:
-    """Take in what the source has, until its end or a stop; each batch goes all the way from bronze to gold.
+    """Load batches from the source, from bronze to gold, until the end of the source or a stop.
 
-    It begins where bronze ends, so it goes on however it ended before. A source that breaks off is waited for as long
-    as `settings.give_up_after` says. Raises UsageError where the lake's posts came from another source or the session
-    is a remote one, MachineError where the source is out of reach for too long, QualityError for too many bad records.
+    The stream starts at the position where bronze ends, so it can be stopped and restarted at any time. If the source
+    fails temporarily, the stream retries for `settings.give_up_after` seconds.
+
+    Raises UsageError if the posts in the lake come from another source or the Spark session is remote, MachineError if
+    the source is unreachable for too long, and QualityError for too many bad records.
     """
     if is_remote(lake.spark):
         raise UsageError(
@@ -78,14 +84,14 @@ def run_stream(
             patience.wait(str(error))
             time.sleep(_PAUSE)
         except LakeBusyError as error:
-            # That run comes to an end, and messages wait where they are.
+            # The other run will end, and the source keeps the messages until then.
             say(str(error))
             time.sleep(_PAUSE)
     return loader.summary
 
 
 class _Loader:
-    """Takes batches in. The state of the lake is read once, and again only where somebody else has written to it."""
+    """Loads batches. The state of the lake is read once, and again only when another writer has changed the lake."""
 
     def __init__(self, lake: Lake, settings: Settings, say: Say, after_batch: Callable[[StreamSummary], None]) -> None:
         self.positions = Positions(lake)
@@ -104,7 +110,7 @@ class _Loader:
         return self._state
 
     def finish(self) -> None:
-        """Bring on what a stream that was stopped has left on the way; where nothing was, nothing is written."""
+        """Complete the batch of a stopped stream. Writes nothing if there is none."""
         lake = self._lake
         if not lake.exists("bronze"):
             return
@@ -116,14 +122,14 @@ class _Loader:
             pipeline.run_query(lake, self._settings, run)
 
     def load(self, make: Make) -> None:
-        """Take the rows in, as far as the answers, in a run of their own."""
+        """Load the rows from bronze to gold in a separate run."""
         lake, run = self._lake, self._run()
         with pipeline.writing(lake, self._settings, run):
             rows = make(self.positions.now())
             if rows is None:
                 return
             state = self.state()
-            # Where this batch is stopped, what it has left is found in the tables.
+            # If this batch is interrupted, the state must be read from the tables again.
             self._state = None
             version = lake.version("bronze") if lake.exists("bronze") else -1
             number = append(lake, run, rows, state)
@@ -148,5 +154,5 @@ class _Loader:
         self._state, self._versions = state, versions(self._lake)
 
     def _run(self) -> Run:
-        """A run that tells nothing but that it waits for the lake: there is one every few seconds."""
+        """Return a run that reports only that it waits for the lake, since a run starts every few seconds."""
         return pipeline.new_run(lambda stage, message: self._say(message) if stage == "lake" else None)
