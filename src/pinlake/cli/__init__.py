@@ -1,0 +1,1 @@
+"""The command line, `pinlake`: one module for each group of commands."""

@@ -1,4 +1,4 @@
-"""What the commands share: flags, one call of the program, and an end that a user can read whatever happens."""
+"""The common part of all commands: shared flags, the state of one call, and readable error messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pinlake.lake.lake import Lake
     from pinlake.lake.run import Run
 
-# pyspark takes a second to import: what needs it is imported inside the commands, so that --help and errors are quick.
+# Importing pyspark takes a second. Modules that need it are imported inside the commands, so that --help is fast.
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -41,41 +41,45 @@ err = Console(stderr=True, highlight=False)
 
 @dataclass
 class Command:
-    """One call of the program: its settings, and what is opened when it is first needed."""
+    """One call of the program: its settings, and the Spark session and the lake, which open on first use."""
 
     resolved: Resolved
     given: Mapping[str, Any]
-    """The settings that flags gave."""
+    """The settings given as flags."""
     file: Path | None = None
-    """The settings file that a flag named."""
+    """The settings file given as a flag."""
     is_short: bool = True
-    """Whether the command ends by itself when it has done its work; a stream doesn't."""
+    """Whether the command ends when its work is done. It is False for a stream."""
     packages: tuple[str, ...] = ()
-    """Maven packages that local Spark needs beside the usual ones."""
+    """Additional Maven packages that local Spark needs."""
 
     @property
     def settings(self) -> Settings:
+        """The resolved settings."""
         return self.resolved.settings
 
     @cached_property
     def log(self) -> Path | None:
+        """The log file, or None if it can't be created."""
         return logs.log_file(self.settings.log_folder)
 
     @cached_property
     def spark(self) -> SparkSession:
+        """The Spark session, started on first use."""
         from pinlake.spark.session import session_for
 
         return session_for(self.settings, self.log, self.is_short, self.packages)
 
     @cached_property
     def lake(self) -> Lake:
+        """The lake. It need not exist yet."""
         from pinlake import pipeline
 
         pipeline.check_lake(self.settings, write=False)
         return pipeline.open_lake(self.spark, self.settings)
 
     def existing_lake(self) -> Lake:
-        """The lake, for a command that only makes sense on one that is there."""
+        """Return the lake. Raises LakeError if it does not exist."""
         from pinlake import pipeline
 
         place = pipeline.place_of(self.settings)
@@ -84,13 +88,14 @@ class Command:
         return self.lake
 
     def new_run(self) -> Run:
+        """Return a new run that reports its progress to the user."""
         from pinlake import pipeline
 
         return pipeline.new_run(reporter(self.settings))
 
     @contextmanager
     def writing(self, run: Run) -> Iterator[Lake]:
-        """The lake, held for this run."""
+        """Lock the lake for this run."""
         from pinlake import pipeline
 
         lake = self.lake
@@ -99,10 +104,10 @@ class Command:
 
 
 def takes(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function a command that also takes the flags of these settings, of the log and of a settings file.
+    """Return a decorator that adds the flags of these settings, of the log and of the settings file to a command.
 
-    The function gets the call as its first argument. Where it is the callback of a group and takes the context, a
-    command of the group gets what was given before its name, and the function isn't called.
+    The decorated function gets the Command as its first argument. If it is the callback of a group, with a `context`
+    parameter, it is not called when a subcommand is given. The subcommand then gets the options before its name.
     """
     flags = {name: SETTINGS[name] for name in (*settings, "log_format", "log_level")} | {"file": FileFlag}
 
@@ -130,7 +135,7 @@ def takes(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 def _hand_on(context: typer.Context) -> None:
-    """Options before the name of a group's command are that command's, where it isn't given its own."""
+    """Pass the options before the name of a subcommand to it, as defaults. Raises UsageError for options it lacks."""
     name = str(context.invoked_subcommand)
     group: Any = context.command
     taken = {parameter.name for parameter in group.get_command(context, name).params}
@@ -144,11 +149,11 @@ def _hand_on(context: typer.Context) -> None:
 
 @contextmanager
 def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
-    """Settings for a command's body, and an end that a user can read whatever happens in it."""
+    """Resolve the settings of a call, and turn every error into a message and an exit code."""
     opened: Command | None = None
     try:
         if flags.get("log_format") == "json":
-            logs.configure("json", "error")  # for what may be wrong with the settings themselves
+            logs.configure("json", "error")  # for errors in the settings themselves
         given = {name: value for name, value in flags.items() if value is not None}
         opened = Command(resolve(given, os.environ, file), given, file)
         logs.configure(opened.settings.log_format, opened.settings.log_level)
@@ -162,7 +167,7 @@ def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
         raise typer.Exit(130) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
-    except Exception as error:  # the last resort: whatever Spark, Java or the disk may throw
+    except Exception as error:  # any error of Spark, Java or the disk
         from pinlake.lake.commit import recognised
 
         known = recognised(error)
@@ -181,7 +186,7 @@ def _fail(message: str, error: BaseException, opened: Command | None, log_format
         try:
             with trace.open("a", encoding="utf-8") as file:
                 file.write("".join(traceback.format_exception(error)))
-        except OSError:  # a full disk may be the very failure: the message is what counts
+        except OSError:  # the disk may be full; the message is still printed
             trace = None
     if (opened.settings.log_format if opened else log_format) == "json":
         structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
@@ -193,8 +198,9 @@ def _fail(message: str, error: BaseException, opened: Command | None, log_format
 
 
 def reporter(settings: Settings) -> Callable[[str, str], None]:
+    """Return a function that prints the progress, given a stage and a message, to stderr or as a JSON log line."""
     started = time.monotonic()
-    bound = structlog.contextvars.get_contextvars()  # stages report from threads, which have contexts of their own
+    bound = structlog.contextvars.get_contextvars()  # threads, from which stages report, have their own contexts
 
     def report(stage: str, message: str) -> None:
         if settings.log_format == "json":
@@ -209,7 +215,7 @@ def reporter(settings: Settings) -> Callable[[str, str], None]:
 
 @contextmanager
 def waiting(settings: Settings, doing: str) -> Iterator[None]:
-    """A spinner while a person waits; nothing where nobody looks."""
+    """Show a spinner on an interactive terminal, otherwise nothing."""
     if err.is_terminal and settings.log_format == "console":
         with err.status(doing):
             yield
@@ -219,7 +225,10 @@ def waiting(settings: Settings, doing: str) -> Iterator[None]:
 
 @contextmanager
 def stopping() -> Iterator[Callable[[], bool]]:
-    """Whether somebody asked to stop: the first Ctrl-C, or SIGTERM, ends the work in good order, the second at once."""
+    """Yield a function that returns whether a stop was requested.
+
+    The first Ctrl-C or SIGTERM requests an orderly stop. The second one ends the program immediately.
+    """
     asked = False
 
     def ask(number: int, _: Any) -> None:
@@ -236,13 +245,13 @@ def stopping() -> Iterator[Callable[[], bool]]:
 
 
 def check_topic(topic: str | None) -> None:
-    """Raise UsageError for a name that no topic has."""
+    """Raise UsageError for an unknown topic."""
     if topic is not None and topic not in TOPICS:
         raise UsageError(f"no topic is called {topic!r}; the topics are {', '.join(TOPICS)}")
 
 
 def need(extra: str, *modules: str) -> None:
-    """Raise MachineError that names the extra which brings the modules, where one of them is not installed."""
+    """Raise MachineError if a module is not installed. The message names the extra that installs it."""
     if missing := [name for name in modules if not _is_installed(name)]:
         are = "is" if len(missing) == 1 else "are"
         raise MachineError(f"{', '.join(missing)} {are} not installed; run `make install`, or install pinlake[{extra}]")
@@ -251,5 +260,5 @@ def need(extra: str, *modules: str) -> None:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package that it is in
+    except ModuleNotFoundError:  # the parent package is missing
         return False

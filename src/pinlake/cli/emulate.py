@@ -1,4 +1,4 @@
-"""`pinlake emulate`: posts made, or taken from files or a database, and sent to a dump, Kafka, Kinesis, a bucket."""
+"""`pinlake emulate`: generates posts, or reads them from files or a database, and sends them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pinlake.emulate.sinks.base import FailedFile, Sink
     from pinlake.emulate.truth import Truth
 
-emulate_app = typer.Typer(invoke_without_command=True, help="Make posts, or take them from elsewhere, and send them.")
+emulate_app = typer.Typer(invoke_without_command=True, help="Generate posts, or read existing ones, and send them.")
 
 FAILED_FILE = "failed.jsonl"
 
@@ -35,14 +35,14 @@ ToFlag = Annotated[
     ),
 ]
 RowsFlag = Annotated[
-    Path | None, typer.Option("--rows", help="Take rows from raw_pin.jsonl, raw_geo.jsonl, raw_user.jsonl here.")
+    Path | None, typer.Option("--rows", help="Folder of raw_pin.jsonl, raw_geo.jsonl and raw_user.jsonl to read.")
 ]
-PostsFlag = Annotated[int | None, typer.Option("--posts", min=0, help="How many posts.", show_default="1000")]
-SeedFlag = Annotated[int, typer.Option("--seed", help="The same seed makes the same posts, in the same order.")]
+PostsFlag = Annotated[int | None, typer.Option("--posts", min=0, help="Number of posts.", show_default="1000")]
+SeedFlag = Annotated[int, typer.Option("--seed", help="The same seed gives the same posts in the same order.")]
 FailedFlag = Annotated[Path | None, typer.Option("--failed", help="File of messages that could not be delivered.")]
-FlushFlag = Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object of a dump.")]
-PartitionsFlag = Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each topic that is made.")]
-CreateFlag = Annotated[bool, typer.Option("--create-topics", help="Make the topics in Kafka that aren't there.")]
+FlushFlag = Annotated[int, typer.Option("--flush-size", min=1, help="Records per object of a dump.")]
+PartitionsFlag = Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each new topic.")]
+CreateFlag = Annotated[bool, typer.Option("--create-topics", help="Create missing topics in Kafka.")]
 
 
 @emulate_app.callback()
@@ -54,25 +54,25 @@ def emulate(
     posts: PostsFlag = None,
     rows: RowsFlag = None,
     order: Annotated[
-        str, typer.Option("--order", help="sequential, or random: any row any number of times.")
+        str, typer.Option("--order", help="sequential, or random: draw rows with replacement.")
     ] = "sequential",
-    endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C.")] = False,
-    rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="Posts a second, at most.")] = None,
+    endless: Annotated[bool, typer.Option("--endless", help="Run until Ctrl-C.")] = False,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="Maximum number of posts per second.")] = None,
     seed: SeedFlag = 0,
     dirt: Annotated[float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt.")] = 0.0,
-    duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent again.")] = 0.0,
+    duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent twice.")] = 0.0,
     flush_size: FlushFlag = 1,
     partitions: PartitionsFlag = 1,
-    append: Annotated[bool, typer.Option("--append", help="Add to a dump that is there.")] = False,
+    append: Annotated[bool, typer.Option("--append", help="Add to an existing dump.")] = False,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the objects of a dump.")] = False,
     create_topics: CreateFlag = False,
     state: Annotated[
-        Path | None, typer.Option("--state", help="File that keeps how far it came; a run that finds it goes on there.")
+        Path | None, typer.Option("--state", help="File that stores the progress; a run that finds it continues there.")
     ] = None,
     failed: FailedFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Make posts, or take them from files or a database, and send them; print what was sent."""
+    """Generate posts, or read them from files or a database, send them, and print the counts."""
     from pinlake.emulate.emulator import Pace
     from pinlake.emulate.emulator import emulate as run_emulator
     from pinlake.emulate.sinks.base import FailedFile
@@ -117,9 +117,9 @@ def seed_database(
     posts: PostsFlag = None,
     rows: RowsFlag = None,
     seed: SeedFlag = 0,
-    replace: Annotated[bool, typer.Option("--replace", help="Put the rows in place of those that are there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace tables that hold rows.")] = False,
 ) -> None:
-    """Fill a database with the three source tables: made-up rows, or those of files."""
+    """Create the three source tables in a database, with generated rows or rows from files."""
     need("transports", "sqlalchemy")
     from pinlake.emulate.files import FileRows
     from pinlake.emulate.rows import MadeRows
@@ -144,12 +144,12 @@ def seed_database(
 @takes("topic_id", "give_up_after", "kafka_config")
 def resend(
     call: Command,
-    messages: Annotated[Path, typer.Argument(help="File of failed messages, as a run with failures named it.")],
+    messages: Annotated[Path, typer.Argument(help="File of failed messages that an earlier run wrote.")],
     to: ToFlag = None,
     failed: FailedFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Send failed messages again, each where it was to go, or all to another place."""
+    """Send failed messages again, each to its original destination or all to another one."""
     from pinlake.emulate.resend import check_topic_id, places_of
     from pinlake.emulate.resend import resend as send_again
     from pinlake.emulate.sinks.base import FailedFile, read_failed
@@ -187,7 +187,7 @@ def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
 
 
 def _source(call: Command, rows: Path | None) -> tuple[Path | Rows | None, str | None]:
-    # A database that is a setting is not meant where made-up posts are asked for.
+    # Only the flag selects the database: with the setting alone, the command generates posts.
     from_sql = "sql_url" in call.given
     if rows is not None and from_sql:
         raise UsageError("--rows and --sql both name rows; give one of them")
@@ -302,7 +302,7 @@ def _delivered(sinks: Sequence[Sink]) -> list[dict[str, Any]]:
 
 
 def _complain(sinks: Sequence[Sink], failures: FailedFile) -> None:
-    """Raise MachineError where messages have failed."""
+    """Raise MachineError if messages failed."""
     reasons: Counter[str] = sum((sink.deliveries.reasons for sink in sinks), start=Counter())
     if reasons:
         told = ", ".join(f"{count:,} times {reason}" for reason, count in reasons.most_common(3))

@@ -1,4 +1,4 @@
-"""The flags that several commands take, each once."""
+"""The flags that several commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from pinlake.show.formats import Format
 from pinlake.topics import DEFAULT_TOPIC_ID
 
-# The flag of each setting that has one.
+# The flags of settings, by the name of the setting.
 SETTINGS: dict[str, Any] = {
     "source": Annotated[
         str | None, typer.Option("--source", help="Folder of the dump, or s3://bucket/prefix: it holds topics/.")
@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
         str | None,
         typer.Option(
             "--topic-id",
-            help="Pipeline id, which names the topics.",
+            help="Pipeline id, the prefix of the topic names.",
             show_default=f"the only one of a dump, else {DEFAULT_TOPIC_ID}",
         ),
     ],
@@ -33,7 +33,7 @@ SETTINGS: dict[str, Any] = {
         ),
     ],
     "file_delim": Annotated[
-        str | None, typer.Option("--file-delim", help="Delimiter in objects' names, as file.delim.", show_default="+")
+        str | None, typer.Option("--file-delim", help="Delimiter in object names, as file.delim.", show_default="+")
     ],
     "max_bad_share": Annotated[
         float | None, typer.Option("--max-bad-share", help="Share of bad records that stops a run.", show_default="0.2")
@@ -54,7 +54,7 @@ SETTINGS: dict[str, Any] = {
         float | None, typer.Option("--give-up-after", help="Seconds to wait for a server.", show_default="60")
     ],
     "kafka_config": Annotated[
-        Path | None, typer.Option("--kafka-config", help="File of the Kafka client's settings, lines name=value.")
+        Path | None, typer.Option("--kafka-config", help="File of Kafka client settings, lines name=value.")
     ],
     "log_format": Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="console")],
     "log_level": Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")],

@@ -1,4 +1,4 @@
-"""`pinlake holes`: offsets that no object covers, and which of them are explained."""
+"""`pinlake holes`: lists missing offsets and accepts those that are explained."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from pinlake.cli.base import Command, check_topic, out, takes, waiting
 from pinlake.cli.flags import FormatFlag
 from pinlake.show.formats import Format
 
-holes_app = typer.Typer(
-    invoke_without_command=True, help="Offsets that no object covers; accept those that never come."
-)
+holes_app = typer.Typer(invoke_without_command=True, help="List missing offsets; accept those that never arrive.")
 
 
 @holes_app.callback()
 @takes("lake")
 def holes(call: Command, context: typer.Context, form: FormatFlag = Format.TABLE) -> None:
-    """Missing offsets, and those that were accepted."""
+    """List missing and accepted offsets."""
     from pinlake.show.output import write
     from pinlake.show.status import holes_table
 
@@ -35,14 +33,14 @@ def holes(call: Command, context: typer.Context, form: FormatFlag = Format.TABLE
 @takes("lake")
 def holes_accept(
     call: Command,
-    reason: Annotated[str, typer.Option("--reason", help="Why they never come, for example: topic is compacted.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why they never arrive, for example: topic is compacted.")],
     topic: Annotated[str, typer.Option("--topic", help="pin, geo or user.")],
     partition: Annotated[int | None, typer.Option("--partition", help="One partition.", show_default="all")] = None,
     first: Annotated[int | None, typer.Option("--first", help="From this offset on.", show_default="all")] = None,
     last: Annotated[int | None, typer.Option("--last", help="Up to this offset.", show_default="all")] = None,
-    by: Annotated[str | None, typer.Option("--by", help="Who says so.", show_default="your user name")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who accepts them.", show_default="your user name")] = None,
 ) -> None:
-    """Mark missing offsets as explained: they are no longer warned of, and no listing begins at them."""
+    """Mark missing offsets as explained. They cause no more warnings, and listings no longer start at them."""
     from pinlake import pipeline
 
     check_topic(topic)

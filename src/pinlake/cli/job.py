@@ -1,4 +1,4 @@
-"""`pinlake job`: the jobs of the bundle in this folder, listed, and run on this machine. No logic of its own."""
+"""`pinlake job`: lists the jobs of the bundle in this folder and runs them on this machine."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from pinlake.show.formats import Format
 if TYPE_CHECKING:
     from pinlake.job.bundle import Bundle
 
-# YAML, Jupyter and what is built on them belong to the extra `local`: what needs them is imported inside the commands.
+# YAML and Jupyter belong to the extra `local`, so modules that need them are imported inside the commands.
 _JUPYTER = ("yaml", "nbclient", "ipykernel")
-# A job that runs here keeps its tables in a folder: whoever names no catalog needs none.
+# A local job run stores its tables in a folder, so any value of the variable `catalog` works.
 _HERE = {"catalog": "local"}
 
-job_app = typer.Typer(no_args_is_help=True, help="The bundle's jobs, run here as a workspace would run them.")
+job_app = typer.Typer(no_args_is_help=True, help="List the jobs of the bundle; run them on this machine.")
 
 TargetFlag = Annotated[str | None, typer.Option("--target", "-t", help="Target of the bundle.", show_default="default")]
-VarFlag = Annotated[list[str] | None, typer.Option("--var", help="A bundle variable, NAME=VALUE; may be repeated.")]
+VarFlag = Annotated[list[str] | None, typer.Option("--var", help="Bundle variable, NAME=VALUE; may be repeated.")]
 BundleFlag = Annotated[
     Path | None, typer.Option("--bundle", help="Folder of databricks.yml.", show_default="this one or one above")
 ]
@@ -45,7 +45,7 @@ def run(
     name: Annotated[str | None, typer.Argument(help="Key of the job.", show_default="pipeline")] = None,
     target: TargetFlag = None,
     parameters: Annotated[
-        list[str] | None, typer.Option("--param", help="A job parameter, NAME=VALUE; may be repeated.")
+        list[str] | None, typer.Option("--param", help="Job parameter, NAME=VALUE; may be repeated.")
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--out", help="Folder for the executed notebooks.", show_default="work/jobs/RUN")
@@ -57,7 +57,7 @@ def run(
     folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Run a job's tasks on this machine, notebooks in a real kernel; a timeline at the end."""
+    """Run the tasks of a job on this machine, notebooks in a Jupyter kernel, and print a timeline."""
     need("local", *_JUPYTER)
     from pinlake.job.check import parameters_taken
     from pinlake.job.runner import run_job
@@ -97,7 +97,7 @@ def list_jobs(
     folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """The bundle's jobs with their tasks in order, and their parameters."""
+    """List the jobs of the bundle with their tasks and parameters."""
     need("local", *_JUPYTER)
     from pinlake.job.graph import Graph
     from pinlake.show.output import Result, write
@@ -123,7 +123,7 @@ def load_bundle(
     user: Mapping[str, str] | None = None,
     otherwise: Mapping[str, str] | None = None,
 ) -> Bundle:
-    """The bundle that these flags name, see pinlake.job.bundle.load."""
+    """Load the bundle that these flags select, see pinlake.job.bundle.load. Raises UsageError for an invalid --var."""
     from pinlake.job.bundle import find_root, load
 
     return load(folder or find_root(Path()), target, _pairs("--var", variables), os.environ, user, otherwise)
@@ -138,7 +138,7 @@ def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
 
 
 def _check_taken(key: str, parameters: Set[str], flags: Mapping[str, object]) -> None:
-    """A flag that the job has no use for would be dropped without a word."""
+    """Raise UsageError for a flag that the job does not use, instead of ignoring it silently."""
     for flag, value in flags.items():
         if value is not None and flag not in parameters:
             known = ", ".join(sorted(parameters)) or "none"
@@ -152,7 +152,7 @@ def _existing(path: Path | None) -> Path | None:
 
 
 def _settings_file(file: Path | None) -> dict[str, str]:
-    """The settings file for the kernel, which works in the folder of each notebook."""
+    """Return the settings file as an absolute path for the kernel, which runs in the folder of each notebook."""
     from pinlake.settings import FILE_NAME
 
     named = file or Path(os.environ.get("PINLAKE_SETTINGS") or FILE_NAME)

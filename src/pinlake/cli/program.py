@@ -1,4 +1,4 @@
-"""The command line: flags to settings, settings to the pipeline, results to stdout. No logic of its own."""
+"""The command line: flags become settings, settings go to the pipeline, results go to stdout."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from pinlake.errors import UsageError
 from pinlake.settings import Settings
 from pinlake.show.formats import Format
 
-# Of those in quarantine, in a table for people.
+# Maximum number of quarantined records in a table.
 _MOST_RECORDS = 50
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="From a topic dump to right answers: posts from Kafka topics, dumped to S3, through bronze, silver and gold.",
+    help="Load Pinterest-like posts from a dump of Kafka topics into bronze, silver and gold tables, and query them.",
 )
 quarantine_app = typer.Typer(
-    invoke_without_command=True, help="Bad records with their reasons; send them through again."
+    invoke_without_command=True, help="List bad records with their reasons; process them again."
 )
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(holes_app, name="holes")
@@ -41,7 +41,7 @@ app.add_typer(emulate_app, name="emulate")
 @app.command()
 @takes("source", "lake", "topic_id", "topics_dir", "file_delim", "max_bad_share")
 def run(call: Command, audit: AuditFlag = False, form: FormatFlag = Format.TABLE) -> None:
-    """All stages in order: ingest, clean, query; then the accounting and the answers."""
+    """Run all stages, ingest, clean and query, and print the row accounting and the answers."""
     from pinlake import pipeline
     from pinlake.show.answers import all_answers, show_run
 
@@ -56,7 +56,7 @@ def run(call: Command, audit: AuditFlag = False, form: FormatFlag = Format.TABLE
 @app.command()
 @takes("source", "lake", "topic_id", "topics_dir", "file_delim")
 def ingest(call: Command, audit: AuditFlag = False) -> None:
-    """From the dump to bronze: what is not there yet; with --audit also late, changed and lost objects."""
+    """Load new objects of the dump into bronze; with --audit, also find late, changed and lost objects."""
     from pinlake import pipeline
 
     pipeline.check_source(call.settings)
@@ -69,7 +69,7 @@ def ingest(call: Command, audit: AuditFlag = False) -> None:
 @app.command()
 @takes("lake", "max_bad_share")
 def clean(call: Command) -> None:
-    """From bronze to silver, quarantine and drift."""
+    """Clean new records of bronze into silver, quarantine and drift."""
     from pinlake import pipeline
 
     call.existing_lake()
@@ -82,7 +82,7 @@ def clean(call: Command) -> None:
 @app.command()
 @takes("lake")
 def query(call: Command) -> None:
-    """From silver to the ten gold tables."""
+    """Update the ten gold tables from silver."""
     from pinlake import pipeline
 
     call.existing_lake()
@@ -98,11 +98,11 @@ def answer(
     name: Annotated[str | None, typer.Argument(help="Name of a gold table.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="All ten answers.")] = False,
     to: Annotated[
-        Path | None, typer.Option("--to", help="With --all: write one file an answer into this folder.")
+        Path | None, typer.Option("--to", help="With --all: write one file per answer to this folder.")
     ] = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """A gold table, or all of them."""
+    """Print one gold table, or all of them."""
     from pinlake.gold.tables import check_name, ordered, read_answers
     from pinlake.lake.model import GOLD
     from pinlake.show.answers import all_answers, show_answers, write_answers
@@ -129,7 +129,7 @@ def answer(
 @app.command()
 @takes("lake")
 def status(call: Command, form: FormatFlag = Format.TABLE) -> None:
-    """Row accounting for each topic, the last run, and the backlog."""
+    """Print the row accounting of each topic, the last run, and the backlog."""
     from pinlake.lake.accounting import account
     from pinlake.lake.row_count import last_run
     from pinlake.show.output import to_json, write
@@ -156,7 +156,7 @@ def quarantine(
     topic: Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")] = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Bad records with their reasons."""
+    """List bad records with their reasons."""
     from pyspark.sql import functions as F
 
     from pinlake.show.output import Result, write
@@ -179,7 +179,7 @@ def quarantine(
 def quarantine_replay(
     call: Command, topic: Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")] = None
 ) -> None:
-    """Send quarantined records through again, after a rule or a setting was mended."""
+    """Clean quarantined records again, after a rule or a setting was changed."""
     from pinlake import pipeline
 
     check_topic(topic)
@@ -197,7 +197,7 @@ def sql(
     statement: Annotated[str, typer.Argument(help="A query, for example: SELECT * FROM silver_post LIMIT 5")],
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Any query on the lake's tables."""
+    """Run a SQL query on the tables of the lake."""
     from pinlake.lake.lake import check_query
     from pinlake.show.output import Result, write
 
@@ -209,13 +209,13 @@ def sql(
 @takes("lake")
 def rebuild(
     call: Command,
-    what: Annotated[str, typer.Argument(help="silver (from bronze, gold follows) or gold (from silver).")] = "silver",
+    what: Annotated[str, typer.Argument(help="silver (from bronze, then gold) or gold (from silver).")] = "silver",
     first: Annotated[
         str | None, typer.Option("--from", help="Only records ingested on this day, in UTC, or later: 2026-11-24.")
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Only records ingested on this day or earlier.")] = None,
 ) -> None:
-    """Make silver or gold anew; the result is that of the runs before."""
+    """Rebuild silver or gold. The result is the same as that of the previous runs."""
     from pinlake import pipeline
     from pinlake.clean.backfill import Days
     from pinlake.show.output import write
@@ -236,7 +236,7 @@ def rebuild(
 @app.command()
 @takes("lake")
 def tables(call: Command, form: FormatFlag = Format.TABLE) -> None:
-    """Every table with its comment, rows, size in bytes and last change."""
+    """List the tables with comment, rows, size in bytes and last change."""
     from pinlake.lake.lake import TableInfo
     from pinlake.lake.model import TABLES
     from pinlake.lake.parallel import side_by_side
@@ -250,7 +250,7 @@ def tables(call: Command, form: FormatFlag = Format.TABLE) -> None:
 @app.command()
 @takes("lake", "source")
 def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
-    """Every setting with its value, where it came from, and what it means."""
+    """List the settings with value, origin and meaning."""
     from pinlake.show.output import Result, write
 
     values = call.settings.model_dump(mode="json")
@@ -279,7 +279,7 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options of the program as a whole."""
+    """Options of the program itself."""
 
 
 def main() -> None:

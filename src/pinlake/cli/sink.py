@@ -1,4 +1,4 @@
-"""`pinlake sink`: from Kafka to a dump."""
+"""`pinlake sink`: writes Kafka topics to a dump."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ KAFKA = "kafka://"
 @takes("topic_id", "give_up_after", "kafka_config")
 def sink(
     call: Command,
-    source: Annotated[str, typer.Option("--from", help="The broker, kafka://host:port, several with commas.")],
+    source: Annotated[str, typer.Option("--from", help="The brokers, kafka://host:port, separated by commas.")],
     to: Annotated[str, typer.Option("--to", help="The dump: a folder, or s3://bucket/prefix.")],
-    flush_size: Annotated[int, typer.Option("--flush-size", min=1, help="Records in an object.")] = 1,
+    flush_size: Annotated[int, typer.Option("--flush-size", min=1, help="Records per object.")] = 1,
     rotate_seconds: Annotated[
-        float | None, typer.Option("--rotate-seconds", min=0.1, help="Write an object so long after its first record.")
+        float | None, typer.Option("--rotate-seconds", min=0.1, help="Write a partial object after this many seconds.")
     ] = None,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the objects.")] = False,
     group: Annotated[
-        str | None, typer.Option("--group", help="Consumer group; sinks of one group share the partitions.")
+        str | None, typer.Option("--group", help="Consumer group; sinks in a group share the partitions.")
     ] = None,
     until_end: Annotated[
-        bool, typer.Option("--until-end", help="Stop where the topics end now; else go on until Ctrl-C.")
+        bool, typer.Option("--until-end", help="Stop at the current end of the topics; otherwise run until Ctrl-C.")
     ] = False,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Write the three topics to a dump, as the Kafka Connect S3 sink does; every message once."""
+    """Write the three topics to a dump, as the Kafka Connect S3 sink does, each message once."""
     need("transports", "confluent_kafka")
     from pinlake.clients.kafka import client_config
     from pinlake.dump.open import open_for

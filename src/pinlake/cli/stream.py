@@ -1,4 +1,4 @@
-"""`pinlake stream`: from Kafka, Kinesis or a dump that grows to the answers, as it comes."""
+"""`pinlake stream`: loads messages from Kafka, Kinesis or a growing dump continuously, up to the gold tables."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 def stream(
     call: Command,
     until_end: Annotated[
-        bool, typer.Option("--until-end", help="Stop where the source ends now; else go on until Ctrl-C.")
+        bool, typer.Option("--until-end", help="Stop at the current end of the source; otherwise run until Ctrl-C.")
     ] = False,
-    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between the beginnings of batches.")] = 5.0,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="Stop after so long.")] = None,
-    most: Annotated[int, typer.Option("--batch", min=1, help="Most messages in a batch, of a dump objects.")] = 100_000,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between the starts of batches.")] = 5.0,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="Stop after this time.")] = None,
+    most: Annotated[int, typer.Option("--batch", min=1, help="Maximum messages (dump: objects) per batch.")] = 100_000,
     watch: Annotated[
         list[str] | None, typer.Option("--watch", help="Show this answer after every batch. May be repeated.")
     ] = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Take messages in as they come, each batch as far as the answers; a stream goes on where bronze ends."""
+    """Load messages as they arrive, and update the answers after each batch. A stream continues where bronze ends."""
     need("transports", "confluent_kafka", "boto3")
     from pinlake.lake.model import GOLD
     from pinlake.show.hops import stream_result
@@ -74,7 +74,7 @@ def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], boo
 
 
 def _show(lake: Lake, _: StreamSummary, watch: list[str]) -> None:
-    """The watched answers, to stderr: the result of the command is what stdout is for."""
+    """Print the watched answers to stderr, since stdout is for the result of the command."""
     from pinlake.gold.tables import ordered
     from pinlake.show.output import Result
 

@@ -1,4 +1,4 @@
-"""`pinlake doctor` and `pinlake links`: what a run needs and lacks, and where things are. No logic of its own."""
+"""`pinlake doctor` checks what a run needs, `pinlake links` prints addresses in the workspace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pinlake.settings import Settings
     from pinlake.workspace.check_line import Check
 
-# The SDK and YAML belong to extras: what needs them is imported inside the commands.
+# The SDK and YAML belong to extras, so modules that need them are imported inside the commands.
 
 
 @takes("lake")
@@ -34,10 +34,10 @@ def doctor(
     target: TargetFlag = None,
     variables: VarFlag = None,
     folder: BundleFlag = None,
-    workspace: Annotated[bool, typer.Option("--workspace", help="The workspace alone, not this machine.")] = False,
+    workspace: Annotated[bool, typer.Option("--workspace", help="Check only the workspace, not this machine.")] = False,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Is all there that a run needs? This machine, and the workspace where one is configured."""
+    """Check what a run needs on this machine and, if one is configured, in the workspace."""
     from pinlake.show.output import Result, write
 
     found = [] if workspace else _machine(call.settings)
@@ -60,19 +60,19 @@ def links(
     folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Addresses in the workspace: the bundle's jobs, their last runs, tables, volumes and dashboards."""
+    """Print workspace addresses: jobs of the bundle, their last runs, tables, volumes and dashboards."""
     need("workspace", "databricks.sdk", "yaml")
     from pinlake.show.output import Result, write
     from pinlake.workspace import links as pages
     from pinlake.workspace.client import bundle_user, connect, who_am_i
 
-    load_bundle(folder, target, variables)  # what is wrong with it is told before the workspace is asked
+    load_bundle(folder, target, variables)  # report errors in the bundle before connecting
     with waiting(call.settings, "asking the workspace"):
         client = connect()
         bundle = load_bundle(folder, target, variables, bundle_user(who_am_i(client)))
         found = pages.links(client, bundle)
     if form is Format.TABLE:
-        # Not a table: an address that is cut into lines can't be followed.
+        # Not a table, since an address that is wrapped can't be followed.
         for link in found:
             out.print(f"{link.what} {link.name}: {link.state}", markup=False, highlight=False, soft_wrap=True)
             if link.address:
@@ -89,7 +89,7 @@ def _machine(settings: Settings) -> list[Check]:
 
 
 def _workspace(folder: Path | None, target: str | None, variables: Sequence[str] | None) -> tuple[list[Check], str]:
-    """Lines about the bundle and the workspace, and why there are no more of them."""
+    """Return the checks of bundle and workspace, and the reason why checks are left out, if any."""
     try:
         need("workspace", "databricks.sdk", "yaml")
         if not (folder or target or variables):
