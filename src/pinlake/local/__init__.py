@@ -1,1 +1,1 @@
-"""What a notebook finds in a workspace and a plain Jupyter kernel has not: `spark`, `dbutils`, `display`."""
+"""The names that notebooks have in a workspace, for a local Jupyter kernel: `spark`, `dbutils`, `display`."""

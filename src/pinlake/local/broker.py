@@ -1,4 +1,4 @@
-"""A Kafka broker on this machine: one node, in a folder of its own, ended with what started it."""
+"""A local Kafka broker: a single node with its own folder, for demos and tests."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ group.initial.rebalance.delay.ms=0
 
 
 class Broker:
-    """One broker. Its folder keeps what it was sent, so it can be stopped, or killed, and started again."""
+    """A broker. Its folder keeps the messages, so it can be stopped or killed, and started again."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
-        """Make the folder ready. `port` is a free one where none is given. Raises MachineError."""
+        """Prepare the folder. `port` defaults to a free port. Raises MachineError if the folder can't be formatted."""
         self._folder = folder.absolute()
         self._port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,17 +56,17 @@ class Broker:
         if not self._config.exists():
             text = _SERVER.format(port=self._port, controller=free_port(), data=self._folder / "data")
             self._config.write_text(text, encoding="utf-8")
-            # One word: an id may begin with a dash, and would be taken for an option.
+            # A single argument: an id may start with a dash and would be parsed as an option.
             cluster = f"--cluster-id={_cluster_id()}"
             self._run_tool("kafka.tools.StorageTool", "format", "--standalone", cluster, "--config")
 
     @property
     def servers(self) -> str:
-        """What a client takes as `bootstrap.servers`."""
+        """The address for `bootstrap.servers`."""
         return f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start the broker and wait until it answers. Raises MachineError where it doesn't."""
+        """Start the broker and wait until it answers. Raises MachineError after START_SECONDS or if it exits."""
         check_java()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -76,7 +76,7 @@ class Broker:
                 stdin=subprocess.DEVNULL,
                 cwd=self._folder,
                 env=java_environment(os.environ),
-                # Ctrl-C is for whoever started it, who ends it when all is done.
+                # Ctrl-C must not reach the broker: the parent process stops it after its own work.
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
@@ -87,11 +87,11 @@ class Broker:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End it as an operator would; it finishes what it is doing."""
+        """Stop the broker with SIGTERM, and wait for its orderly shutdown."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Stop the broker with SIGKILL, as a crash does."""
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
@@ -135,7 +135,7 @@ class Broker:
 
 @contextmanager
 def running_broker(folder: Path, port: int | None = None) -> Iterator[Broker]:
-    """A broker that runs as long as this."""
+    """Run a broker while the context is open. Raises MachineError if it does not start."""
     broker = Broker(folder, port)
     try:
         broker.start()
@@ -158,7 +158,7 @@ def _cluster_id() -> str:
 
 
 def free_port() -> int:
-    """A port of the loopback on which nobody listens."""
+    """Return an unused TCP port on the loopback interface."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -1,4 +1,4 @@
-"""`dbutils` on this machine: the calls that notebooks of a job make, with the names and arguments of a workspace."""
+"""The local `dbutils`: the functions that job notebooks use, with the names and arguments of Databricks Utilities."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _HERE = "widgets, secrets, fs, notebook.exit, jobs.taskValues"
 
 
 class _Part:
-    """A part of `dbutils`: what it hasn't is an error that says so."""
+    """A part of `dbutils`. Other attributes raise an error that lists the available ones."""
 
     _name = "dbutils"
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):  # IPython and copy look for such names, and go on where there are none
+        if name.startswith("_"):  # IPython and copy look for such names and expect AttributeError
             raise AttributeError(name)
         raise NotThereError(
             f"{self._name}.{name} exists only in a workspace; here there are "
@@ -27,13 +27,13 @@ class _Part:
         )
 
     def help(self, _: str = "") -> None:
-        """Print what there is."""
+        """Print the available functions."""
         parts = sorted(part for part in {*dir(self), *vars(self)} if part[0] != "_" and part != "help")
         print(f"{self._name} on this machine has {', '.join(parts)}; the rest exists only in a workspace")
 
 
 class Widgets(_Part):
-    """Parameters of a notebook. What a job passes is there whether or not a widget was made for it."""
+    """The parameters of a notebook. Values that a job passes are available with or without a widget."""
 
     _name = "dbutils.widgets"
 
@@ -42,9 +42,11 @@ class Widgets(_Part):
         self._made: dict[str, str] = {}
 
     def text(self, name: str, defaultValue: str = "", label: str | None = None) -> None:  # noqa: N803
+        """Create a text widget."""
         self._made[name] = str(defaultValue)
 
     def dropdown(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
+        """Create a widget with fixed choices. Raises LocalError if the default is not one of them."""
         if defaultValue not in choices:
             raise LocalError(
                 f"widget {name!r}: default {defaultValue!r} is none of {', '.join(choices)}; give one of them"
@@ -52,13 +54,15 @@ class Widgets(_Part):
         self._made[name] = str(defaultValue)
 
     def combobox(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
+        """Create a widget with choices that also accepts other values."""
         self._made[name] = str(defaultValue)
 
     def multiselect(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
+        """Create a widget as `dropdown` does."""
         self.dropdown(name, defaultValue, choices, label)
 
     def get(self, name: str) -> str:
-        """The value of a widget or of a passed parameter. Raises LocalError that lists those that exist."""
+        """Return the value of a widget or a passed parameter. Raises LocalError if there is none of that name."""
         found = self.getAll()
         if name not in found:
             known = ", ".join(found) or "none"
@@ -68,24 +72,27 @@ class Widgets(_Part):
         return found[name]
 
     def getAll(self) -> dict[str, str]:  # noqa: N802
+        """Return all values by name. Passed parameters override the defaults of widgets."""
         return self._made | self._passed
 
     def getArgument(self, name: str, defaultValue: str | None = None) -> str:  # noqa: N802, N803
+        """Return a value, or the default. Raises LocalError if there is neither."""
         return self.get(name) if defaultValue is None else self.getAll().get(name, defaultValue)
 
     def remove(self, name: str) -> None:
-        """Take a widget away. Raises LocalError where there is none of that name."""
+        """Remove a widget. Raises LocalError if there is none of that name."""
         self.get(name)
         self._made.pop(name, None)
         self._passed.pop(name, None)
 
     def removeAll(self) -> None:  # noqa: N802
+        """Remove all widgets and passed parameters."""
         self._made.clear()
         self._passed.clear()
 
 
 class Secrets(_Part):
-    """Secrets from a JSON file: `{"scope": {"key": "value"}}`."""
+    """Secrets from a JSON file, `{"scope": {"key": "value"}}`. Raises LocalError without a readable file."""
 
     _name = "dbutils.secrets"
 
@@ -93,7 +100,7 @@ class Secrets(_Part):
         self._file = file
 
     def get(self, scope: str, key: str) -> str:
-        """A secret. Raises LocalError that lists the keys there are, never a value."""
+        """Return a secret. Raises LocalError if it is missing. The message lists the existing keys, never a value."""
         keys = self._scope(scope)
         if key not in keys:
             known = ", ".join(sorted(keys)) or "none"
@@ -101,12 +108,15 @@ class Secrets(_Part):
         return keys[key]
 
     def getBytes(self, scope: str, key: str) -> bytes:  # noqa: N802
+        """Return a secret as bytes in UTF-8."""
         return self.get(scope, key).encode()
 
     def list(self, scope: str) -> Sequence[SecretMetadata]:
+        """Return the keys in a scope."""
         return [SecretMetadata(key) for key in self._scope(scope)]
 
     def listScopes(self) -> Sequence[SecretScope]:  # noqa: N802
+        """Return the scopes."""
         return [SecretScope(name) for name in self._read()]
 
     def _scope(self, scope: str) -> dict[str, str]:
@@ -126,7 +136,7 @@ class Secrets(_Part):
             found = json.loads(self._file.read_text(encoding="utf-8"))
             return {str(scope): {str(key): str(value) for key, value in keys.items()} for scope, keys in found.items()}
         except (OSError, ValueError, AttributeError) as error:
-            # The error of a JSON reader would show a piece of the file.
+            # The error of the JSON parser would show a part of the file.
             raise LocalError(
                 f"secrets file {self._file} can't be read ({type(error).__name__}); it must be JSON, "
                 '{"scope": {"key": "value"}}'
@@ -134,7 +144,7 @@ class Secrets(_Part):
 
 
 class SecretMetadata:
-    """A secret's name."""
+    """The key of a secret."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -144,7 +154,7 @@ class SecretMetadata:
 
 
 class SecretScope:
-    """A scope's name."""
+    """The name of a scope."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -154,17 +164,17 @@ class SecretScope:
 
 
 class Notebook(_Part):
-    """The end of a notebook."""
+    """The part `dbutils.notebook`."""
 
     _name = "dbutils.notebook"
 
     def exit(self, value: object = "") -> NoReturn:
-        """End the notebook with success; `value` is its result."""
+        """End the notebook with success by raising NotebookExit. `value` is its result."""
         raise NotebookExit(str(value))
 
 
 class TaskValues(_Part):
-    """Small values from one task of a job to those after it."""
+    """Task values: small values that a task of a job passes to later tasks."""
 
     _name = "dbutils.jobs.taskValues"
 
@@ -174,7 +184,7 @@ class TaskValues(_Part):
         self._set: dict[str, Any] = {}
 
     def set(self, key: str, value: Any) -> None:
-        """Give a value to later tasks. Raises LocalError where it can't be written as JSON."""
+        """Set a value for later tasks. Raises LocalError if it can't be written as JSON."""
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
@@ -185,9 +195,9 @@ class TaskValues(_Part):
             self._out.write_text(json.dumps(self._set, ensure_ascii=False), encoding="utf-8")
 
     def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:  # noqa: N803
-        """A value of an earlier task: `default` where it set none, `debugValue` outside of a job.
+        """Return a value of an earlier task: `default` if the task set none, `debugValue` outside a job.
 
-        Raises LocalError where there is neither.
+        Raises LocalError if the required one is missing.
         """
         if self._before is None:
             if debugValue is None:
@@ -205,7 +215,7 @@ class TaskValues(_Part):
 
 
 class Jobs(_Part):
-    """What a job's tasks share."""
+    """The part `dbutils.jobs`."""
 
     _name = "dbutils.jobs"
 
@@ -214,9 +224,10 @@ class Jobs(_Part):
 
 
 class DbUtils(_Part):
-    """`dbutils`, for one notebook. `parameters` are what a job passes; `task_values` those of the tasks before it.
+    """The local `dbutils` of one notebook.
 
-    Without a job, `task_values` is None. What the notebook sets is written to the file `task_values_out`.
+    `parameters` are the parameters that a job passes. `task_values` holds the values of earlier tasks by task and key,
+    or None outside a job. Values that the notebook sets are written to the file `task_values_out`.
     """
 
     def __init__(

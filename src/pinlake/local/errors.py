@@ -1,4 +1,4 @@
-"""Errors of `dbutils` on this machine, and the end of a notebook."""
+"""Errors of the local `dbutils`, and the exception that ends a notebook."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pinlake.errors import PinlakeError
 
 
 class LocalError(PinlakeError):
-    """A call of `dbutils` that can't be answered on this machine."""
+    """A call of the local `dbutils` failed."""
 
 
 class NotThereError(LocalError, AttributeError):
-    """A part of `dbutils` that only a workspace has."""
+    """A part of `dbutils` that exists only in a workspace."""
 
 
 class NotebookExit(Exception):  # noqa: N818 no error: a notebook that is done
-    """Ends a notebook early, with success; its text is the notebook's result."""
+    """Ends a notebook early with success. The text is the result of the notebook."""

@@ -1,7 +1,7 @@
-"""IPython extension that makes a kernel's notebook find what it would in a workspace.
+"""An IPython extension that adds the names of a workspace, `spark`, `dbutils` and `display`, to a local notebook.
 
-`%load_ext pinlake.local.extension`, or `--ext` when the kernel starts. The variable PINLAKE_TASK may hold what a job
-passes to the notebook, as JSON: parameters, task_values, task_values_out, secrets, folder; each may be left out.
+Load it with `%load_ext pinlake.local.extension`, or with `--ext` when the kernel starts. A job passes its values in the
+variable PINLAKE_TASK, a JSON object with the optional keys parameters, task_values, task_values_out, secrets, folder.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ VARIABLE = "PINLAKE_TASK"
 
 
 class LazySpark:
-    """Stands for `spark` until it is used: a session takes eight seconds to start, and many notebooks need none.
+    """A placeholder for `spark`, since a session takes eight seconds to start and many notebooks do not need one.
 
-    A cell that names `spark` finds the session itself in its place, so that its type is what it should be.
+    Before a cell that contains the name `spark` runs, the real session replaces the placeholder.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -45,8 +45,8 @@ class LazySpark:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Put spark, dbutils and display into the notebook's names."""
-    # Taken out of the environment: it is no setting, and a notebook would be told so.
+    """Add spark, dbutils, display and displayHTML to the namespace of the notebook."""
+    # Remove the variable: it is not a setting, and the notebook would get a warning about it.
     task = json.loads(os.environ.pop(VARIABLE, "{}"))
     shell.set_custom_exc(  # type: ignore[no-untyped-call]
         (NotebookExit, PinlakeError), _show_end
@@ -56,7 +56,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take the names back."""
+    """Remove the names again."""
     shell.events.unregister("pre_run_cell", _before_cell)
     shell.set_custom_exc((), None)  # type: ignore[no-untyped-call]
     for name in _names({}):
@@ -64,7 +64,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def begin(task: str) -> None:
-    """Give the next notebook of a warm kernel an empty namespace and its own task, as JSON."""
+    """Prepare a running kernel for the next notebook: empty its namespace and set its task, JSON as in PINLAKE_TASK."""
     shell = get_ipython()
     assert shell is not None
     shell.reset(new_session=False)  # type: ignore[no-untyped-call]
@@ -76,7 +76,7 @@ def begin(task: str) -> None:
 
 
 def start_spark() -> SparkSession:
-    """The session of this place, with what local Spark prints in a log file instead of in a cell."""
+    """Return the Spark session of this environment. Local Spark writes its output to a log file, not to the cell."""
     from pinlake import logs
     from pinlake.settings import resolve
     from pinlake.spark.session import spark_session
@@ -107,11 +107,11 @@ def _before_cell(info: ExecutionInfo) -> None:
         try:
             shell.user_ns["spark"] = start_spark()
         except Exception:
-            return  # the cell itself will try again, and show why it can't be
+            return  # the cell tries again and shows the error
 
 
 def _uses(source: str, name: str) -> bool:
-    """Whether a cell reads a name. A cell with magics in it is no Python: there the word is enough."""
+    """Return whether a cell uses a name. A cell with magics is not valid Python, so there the text is searched."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:
@@ -126,7 +126,7 @@ def _show_end(
     trace: TracebackType,
     tb_offset: int | None = None,
 ) -> list[str]:
-    """An exit as its value, an error of ours as its message: it says all that a user needs, its frames say nothing."""
+    """Show an exit as its value, and a PinlakeError as its message without a traceback, which would not help users."""
     if isinstance(value, NotebookExit):
         print(f"Notebook exited: {value}")
         return []

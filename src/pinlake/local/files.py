@@ -1,4 +1,4 @@
-"""`dbutils.fs` on this machine: folders and files, and clear words about what only a workspace has."""
+"""The local `dbutils.fs`: folders and files, and clear errors for features that exist only in a workspace."""
 
 from __future__ import annotations
 
@@ -10,34 +10,40 @@ from pinlake.local.errors import LocalError, NotThereError
 
 
 class FileInfo(NamedTuple):
-    """One entry of a folder. Folders end in a slash and have no size; the time is in milliseconds."""
+    """An entry of a folder. Names of folders end with a slash. `size` is in bytes, 0 for folders.
+
+    `modificationTime` is in milliseconds since 1970.
+    """
 
     path: str
     name: str
     size: int
-    modificationTime: int  # noqa: N815 the name in a workspace
+    modificationTime: int  # noqa: N815 the name in Databricks
 
     def isDir(self) -> bool:  # noqa: N802
+        """Return whether the entry is a folder."""
         return self.name.endswith("/")
 
     def isFile(self) -> bool:  # noqa: N802
+        """Return whether the entry is a file."""
         return not self.isDir()
 
 
 class Files:
-    """Files under their plain paths, or as `file:/…`."""
+    """The local `dbutils.fs`. Paths are plain paths or `file:/…`; other schemes raise LocalError."""
 
     def ls(self, dir: str) -> list[FileInfo]:
-        """A folder's entries by name. Raises LocalError where it is not there."""
+        """Return the entries of a folder sorted by name. Raises LocalError if the path does not exist."""
         folder = _existing(dir)
         return [_info(path) for path in (sorted(folder.iterdir()) if folder.is_dir() else [folder])]
 
     def mkdirs(self, dir: str) -> bool:
+        """Create a folder and its parents. Always returns True."""
         _path(dir).mkdir(parents=True, exist_ok=True)
         return True
 
     def put(self, file: str, contents: str, overwrite: bool = False) -> bool:
-        """Write a text. Raises LocalError where the file is there and `overwrite` isn't given."""
+        """Write text in UTF-8. Raises LocalError if the file exists and `overwrite` is not set."""
         path = _path(file)
         if path.exists() and not overwrite:
             raise LocalError(f"{path} is there already; give overwrite=True, or another name")
@@ -46,12 +52,12 @@ class Files:
         return True
 
     def head(self, file: str, max_bytes: int = 65536) -> str:
-        """The beginning of a file as text."""
+        """Return the first `max_bytes` bytes of a file as text. Raises LocalError if it does not exist."""
         with _existing(file).open("rb") as opened:
             return opened.read(max_bytes).decode("utf-8", errors="replace")
 
     def cp(self, from_: str, to: str, recurse: bool = False) -> bool:
-        """Copy a file, or with `recurse` a folder."""
+        """Copy a file, or with `recurse` a folder. Raises LocalError."""
         source, target = _existing(from_), _path(to)
         if source.is_dir():
             _need_recurse(source, recurse)
@@ -61,7 +67,7 @@ class Files:
         return True
 
     def mv(self, from_: str, to: str, recurse: bool = False) -> bool:
-        """Move a file, or with `recurse` a folder."""
+        """Move a file, or with `recurse` a folder. Raises LocalError."""
         source, target = _existing(from_), _path(to)
         if source.is_dir():
             _need_recurse(source, recurse)
@@ -70,7 +76,7 @@ class Files:
         return True
 
     def rm(self, dir: str, recurse: bool = False) -> bool:
-        """Remove a file, or with `recurse` a folder; False where it is not there."""
+        """Remove a file, or with `recurse` a folder. Returns False if it does not exist. Raises LocalError."""
         path = _path(dir)
         if not path.exists():
             return False
@@ -82,22 +88,27 @@ class Files:
         return True
 
     def mounts(self) -> NoReturn:
+        """Raise LocalError: mounts exist only in a workspace."""
         _no_mounts("mounts")
 
     def mount(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise LocalError: mounts exist only in a workspace."""
         _no_mounts("mount")
 
     def unmount(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise LocalError: mounts exist only in a workspace."""
         _no_mounts("unmount")
 
     def updateMount(self, *_: Any, **__: Any) -> NoReturn:  # noqa: N802
+        """Raise LocalError: mounts exist only in a workspace."""
         _no_mounts("updateMount")
 
     def refreshMounts(self) -> NoReturn:  # noqa: N802
+        """Raise LocalError: mounts exist only in a workspace."""
         _no_mounts("refreshMounts")
 
     def help(self, _: str = "") -> None:
-        """Print what there is."""
+        """Print the available functions."""
         print("dbutils.fs on this machine has ls, mkdirs, put, head, cp, mv and rm, on plain paths and file:/…")
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -116,7 +127,7 @@ def _no_mounts(name: str) -> NoReturn:
 
 
 def _path(text: str) -> Path:
-    """A path on this machine. Raises LocalError for one that only a workspace has."""
+    """Return a local path. Raises LocalError for a scheme that exists only in a workspace."""
     scheme, colon, rest = str(text).partition(":")
     if not colon:
         return Path(text)

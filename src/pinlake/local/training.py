@@ -1,4 +1,4 @@
-"""The small run from which set-up makes the archive of Spark's classes: see `pinlake.spark.class_archive`."""
+"""The small run that creates the class data archive of Spark during set-up, see `pinlake.spark.class_archive`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ _POSTS = 20
 
 
 def main(words: Sequence[str]) -> None:
-    """The training: what a user's first two runs do, in a session that writes its classes to a file when it ends."""
+    """Do what the first two runs of a user do, in a session that writes its classes to an archive at its end.
+
+    `words` holds the folder for the archive, dump and lake.
+    """
     folder = Path(words[0])
     settings = resolve({"source": folder / "dump", "lake": folder / "lake"}, environment={}).settings
-    # To write the archive takes time enough: no code is compiled for long here.
+    # Writing the archive takes long enough, so the JVM uses only fast compilation.
     options = [f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", QUIET_ARCHIVE, *QUICK]
     spark = local_session(settings.driver_memory, folder / "spark.log", java_options=options, use_archive=False)
     gateway = spark.sparkContext._gateway
@@ -27,12 +30,12 @@ def main(words: Sequence[str]) -> None:
     lake = pipeline.open_lake(spark, settings)
     for seed in (0, 1):
         emulate(folder / "dump", posts=_POSTS, seed=seed, dirt=0.1, duplicates=0.1, append=seed > 0)
-        # A few posts may have a large share of bad ones.
+        # Among a few posts, the share of bad records may be high.
         anything = settings.model_copy(update={"max_bad_share": 1.0})
         pipeline.run_all(lake, anything, pipeline.new_run())
     lake.query("SELECT count(*) FROM silver_post").collect()
     spark.stop()
-    # It writes the archive when it ends, which takes seconds.
+    # The JVM writes the archive when it exits, which takes seconds.
     gateway.proc.stdin.close()
     gateway.proc.wait(TRAINING_SECONDS)
 

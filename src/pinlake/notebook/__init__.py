@@ -1,6 +1,6 @@
-"""What a notebook calls: widgets to settings, settings to the pipeline, and a small DataFrame to look at.
+"""The functions that notebooks call. They read the settings from widgets and return a small DataFrame to display.
 
-Widgets, job parameters and settings have the same names; an empty widget is a setting that is not given.
+Widgets, job parameters and settings have the same names. An empty widget means that the setting is not given.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from pinlake.workspace.storage import ACCESS_KEY, SECRET_KEY, DbUtils, connect, 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Widgets that are no settings: what one task of a job does.
+# Widgets that are not settings but options of a single task.
 _TASK_WIDGETS = {
     "audit": "true: compare all names, sizes and times with bronze",
     "first_date": "only records ingested on this day, in UTC, or later: 2026-11-24",
@@ -54,7 +54,7 @@ _TASK_WIDGETS = {
 _TABLES = ("lake", "catalog", "database")
 _DUMP = ("source", *_TABLES, "topics_dir", "storage", "bucket", "secret_scope")
 _RECORDS = (*_DUMP, "topic_id", "file_delim")
-# What each step of a job, and each thing that people do, takes.
+# The widgets of each step of a job and of each interactive notebook.
 WIDGETS: dict[str, tuple[str, ...]] = {
     "check": _RECORDS,
     "connect": _DUMP,
@@ -75,7 +75,7 @@ WIDGETS: dict[str, tuple[str, ...]] = {
 
 
 def widgets(dbutils: DbUtils, step: str) -> None:
-    """Make the text widgets of a step, empty unless a job or a person fills them.
+    """Create the text widgets of a step. They are empty until a job or a user sets them.
 
     Raises UsageError for an unknown step.
     """
@@ -87,13 +87,13 @@ def widgets(dbutils: DbUtils, step: str) -> None:
 
 
 def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
-    """The work that the widgets describe; a line tells what else was passed, and is let be.
+    """Return the Work that the widgets describe. Prints the names of unknown job parameters, which are ignored.
 
-    Raises SettingsError or UsageError for a widget with nonsense in it, and for a name that is a slip of a widget's.
+    Raises SettingsError or UsageError for an invalid value, and for an unknown name that is similar to a widget's name.
     """
     given = {name: value.strip() for name, value in dbutils.widgets.getAll().items() if value.strip()}
     task = {name: given.pop(name) for name in _TASK_WIDGETS if name in given}
-    # A job may be started with parameters that are for somebody else; a workspace passes them to each notebook.
+    # A workspace passes all job parameters to each notebook, also those that are meant for other tasks.
     if others := [name for name in given if name not in Settings.model_fields]:
         for other in others:
             if near := meant(other, (*Settings.model_fields, *_TASK_WIDGETS)):
@@ -109,7 +109,7 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
 
 
 def _tell(stage: str, message: str) -> None:
-    # Stages report from threads, and print writes the end of a line by itself: another line could come between.
+    # Stages report from threads. print writes the line end separately, so lines of two threads could mix.
     print(f"{stage}: {message}\n", end="", flush=True)
 
 
@@ -127,7 +127,10 @@ def _seconds(text: str | None) -> float | None:
 
 @dataclass
 class Work:
-    """One notebook's work. Every method does one step of the job and returns a small DataFrame to look at."""
+    """The work of one notebook. Each step of the job is a method that returns a small DataFrame to display.
+
+    `seconds` limits a stream; None ends it at the end of the source.
+    """
 
     dbutils: DbUtils
     settings: Settings
@@ -139,21 +142,26 @@ class Work:
 
     @cached_property
     def spark(self) -> SparkSession:
+        """The given Spark session, or that of this environment."""
         return self.given_spark or session_for(self.settings)
 
     @cached_property
     def lake(self) -> Lake:
+        """The lake. Raises LakeError if its folder can't be used."""
         pipeline.check_lake(self.settings, write=False)
         return pipeline.open_lake(self.spark, self.settings)
 
     def check(self) -> DataFrame:
-        """What a run needs, line by line: what, ok, found, remedy. Raises MachineError where something is missing."""
+        """Check what a run needs. Returns the columns what, ok, found, remedy. Raises MachineError if a check fails."""
         found = checks.check(self.settings, self.spark)
         checks.require(found)
         return self._frame("what string, ok boolean, found string, remedy string", found)
 
     def connect(self) -> DataFrame:
-        """Make the dump reachable; task value `source` is its folder. Returns the topics in it."""
+        """Connect the dump and set the task value `source` to its folder. Returns its topics: folder, topic.
+
+        Raises SourceError if the dump can't be reached, SettingsError if a secret is missing.
+        """
         folder = connect(self.settings, self.spark, self.dbutils)
         self.dbutils.jobs.taskValues.set(key="source", value=str(folder))
         store = open_for(self._with_keys(self.settings), folder)
@@ -161,15 +169,21 @@ class Work:
         return self._frame("folder string, topic string", [(str(folder), topic) for topic in topics])
 
     def ingest(self) -> DataFrame:
-        """New objects of the dump to bronze. Returns how many, and which other names were found."""
+        """Load new objects of the dump into bronze.
+
+        Returns topic, new_objects, and other_names, the number of files that are not objects of the topic.
+        """
         with self._writing() as run:
             found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
         rows = [(each.topic, len(each.objects), sum(stranger.files for stranger in each.strangers)) for each in found]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
     def stream(self) -> DataFrame:
-        """Messages as they come, each batch as far as the answers: for as long as the widget `seconds` says, without
-        it to the source's end. Returns what came, and what the tables hold then."""
+        """Load messages as they arrive, and update the answers after each batch.
+
+        The stream runs for `seconds`, or without it to the end of the source. Returns topic, the number of messages
+        that came, and the rows in bronze and silver.
+        """
         settings = self.settings
         if settings.stream_from == DUMP:
             connect(settings, self.spark, self.dbutils)
@@ -194,51 +208,61 @@ class Work:
         return self._frame("topic string, came bigint, bronze bigint, silver bigint", rows)
 
     def clean(self) -> DataFrame:
-        """New records of bronze to silver and quarantine, and the posts joined. Returns how many went where."""
+        """Clean new records of bronze into silver and quarantine, and join the posts.
+
+        Returns topic, new_records, quarantined and bad_share, 0 … 1. Raises QualityError if the share is too high.
+        """
         with self._writing() as run:
             found = pipeline.run_clean(self.lake, self.settings, run)
         rows = [(each.topic, each.records, each.bad, round(each.bad_share, 4)) for each in found]
         return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
 
     def quality(self) -> DataFrame:
-        """Count everything, and fail where the sums don't hold; task value `posts` is the number of posts."""
+        """Count the rows of all tables and set the task value `posts`. Returns the counts of this run.
+
+        Raises AccountingError if the sums don't hold.
+        """
         with self._writing() as run:
             counts = pipeline.run_account(self.lake, run)
         self.dbutils.jobs.taskValues.set(key="posts", value=counts.posts)
         return self._counts(run)
 
     def query(self) -> DataFrame:
-        """The ten gold tables. Returns the number of rows in each."""
+        """Update the ten gold tables. Returns answer, question, rows."""
         with self._writing() as run:
             found = pipeline.run_query(self.lake, self.settings, run)
         rows = [(name, GOLD[name].comment, len(answer)) for name, answer in found.items()]
         return self._frame("answer string, question string, rows bigint", rows)
 
     def answer(self, name: str) -> DataFrame:
-        """One gold table in its fixed order. Raises UsageError for an unknown name."""
+        """Return one gold table in its fixed order. Raises UsageError for an unknown name."""
         return ordered(self.lake, name)
 
     def report(self) -> DataFrame:
-        """What to read when there is time for one table: how much there is, what each answer says, what is odd, and
-        what changed since the run before.
+        """Return a summary in one table: totals, the result of each answer, anomalies, and changes since the last run.
+
+        The columns are about, found, change.
         """
         return self._frame("about string, found string, change string", summary(self.lake))
 
     def rebuild(self) -> DataFrame:
-        """Silver and gold anew from bronze, or what the days touch. Returns the row counts afterwards."""
+        """Rebuild silver and gold from bronze, or only the posts of `days`. Returns the row counts afterwards."""
         with self._writing() as run:
             pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.days)
         return self._counts(run)
 
     def maintain(self) -> DataFrame:
-        """Compact and vacuum every table. Returns files and bytes before and after."""
+        """Compact and vacuum every table. Returns table, and its files and bytes before and after."""
         with self._writing() as run:
             found = maintenance.maintain(self.lake, run)
         columns = "files_before bigint, files_after bigint, bytes_before bigint, bytes_after bigint"
         return self._frame(f"table string, {columns}", found)
 
     def clean_up(self) -> DataFrame:
-        """Drop all tables and unmount the bucket, where the widget `confirm` names the schema. Returns what is gone."""
+        """Drop all tables and unmount the bucket. Returns what was dropped.
+
+        Raises UsageError unless the widget `confirm` holds the name of the schema.
+        """
         if self.confirm != self.settings.database:
             raise UsageError(
                 f"nothing was dropped: widget confirm holds {self.confirm or 'nothing'}; to drop every table of schema "
@@ -256,7 +280,7 @@ class Work:
         return self._with_keys(self.settings.model_copy(update={"source": folder_of(self.settings)}))
 
     def _with_keys(self, settings: Settings) -> Settings:
-        """For a bucket that is read as it is: the keys in the secret scope, where it has them."""
+        """Add the keys in the secret scope, if it has them, to the settings of a source that is a bucket."""
         scope = settings.secret_scope
         if not isinstance(settings.source, str) or scope is None or settings.s3_keys:
             return settings
@@ -272,7 +296,7 @@ class Work:
 
     @contextmanager
     def _writing(self) -> Iterator[Run]:
-        """A run of its own for each step: Delta skips what it has seen of a run, and a cell may be run again."""
+        """Lock the lake for a new run. Each step has its own: Delta skips writes that it has seen in a run."""
         run = pipeline.new_run(_tell)
         with pipeline.writing(self.lake, self.settings, run):
             try:

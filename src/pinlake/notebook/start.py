@@ -1,4 +1,4 @@
-"""A dump to begin with, for whoever has none."""
+"""Creates a dump of generated posts, to start without data of your own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pinlake.settings import Settings
 from pinlake.topics import DEFAULT_TOPIC_ID
 from pinlake.workspace.storage import folder_of
 
-# So many that each kind of dirt occurs, and that what is most posted is no matter of two posts. Several records in an
-# object: a workspace's volume takes its time for each file.
+# Enough posts that every kind of dirt occurs and that the most frequent values lead clearly. An object has several
+# records, because writing a file to a volume is slow.
 POSTS, DIRT, DUPLICATES, FLUSH_SIZE = 2_000, 0.05, 0.03, 5
 
-# What else lies in real dumps, one name of each kind that is told apart.
+# Other files in real dumps, one of each kind that the listing distinguishes.
 _STRANGERS = (
     "{topic_id}.pin/partition=0/_SUCCESS",
     "{topic_id}.pin/partition=0/{topic_id}.pin+0+0000000000.avro",
@@ -25,9 +25,9 @@ _STRANGERS = (
 
 
 def ensure_dump(settings: Settings, posts: int = POSTS) -> str:
-    """Make a dump of made-up posts, some of them dirty or sent twice, where there is none. Returns what was done.
+    """Create a dump of generated posts, some of them dirty or sent twice, if there is none. Returns a message about it.
 
-    Raises SourceError where no folder is named, and for a bucket: made-up posts don't belong in it.
+    Raises SourceError if no folder is given, and for a bucket, which should not get generated posts.
     """
     folder = folder_of(settings)
     if open_for(settings, folder).entries(settings.topics_dir):

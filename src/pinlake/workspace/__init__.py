@@ -1,1 +1,1 @@
-"""A workspace, asked through the Databricks SDK. Needs the extra `workspace`; no stage and no notebook needs this."""
+"""Storage and checks in a workspace. Modules that use the Databricks SDK need the extra `workspace`."""

@@ -1,4 +1,4 @@
-"""One line of a check. Apart from the checks themselves, so that asking a workspace needs no Spark."""
+"""One line of a check. It is separate from the checks, so that checking a workspace does not need Spark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Check(NamedTuple):
-    """One line. `remedy` is empty where the check passed."""
+    """One line: what was checked, the result, what was found, and the remedy, which is empty if the check passed."""
 
     what: str
     ok: bool
@@ -20,7 +20,7 @@ class Check(NamedTuple):
 
 
 def asked(what: str, ask: Callable[[], T], found: Callable[[T], str]) -> Check:
-    """A check that an error of ours answers: its message ends in the remedy."""
+    """Return a check that fails if `ask` raises a PinlakeError. The remedy is the last part of its message."""
     try:
         return Check(what, True, found(ask()))
     except PinlakeError as error:

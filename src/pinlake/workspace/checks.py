@@ -1,4 +1,4 @@
-"""What a run needs, checked before it: each line passed or failed, with its remedy."""
+"""Checks of what a run needs, done before the run. Each has a result and a remedy."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SPARK_AT_LEAST = (4, 0)
-DISK_AT_LEAST = 2**30  # bytes; a small lake and Spark's temporary files
+DISK_AT_LEAST = 2**30  # bytes; enough for a small lake and the temporary files of Spark
 
 
 def check(settings: Settings, spark: SparkSession) -> list[Check]:
-    """Everything that can be known before the first record is read."""
+    """Check everything that can be known before the first record is read: versions, Spark, tables and dump."""
     return [_versions(), _spark(spark), _tables(settings, spark), _dump(settings)]
 
 
 def check_machine(settings: Settings) -> list[Check]:
-    """What runs on this machine need: Python, Java, Spark, jars, disk. Starts nothing but `java -version`."""
+    """Check what local runs need: Python, Java, Spark, jars and disk. Starts only `java -version`."""
     temporary = Path(tempfile.gettempdir())
     return [
         _versions(),
@@ -48,7 +48,7 @@ def check_machine(settings: Settings) -> list[Check]:
 
 
 def require(found: Sequence[Check]) -> None:
-    """Raise MachineError that names every failed check and its remedy."""
+    """Raise MachineError with all failed checks and their remedies, if there are any."""
     failed = [f"{line.what}: {line.found}; {line.remedy}" for line in found if not line.ok]
     if failed:
         raise MachineError(". ".join(failed))
@@ -66,7 +66,7 @@ def _java() -> Check:
 
 
 def _local_spark() -> str:
-    """Whose Spark runs here, and which variables that mean another one are passed over. Raises MachineError."""
+    """Return the home of local Spark, and the ignored variables that point to another Spark. Raises MachineError."""
     passed_over = not_used(os.environ)
     return f"{spark_home()}" + (f"; set for another and not used: {', '.join(passed_over)}" if passed_over else "")
 
@@ -90,7 +90,7 @@ def _disk_of(lake: Path | str) -> list[Check]:
 
 
 def _disk(what: str, folder: Path, remedy: str) -> Check:
-    """Free space where the folder is, or will be made."""
+    """Check the free space on the disk of a folder, which need not exist yet."""
     try:
         free = shutil.disk_usage(nearest_folder(folder)).free
     except OSError as error:
@@ -111,12 +111,12 @@ def _tables(settings: Settings, spark: SparkSession) -> Check:
     what = f"schema {settings.catalog}.{settings.database}"
     try:
         spark.sql(f"DESCRIBE SCHEMA `{settings.catalog}`.`{settings.database}`").collect()
-    except Exception as error:  # the catalog's errors differ between Spark, Connect and workspaces
+    except Exception as error:  # error types differ between Spark, Spark Connect and workspaces
         remedy = "deploy the bundle, which makes the schema, or get USE CATALOG and USE SCHEMA on it"
         return Check(what, False, first_line(error), remedy)
     return Check(what, True, "there")
 
 
 def _dump(settings: Settings) -> Check:
-    """Whether the place is named; whether it can be reached is for the step that connects it."""
+    """Check that the settings name a dump. The step `connect` checks that it can be reached."""
     return asked("dump", lambda: folder_of(settings), lambda folder: f"{folder} (storage {settings.storage})")

@@ -1,4 +1,4 @@
-"""A connection to a workspace, by the SDK's own chain of credentials. It gives up soon, and says why in plain words."""
+"""A connection to a workspace with the default authentication of the Databricks SDK and short timeouts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pinlake.job.presets import plain
 
 T = TypeVar("T")
 
-# Of one answer; of all retries of one question; of all waiting between tries.
+# Time limits in seconds: for one answer, for all retries of one request, and for all waits between retries.
 ANSWER_SECONDS, RETRY_SECONDS, WAIT_SECONDS = 10.0, 15, 30.0
 
 LOG_IN = "log in with `databricks auth login`, or set DATABRICKS_HOST and DATABRICKS_TOKEN"
@@ -31,11 +31,11 @@ WRONG_HOST = "DATABRICKS_HOST must be a workspace's address without a path; also
 
 
 class NoCredentialsError(MachineError):
-    """No workspace is configured at all."""
+    """No workspace is configured."""
 
 
 class WorkspaceError(MachineError):
-    """The workspace can't be asked: what it said, and the remedy."""
+    """A request to the workspace failed. `found` is the reason, `remedy` the next step."""
 
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(f"{found}; {remedy}")
@@ -43,11 +43,11 @@ class WorkspaceError(MachineError):
 
 
 class NotThereError(WorkspaceError):
-    """What was asked for is not in the workspace, or hidden from this user."""
+    """The object does not exist in the workspace, or is not visible to this user."""
 
 
 class _Patience(RealClock):
-    """Sleeps between tries until the patience is used up. A server may ask for a wait of any length."""
+    """A clock for the SDK that limits the total wait, since a server may ask for a wait of any length."""
 
     def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
@@ -59,9 +59,9 @@ class _Patience(RealClock):
 
 
 def connect() -> WorkspaceClient:
-    """A client of the configured workspace.
+    """Return a client of the configured workspace.
 
-    Raises NoCredentialsError where none is configured, WorkspaceError where one is that can't be used.
+    Raises NoCredentialsError if no workspace is configured, and WorkspaceError if the configuration can't be used.
     """
     try:
         config = Config(
@@ -73,12 +73,12 @@ def connect() -> WorkspaceClient:
             debug_headers=False,
         )
         return WorkspaceClient(config=config)
-    except Exception as error:  # ValueError of the SDK, and whatever reads its files or asks for tokens
-        # What follows ". Config:" names the settings that were found.
+    except Exception as error:  # ValueError of the SDK, or errors from its configuration files and token requests
+        # The part after ". Config:" lists the settings that were found.
         said = first_line(error).split(". Config:")[0]
         if "cannot configure default credentials" not in said:
             if "Invalid URL 'None'" in said:
-                # The SDK goes to an address that the host should have told it before.
+                # The SDK calls a token endpoint whose address the host did not return.
                 raise WorkspaceError(
                     "the host doesn't tell where tokens come from, or can't be reached", WRONG_HOST
                 ) from None
@@ -90,24 +90,28 @@ def connect() -> WorkspaceClient:
 
 
 def who_am_i(client: WorkspaceClient) -> User:
-    """The user of these credentials. Raises WorkspaceError."""
+    """Return the user of these credentials. Raises WorkspaceError."""
     return asked(client, client.current_user.me, missing=WRONG_HOST, refused="get access to this workspace")
 
 
 def asked(client: WorkspaceClient, question: Callable[[], T], missing: str, refused: str) -> T:
-    """The workspace's answer. Raises NotThereError with remedy `missing`, WorkspaceError with `refused` after a 403."""
+    """Return the answer of the workspace.
+
+    Raises NotThereError with the remedy `missing` after a 404, and WorkspaceError for other errors, with the remedy
+    `refused` after a 403.
+    """
     try:
         return question()
     except WorkspaceError:
         raise
-    except Exception as error:  # from the SDK, requests, or one that makes a token
-        # From None: what the HTTP library says may hold a header, and must not get into a log.
+    except Exception as error:  # from the SDK, requests, or the code that gets a token
+        # From None: errors of the HTTP library may contain headers, which must not get into a log.
         kind = NotThereError if isinstance(error, NotFound) else WorkspaceError
         raise kind(*_explained(client, error, missing, refused)) from None
 
 
 def bundle_user(me: User) -> dict[str, str]:
-    """The fields that a bundle knows of whoever deploys it."""
+    """Return the fields of the deploying user that bundles can refer to, as in `workspace.current_user`."""
     name = str(me.user_name)
     full = me.display_name if _is_service_principal(name) and me.display_name else name
     short = plain(full.partition("@")[0])
@@ -115,7 +119,7 @@ def bundle_user(me: User) -> dict[str, str]:
 
 
 def host_name(client: WorkspaceClient) -> str:
-    """The workspace's host, without what may stand before it in an address."""
+    """Return the host name of the workspace, without scheme and user."""
     return str(urlsplit(str(client.config.host)).hostname)
 
 
@@ -127,12 +131,12 @@ def _is_service_principal(name: str) -> bool:
 
 
 def _explained(client: WorkspaceClient, error: Exception, missing: str, refused: str) -> tuple[str, str]:
-    """What was found, and the remedy."""
+    """Return the reason of an error, and the remedy."""
     if isinstance(error, requests.exceptions.InvalidHeader | UnicodeError) or "Invalid header value" in str(error):
-        # The message is the header, credentials and all.
+        # The message contains the header with the credentials.
         return "the credentials hold a character that can't be sent, such as a line break", "set DATABRICKS_TOKEN anew"
     if isinstance(error, TimeoutError):
-        # The SDK tries again for a while, then tells only how long; the last try's error says why.
+        # After its retries, the SDK raises an error that only names the duration. Its cause is the last error.
         error = error.__cause__ or error.__context__ or error  # type: ignore[assignment]
     said = first_line(Exception(_without_secrets(client, str(error)))).split(". Config:")[0]
     if said.startswith("unable to parse response"):
@@ -158,7 +162,7 @@ def _explained(client: WorkspaceClient, error: Exception, missing: str, refused:
 
 
 def _without_secrets(client: WorkspaceClient, text: str) -> str:
-    """The text without the credentials that were sent, should the server repeat them."""
+    """Return the text without credentials, in case the server repeats them."""
     for attribute in Config.attributes():
         value = getattr(client.config, attribute.name)
         if attribute.sensitive and value:

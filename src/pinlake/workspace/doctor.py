@@ -1,4 +1,4 @@
-"""Whether a workspace has what the bundle's jobs need, and whoever runs them may use it: one line for each."""
+"""Checks that a workspace has what the jobs of the bundle need, and that the user who runs them may use it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ INSTALL_CLI = "install the Databricks CLI"
 
 
 def check_all(load: Callable[[Mapping[str, str] | None], Bundle]) -> tuple[list[Check], str]:
-    """Lines about the bundle and the configured workspace, and why there are no more of them, or nothing.
+    """Check the bundle and the configured workspace.
 
-    `load` reads the bundle as it is deployed by a user, or by nobody known.
+    `load` loads the bundle for a user, or for an unknown user with None. Returns the checks, and the reason why checks
+    are left out, or an empty text.
     """
     written = asked_here("bundle", lambda: load(None), lambda bundle: f"{bundle.name}, target {bundle.target}")
     if not written.ok:
@@ -54,9 +55,10 @@ def check_all(load: Callable[[Mapping[str, str] | None], Bundle]) -> tuple[list[
 
 
 def check_workspace(client: WorkspaceClient, me: User, bundle: Bundle) -> list[Check]:
-    """Everything in the workspace that a deployment and a run of the bundle need; `me` is the client's user.
+    """Check everything in the workspace that a deployment and a run of the bundle need.
 
-    Rights are those of whoever the target's jobs run as, else of `me`. The bundle must have been loaded for `me`.
+    `me` is the user of the client. The bundle must be loaded for this user. Privileges are checked for the identity
+    that the jobs of the target run as, by default `me`.
     """
     mine = Principal(str(me.user_name), _groups(me.groups))
     user = Check("user", True, f"{mine.name} at {host_name(client)} ({client.config.auth_type})")
@@ -75,7 +77,7 @@ def check_workspace(client: WorkspaceClient, me: User, bundle: Bundle) -> list[C
 
 
 def check_cli(bundle: Bundle) -> Check:
-    """Whether a Databricks CLI is on the PATH, in a version that the bundle takes."""
+    """Check that a Databricks CLI is on the PATH, in a version that the bundle accepts."""
     what = "Databricks CLI"
     asks = re.search(r">=\s*(\d+(?:\.\d+)*)", str(bundle.config["bundle"].get("databricks_cli_version", "")))
     remedy = f"{INSTALL_CLI}, {asks[1]} or newer" if asks else INSTALL_CLI
@@ -94,7 +96,7 @@ def check_cli(bundle: Bundle) -> Check:
 
 
 def _runner(client: WorkspaceClient, mine: Principal, bundle: Bundle) -> tuple[Principal, list[Check]]:
-    """Who the target's jobs run as, with the lines about it where it isn't whoever asks."""
+    """Return the identity that the jobs of the target run as, and a check of it if it is not the current user."""
     run_as = bundle.config.get("run_as") or {}
     name = str(run_as.get("service_principal_name") or run_as.get("user_name") or mine.name)
     if name == mine.name:
@@ -114,7 +116,7 @@ def _runner(client: WorkspaceClient, mine: Principal, bundle: Bundle) -> tuple[P
 
 
 def _is_there(client: WorkspaceClient, schema: str) -> bool:
-    """Whether the workspace shows the schema to whoever asks. What else it says is told by the line about it."""
+    """Return whether the schema exists for the current user. After other errors True: its own check reports them."""
     try:
         asked(client, lambda: client.schemas.get(schema), missing="", refused="")
     except NotThereError:

@@ -1,4 +1,4 @@
-"""Addresses of what the bundle has in a workspace: jobs with their last runs, schemas, volumes, dashboards."""
+"""Addresses of the objects of a bundle in a workspace: jobs with their last runs, schemas, volumes, dashboards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_DEPLOYED = "not deployed"
 
 
 class Link(NamedTuple):
-    """One line. Without an address `state` says why: it isn't deployed, or the workspace didn't tell."""
+    """One line. If there is no address, `state` is the reason: the object is not deployed, or the request failed."""
 
     what: str
     name: str
@@ -30,9 +30,9 @@ class Link(NamedTuple):
 
 
 def links(client: WorkspaceClient, bundle: Bundle) -> list[Link]:
-    """Each job of the bundle and its last run, then schemas, volumes and dashboards.
+    """Return the jobs of the bundle with their last runs, then schemas, volumes and dashboards.
 
-    The bundle must have been loaded for the client's user.
+    The bundle must be loaded for the user of the client. A failed request becomes a line, not an error.
     """
     pages = _Pages(client, _workspace_id(client))
     things: list[tuple[str, Callable[[str], list[Link]], list[str]]] = [
@@ -47,17 +47,17 @@ def links(client: WorkspaceClient, bundle: Bundle) -> list[Link]:
 
 @dataclass(frozen=True)
 class _Pages:
-    """What is found in the workspace under a name."""
+    """Finds objects in the workspace by name."""
 
     client: WorkspaceClient
     workspace_id: str | None
 
     def job(self, name: str) -> list[Link]:
-        """The jobs of that name, each with its last run: a name may be there more than once."""
+        """Return the jobs with this name, each with its last run. Names of jobs are not unique."""
         found: list[Link] = []
         for job in self.client.jobs.list(name=name):
             if not job.settings or job.settings.name != name:
-                continue  # the workspace's filter passes over case
+                continue  # the filter of the workspace ignores case
             page = f"jobs/{job.job_id}"
             found.append(Link("job", name, "deployed", self._address(page)))
             last = next(iter(self.client.jobs.list_runs(job_id=job.job_id, limit=1)), None)
@@ -83,7 +83,7 @@ class _Pages:
     def _address(self, page: str) -> str:
         host = urlsplit(str(self.client.config.host))
         place = host.netloc.rpartition("@")[2]
-        # A host that isn't one workspace's alone has to be told which.
+        # A host that serves several workspaces needs the workspace id.
         which = f"?o={self.workspace_id}" if self.workspace_id and self.workspace_id not in place else ""
         return f"{host.scheme}://{place}/{quote(page)}{which}"
 
@@ -99,15 +99,15 @@ def _rows(client: WorkspaceClient, what: str, page: Callable[[str], list[Link]],
 
 
 def _workspace_id(client: WorkspaceClient) -> str | None:
-    """The number in addresses; None where the workspace doesn't tell it."""
+    """Return the workspace id for addresses, or None if it can't be read."""
     try:
         return str(client.get_workspace_id())
-    except Exception:  # an address is right without it nearly everywhere
+    except Exception:  # most addresses work without it
         return None
 
 
 def _state(run: BaseRun | None) -> str:
-    """How a run stands, and since when, in UTC."""
+    """Return the state of a run, and its start in UTC."""
     if run is None:
         return "never ran"
     state = run.state

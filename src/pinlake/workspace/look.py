@@ -1,4 +1,4 @@
-"""What the bundle names, looked for in a workspace: one line for each object, and for the rights on it."""
+"""Checks of the objects that the bundle names in a workspace, and of the privileges on them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pinlake.workspace.client import WorkspaceError, asked
 from pinlake.workspace.rights import Principal, grant, lacking
 from pinlake.workspace.storage import ACCESS_KEY, SECRET_KEY
 
-# The jobs make tables, write and read them; with storage s3 they make the volume that connects the bucket.
+# The jobs create, write and read tables. With storage s3, they also create the volume that connects the bucket.
 ON_SCHEMA = ("USE_SCHEMA", "CREATE_TABLE", "SELECT", "MODIFY")
 ON_SCHEMA_FOR_S3 = (*ON_SCHEMA, "CREATE_VOLUME")
 TO_READ = ("USE_SCHEMA", "SELECT")
 ON_LOCATION = ("READ_FILES", "CREATE_EXTERNAL_VOLUME")
-# The fields of a resource that make its full name.
+# The fields of a resource that form its full name.
 FULL_NAME = {
     "catalog": ("name",),
     "schema": ("catalog_name", "name"),
     "volume": ("catalog_name", "schema_name", "name"),
     "external_location": ("name",),
 }
-# What lets somebody see an object.
+# The privilege to see an object.
 TO_SEE = {"catalog": "USE_CATALOG", "schema": "USE_SCHEMA", "volume": "READ_VOLUME", "external_location": "BROWSE"}
 LOCATIONS = "external_locations"
 NOT_YET = "not there yet; a deployment makes it"
@@ -36,9 +36,10 @@ NOT_YET = "not there yet; a deployment makes it"
 
 @dataclass(frozen=True)
 class Look:
-    """Questions about what the bundle names. `mine` deploys, `runner` is who the jobs run as.
+    """Checks of the objects that the bundle names.
 
-    The `first_time`, where no schema of the bundle is there, nothing that a deployment makes is missed.
+    `mine` is the identity that deploys, `runner` the one that the jobs run as. `first_time` means that no schema of the
+    bundle exists yet. Then objects that a deployment creates are not reported as missing.
     """
 
     client: WorkspaceClient
@@ -49,20 +50,22 @@ class Look:
 
     @property
     def deploy(self) -> str:
+        """The remedy for an object that a deployment creates."""
         return f"deploy the bundle, which makes it: databricks bundle deploy --target {self.bundle.target}"
 
     @property
     def storage(self) -> str:
+        """The value of the bundle variable `storage`."""
         return str(self.bundle.variables.get("storage"))
 
     @property
     def team(self) -> Principal | None:
-        """The group that reads the tables, where the bundle names one."""
+        """The group that reads the tables, if the bundle names one."""
         name = self.bundle.variables.get("team")
         return Principal(str(name)) if name else None
 
     def schema(self, name: str) -> list[Check]:
-        """The catalog and the schema; where the schema isn't there, whether whoever deploys may make it."""
+        """Check catalog, schema and the privileges on them. If there is no schema, check that it can be created."""
         catalog = name.partition(".")[0]
         remedy = "name another with --var catalog=NAME, or have it made: bundles make no catalog"
         line, found = self._there("catalog", catalog, remedy)
@@ -80,7 +83,7 @@ class Look:
         return lines
 
     def volume(self, settings: Mapping[str, Any]) -> list[Check]:
-        """A volume; where it is yet to be made on a location, whether that is there and may be used for it."""
+        """Check a volume. If an external volume does not exist yet, check the external location that covers it."""
         name = ".".join(str(settings[field]) for field in FULL_NAME["volume"])
         line, found = self._made("volume", name)
         if found is None:
@@ -91,6 +94,7 @@ class Look:
         return [line, self._rights("volume", name, found.owner, self.runner, ["READ_VOLUME"])]
 
     def location(self, name: str) -> list[Check]:
+        """Check an external location, and with storage s3 also that it is writable and the privileges on it."""
         line, found = self._made("external_location", name)
         if found is None or self.storage != "s3":
             return [line]
@@ -100,7 +104,7 @@ class Look:
         ]
 
     def _covering(self, place: str) -> list[Check]:
-        """Whether a location of somebody's covers the place; nothing where the bundle makes one for it."""
+        """Check that an existing external location covers the path. No check if the bundle creates one for it."""
         if any(_covers(str(found.get("url")), place) for found in self.bundle.resources.get(LOCATIONS, {}).values()):
             return []
         what = f"external location of {place}"
@@ -120,7 +124,7 @@ class Look:
         return [line, self._rights("external_location", str(found.name), found.owner, self.mine, needed)]
 
     def _writable(self, line: Check, found: ExternalLocationInfo) -> Check:
-        """The line, failed where the location is read-only: no volume can be made on such a one."""
+        """Return the line, failed if the location is read-only, because volumes need a writable location."""
         if not found.read_only:
             return line
         update = f"databricks external-locations update {found.name or line.what.rpartition(' ')[2]} --read-only=false"
@@ -128,7 +132,7 @@ class Look:
         return Check(line.what, False, f"{line.found}, read-only", remedy)
 
     def scope(self, name: str) -> list[Check]:
-        """The secret scope, and with storage mount the names of the keys in it."""
+        """Check the secret scope, and with storage mount that it contains both keys. No secret is read."""
 
         what = f"secret scope {name}"
 
@@ -140,7 +144,7 @@ class Look:
             remedy = " and ".join(f"`databricks secrets put-secret {name} {key}`" for key in lacks)
             return Check(what, False, f"there, without {' and '.join(lacks)}", f"put them in: {remedy}")
 
-        # The CLI sets the list of a scope whole, in every target: whoever deploys is on it where nothing else is said.
+        # In every target, a deployment replaces the whole ACL of a scope. By default it contains only the deployer.
         allow = (
             f"have an admin run `databricks secrets put-acl {name} {self.mine.name} READ`; a deployment takes it back, "
             "unless it is among `permissions` in resources/keys.secret_scope.yml"
@@ -149,7 +153,7 @@ class Look:
         return [line]
 
     def warehouse(self) -> list[Check]:
-        """The warehouse that the variable names; without one, whether anybody wants it."""
+        """Check the warehouse that the variable names. Without one, check whether dashboard or team need it."""
         name = str(self.bundle.variables.get("warehouse_id") or "")
         remedy = "give the id of one with --var warehouse_id=ID; `databricks warehouses list` shows them"
         if not name:
@@ -172,7 +176,7 @@ class Look:
 
         def compared() -> Check:
             listed = self.client.warehouses.get_permissions(name).access_control_list or []
-            # Everybody in the workspace is in the group users.
+            # All users of a workspace are members of the group `users`.
             if any(found.group_name in (team.name, "users") for found in listed):
                 return Check(what, True, "CAN_USE")
             return Check(what, False, "lacks CAN_USE", give)
@@ -180,7 +184,7 @@ class Look:
         return _line(self.client, what, compared, give, "ask an admin: who may manage the warehouse sees them")
 
     def _there(self, kind: str, name: str, missing: str) -> tuple[Check, Any]:
-        """Whether the object is there, and what the workspace tells of it, its owner among it."""
+        """Return the check that the object exists, and its description with the owner, or None."""
         get: dict[str, Callable[[str], Any]] = {
             "catalog": self.client.catalogs.get,
             "schema": self.client.schemas.get,
@@ -196,7 +200,7 @@ class Look:
         return Check(what, True, f"there, owner {found.owner}"), found
 
     def _made(self, kind: str, name: str) -> tuple[Check, Any]:
-        """The same of what a deployment makes: the first time nothing is wrong where it isn't there."""
+        """As `_there`, for an object that a deployment creates: before the first one, it need not exist."""
         line, found = self._there(kind, name, NOT_YET if self.first_time else self.deploy)
         return self._yet(line), found
 
@@ -216,9 +220,10 @@ class Look:
         return _line(self.client, what, compared, self.deploy, f"ask {giver}, who can see the grants on it")
 
     def _granted(self, kind: str, name: str, giver: str, who: Principal, privileges: Sequence[str]) -> str:
-        """How the privileges are given so that they stay: the CLI takes back what isn't written in the bundle.
+        """Return the remedy that grants the privileges permanently.
 
-        It does so on objects for which the bundle has grants, and leaves others alone.
+        On objects for which the bundle has grants, a deployment revokes all other grants. There, the remedy is to add
+        them to the bundle.
         """
         statement = f"have {giver} run {grant(kind, name, who, privileges)}"
         if name not in self.bundle.names(f"{kind}s", *FULL_NAME[kind], having="grants"):
@@ -230,7 +235,7 @@ class Look:
 
 
 def _line(client: WorkspaceClient, what: str, question: Callable[[], Check], missing: str, refused: str) -> Check:
-    """The answer to a question, or why there is none."""
+    """Return the check that `question` returns, or a failed one if the request fails."""
     try:
         return asked(client, question, missing, refused)
     except WorkspaceError as error:
@@ -238,5 +243,5 @@ def _line(client: WorkspaceClient, what: str, question: Callable[[], Check], mis
 
 
 def _covers(url: str, place: str) -> bool:
-    """Whether a location of that URL holds the place."""
+    """Return whether a location with this URL contains the path."""
     return f"{place.rstrip('/')}/".startswith(f"{url.rstrip('/')}/")

@@ -1,4 +1,4 @@
-"""What somebody may do with an object of the catalog, and the statement that grants what is lacking."""
+"""Privileges on objects in Unity Catalog: which are missing, and the statement that grants them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from databricks.sdk.service.catalog import EffectivePrivilegeAssignment
 
 @dataclass(frozen=True)
 class Principal:
-    """A user by e-mail address, or a service principal by application id, with the groups that it is known to be in."""
+    """A user (e-mail address), a group (name) or a service principal (application id), with its known groups."""
 
     name: str
     groups: frozenset[str] = frozenset()
 
     def acts_as(self, principal: str | None) -> bool:
-        """Whether what that principal has, this one has."""
+        """Return whether this principal has all privileges of the other one."""
         if principal is None:
             return False
-        # Groups that a workspace makes for its catalog: everybody, and its admins. Nobody lists them as theirs.
+        # System groups of all users and of the workspace admins, which the group lists of users do not contain.
         everybody = principal == "account users" or principal.startswith("_workspace_users_")
         admin = principal.startswith("_workspace_admins_") and "admins" in self.groups
         return everybody or admin or principal == self.name or principal in self.groups
@@ -29,9 +29,10 @@ class Principal:
 def lacking(
     client: WorkspaceClient, kind: str, name: str, owner: str | None, who: Principal, needed: Sequence[str]
 ) -> list[str]:
-    """Those of the needed privileges that `who` doesn't have, directly, by a group, or from what is above.
+    """Return the needed privileges that `who` does not have, directly, by a group, or inherited.
 
-    `kind` is a securable type: catalog, schema, volume, external_location. An owner lacks nothing.
+    `kind` is a securable type: catalog, schema, volume or external_location. Nothing is missing for an owner. Raises
+    errors of the SDK.
     """
     if who.acts_as(owner):
         return []
@@ -46,7 +47,7 @@ def lacking(
 
 
 def grant(kind: str, name: str, who: Principal, privileges: Sequence[str]) -> str:
-    """The SQL statement that grants the privileges."""
+    """Return the SQL statement that grants the privileges."""
     words = ", ".join(privilege.replace("_", " ") for privilege in privileges)
     quoted = ".".join(f"`{part}`" for part in name.split("."))
     return f"GRANT {words} ON {kind.replace('_', ' ').upper()} {quoted} TO `{who.name}`"

@@ -1,6 +1,6 @@
-"""Where a dump lies, made reachable as a folder that driver and workers both see: one function, the setting `storage`.
+"""Makes the dump available as a folder that driver and workers can access, as the setting `storage` selects.
 
-Volumes and external volumes are the default of a workspace; mounts are for those that have nothing else.
+In a workspace, use a volume or an external volume. Use mounts only if neither is available.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LANDING_VOLUME = "landing"
 
 
 class DbUtils(Protocol):
-    """What is used of a workspace's `dbutils`."""
+    """The used parts of `dbutils`."""
 
     fs: Any
     secrets: Any
@@ -30,11 +30,9 @@ class DbUtils(Protocol):
 
 
 def folder_of(settings: Settings, root: Path = Path("/")) -> Path | str:
-    """The folder in which the dump is, or will be once it is connected; the address of a bucket that is read as it is.
+    """Return the folder of the dump, which may not be connected yet, or the address of a bucket that is read directly.
 
-    `root` is where /Volumes and /dbfs are.
-
-    Raises SourceError where storage `local` has no source.
+    `root` contains Volumes and dbfs. Raises SourceError if storage is `local` and no source is given.
     """
     if settings.source is not None:
         return settings.source
@@ -50,9 +48,9 @@ def folder_of(settings: Settings, root: Path = Path("/")) -> Path | str:
 
 
 def connect(settings: Settings, spark: SparkSession, dbutils: DbUtils, root: Path = Path("/")) -> Path | str:
-    """Make the dump reachable and return its folder. What is connected already stays as it is.
+    """Connect the dump, unless it is connected already, and return its folder or the address of its bucket.
 
-    Raises SourceError where the place can't be reached, SettingsError where a secret is missing.
+    Raises SourceError if the dump can't be reached, and SettingsError if a secret is missing.
     """
     match settings.storage:
         case "s3":
@@ -66,7 +64,7 @@ def connect(settings: Settings, spark: SparkSession, dbutils: DbUtils, root: Pat
 
 
 def disconnect(settings: Settings, dbutils: DbUtils) -> bool:
-    """Unmount the bucket where it is mounted; True where it was. Volumes are left to the bundle."""
+    """Unmount the bucket. Returns whether it was mounted. Volumes are not changed. Raises SourceError."""
     if settings.storage != "mount" or _mounted(dbutils).get(_mount_point(settings)) != _bucket_address(settings, "s3a"):
         return False
     dbutils.fs.unmount(_mount_point(settings))
@@ -86,7 +84,7 @@ def _make_external_volume(settings: Settings, spark: SparkSession) -> None:
     address = _bucket_address(settings, "s3")
     try:
         spark.sql(f"CREATE EXTERNAL VOLUME IF NOT EXISTS {volume} LOCATION '{address}'")
-    except Exception as error:  # Spark, Connect and the catalog each have their own
+    except Exception as error:  # error types differ between Spark, Spark Connect and the catalog
         raise SourceError(
             f"bucket {address} can't be connected as volume {volume}: {first_line(error)}; an external location must "
             f"cover {address} that is not read-only, nor its credential, and you need CREATE EXTERNAL VOLUME on it and "
@@ -104,7 +102,7 @@ def _mount(settings: Settings, dbutils: DbUtils) -> None:
             f"{point} is taken: {there} is mounted there, not {address}; unmount it with dbutils.fs.unmount('{point}')"
         )
     keys = {
-        # As options, not in the address: every user of the workspace can list the addresses of its mounts.
+        # Keys are options, not part of the address: all users of the workspace can list the addresses of mounts.
         "fs.s3a.access.key": secret(settings, dbutils, ACCESS_KEY),
         "fs.s3a.secret.key": secret(settings, dbutils, SECRET_KEY),
     }
@@ -118,7 +116,7 @@ def _mount(settings: Settings, dbutils: DbUtils) -> None:
 
 
 def _mounted(dbutils: DbUtils) -> dict[str, str]:
-    """Address by mount point. Raises SourceError where there are no mounts at all."""
+    """Return the addresses by mount point. Raises SourceError if mounts are not available."""
     try:
         return {mount.mountPoint: mount.source.rstrip("/") for mount in dbutils.fs.mounts()}
     except Exception as error:
@@ -129,6 +127,7 @@ def _mounted(dbutils: DbUtils) -> dict[str, str]:
 
 
 def secret(settings: Settings, dbutils: DbUtils, key: str) -> str:
+    """Return a secret from the scope in the settings. Raises SettingsError if it can't be read."""
     try:
         return str(dbutils.secrets.get(scope=settings.secret_scope, key=key))
     except Exception as error:
