@@ -1,4 +1,4 @@
-# `make run` and `make test` set everything up by themselves; nothing has to be installed before but Python and Java.
+# `make run` and `make test` install everything that they need. Only Python and Java must be installed before.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 POSTS ?= 1000
 WORK ?= work
 TARGET ?= dev
-# Two processes, each with a Spark of its own: tests wait as often as they work. A file's tests share what they set up.
+# Two processes, each with its own Spark, because tests often wait. All tests of a file run in the same process, because
+# they share fixtures.
 PARALLEL ?= -n 2 --dist loadfile
-# databricks-connect 17.3 takes no other Python than 3.12: the first that runs and is one. Looked for where it is needed.
+# databricks-connect 17.3 needs Python 3.12. This is the first one found; make looks for it only when it is needed.
 CONNECT := .venv-connect
 CONNECT_PYTHON ?= $(shell \
 	for python in $(PYTHON) python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12.*/bin/python; do \
@@ -18,37 +19,37 @@ CONNECT_PYTHON ?= $(shell \
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: run
-run: $(VENV)/installed ## the main job on made-up posts, answers at the end
+run: $(VENV)/installed ## run the main job with generated posts, and print the answers
 	@rm -rf $(WORK)/dump $(WORK)/lake
 	@$(BIN)/pinlake emulate --posts $(POSTS) --to $(WORK)/dump --dirt 0.02 --duplicates 0.03
 	@$(BIN)/pinlake run --source $(WORK)/dump --lake $(WORK)/lake
 
 .PHONY: run-kafka
-run-kafka: $(VENV)/installed ## the same through a database, Kafka and its sink
+run-kafka: $(VENV)/installed ## run the same with a database, Kafka and the sink before it
 	@$(BIN)/python -m tools.whole kafka $(WORK)/kafka $(POSTS)
 
 .PHONY: run-stream
-run-stream: $(VENV)/installed ## emulator and stream at once for a minute; the answers change as posts come
+run-stream: $(VENV)/installed ## run emulator and stream at the same time for a minute; the answers change as posts arrive
 	@$(BIN)/python -m tools.whole stream $(WORK)/stream $(POSTS)
 
 .PHONY: run-s3
-run-s3: $(VENV)/installed ## what run-kafka does, with dump and tables in a bucket; fetches 650 MB of jars once
+run-s3: $(VENV)/installed ## run the same as run-kafka, in a bucket; downloads 650 MB of jars once
 	@$(BIN)/python -m tools.whole s3 $(WORK)/s3 $(POSTS)
 
 .PHONY: test
-test: $(VENV)/installed ## the suite
+test: $(VENV)/installed ## run the tests without the slow ones
 	@$(BIN)/pytest $(PARALLEL) -m "not slow"
 
 .PHONY: test-slow
-test-slow: $(VENV)/installed ## whole runs, and tests that wait
+test-slow: $(VENV)/installed ## run the slow tests: whole runs, and tests that wait
 	@$(BIN)/pytest $(PARALLEL) -m slow
 
 .PHONY: bundle-check
-bundle-check: $(VENV)/installed ## the bundle offline and by the Databricks CLI, also in a workspace where one is configured
+bundle-check: $(VENV)/installed ## check the bundle, also with the Databricks CLI and in a workspace if they are configured
 	@$(BIN)/pytest tests/bundle
 	@if ! command -v databricks >/dev/null; then \
 		echo "bundle checked offline only: no program databricks is on the PATH; install the Databricks CLI, 1.13 or newer"; \
@@ -59,42 +60,42 @@ bundle-check: $(VENV)/installed ## the bundle offline and by the Databricks CLI,
 	fi
 
 .PHONY: test-connect
-test-connect: $(VENV)/installed $(CONNECT)/installed ## the suite's Spark tests through databricks-connect
+test-connect: $(VENV)/installed $(CONNECT)/installed ## run the Spark tests with databricks-connect
 	@$(CONNECT)/bin/pytest --connect=$(BIN)/python tests/connect tests/clean tests/gold tests/ingest tests/lake \
 		tests/pipeline/test_real_sample.py
 
 .PHONY: lint
-lint: $(VENV)/installed ## style and types
+lint: $(VENV)/installed ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 .PHONY: format
-format: $(VENV)/installed ## mend what can be mended
+format: $(VENV)/installed ## fix style errors that can be fixed automatically
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/installed ## measure, and remake benchmarks/results
+bench: $(VENV)/installed ## run the benchmarks, and update benchmarks/results
 	@$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: $(VENV)/installed ## remake docs/data-model.md
+docs: $(VENV)/installed ## generate docs/data-model.md
 	@$(BIN)/python -m tools.data_model docs/data-model.md
 
 .PHONY: lab
-lab: $(VENV)/installed ## JupyterLab with the notebooks, on made-up posts
+lab: $(VENV)/installed ## open the notebooks in JupyterLab, with generated posts
 	@test -x $(BIN)/jupyter-lab || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[lab]'
 	@PINLAKE_SOURCE=$(CURDIR)/$(WORK)/lab/dump PINLAKE_LAKE=$(CURDIR)/$(WORK)/lab/lake JUPYTER_PATH=$(CURDIR)/.jupyter \
 		PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 .PHONY: notebooks
-notebooks: $(VENV)/installed ## run the notebooks and keep copies with outputs in docs/notebooks
+notebooks: $(VENV)/installed ## run the notebooks, and store copies with outputs in docs/notebooks
 	@$(BIN)/python -m tools.notebooks notebooks docs/notebooks
 
-# Of a range the version stays that is in the file: to raise one, change it there.
+# For a version range, uv keeps the version that is already in the file. To upgrade it, change the file.
 .PHONY: requirements
-requirements: $(VENV)/installed ## remake requirements.txt from pyproject.toml
+requirements: $(VENV)/installed ## generate requirements.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --no-deps --no-header --no-annotate --extra local --extra workspace \
 		--extra transports pyproject.toml -o requirements.txt
 
@@ -103,9 +104,9 @@ wheel: $(VENV)/installed ## build the wheel into dist/
 	@$(BIN)/uv run --no-project --quiet --python $(BIN)/python tools/build_wheel.py
 
 .PHONY: install
-install: $(VENV)/installed ## the environment, the program and the jars
+install: $(VENV)/installed ## install the environment, the program and the jars
 
-# Java is checked before anything is fetched: without it nothing below is of use.
+# Check Java before the downloads, which are useless without it.
 $(VENV)/installed: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python {v[0]}.{v[1]} found as $(PYTHON), 3.11 or newer is needed; install it, or name another with make PYTHON=python3.12")'
 	@$(PYTHON) src/pinlake/spark/java.py
@@ -119,11 +120,11 @@ $(VENV)/installed: pyproject.toml requirements.txt
 	@$(BIN)/python -m pinlake.spark.jars
 	@touch $@
 
-# For who only deploys and looks: nothing that needs Java or Spark.
+# For a machine that only deploys and checks: nothing that needs Java or Spark.
 DEPLOY := .venv-deploy
 
 .PHONY: deploy-tools
-deploy-tools: $(DEPLOY)/installed ## pinlake for a machine that only deploys: needs uv alone, no Java and no Spark
+deploy-tools: $(DEPLOY)/installed ## install pinlake for a machine that only deploys; needs only uv, neither Java nor Spark
 	@echo 'the program is $(DEPLOY)/bin/pinlake; for this shell: export PATH="$(CURDIR)/$(DEPLOY)/bin:$$PATH"'
 
 $(DEPLOY)/installed: pyproject.toml requirements.txt
@@ -136,8 +137,8 @@ $(DEPLOY)/installed: pyproject.toml requirements.txt
 connect-python:
 	@test -n "$(CONNECT_PYTHON)"
 
-# An environment of its own: databricks-connect and pyspark exclude each other, and it wants older pandas and pyarrow.
-# Spark itself, the server of the tests, is that of $(VENV).
+# A separate environment, because databricks-connect conflicts with pyspark and needs older versions of pandas and
+# pyarrow. The Spark server of the tests is that of $(VENV).
 OLDER := grep -vE '^(pandas|pyarrow)==' requirements.txt > $(CONNECT)/requirements.txt
 
 $(CONNECT)/installed: pyproject.toml requirements.txt
@@ -155,9 +156,9 @@ $(CONNECT)/installed: pyproject.toml requirements.txt
 	@touch $@
 
 .PHONY: clean
-clean: ## remove what was made here, but for the environments
+clean: ## remove generated files, but not the environments
 	@rm -rf $(WORK) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis lake
 
 .PHONY: clean-all
-clean-all: clean ## the environments too
+clean-all: clean ## remove generated files and the environments
 	@rm -rf $(VENV) $(CONNECT) $(DEPLOY)
