@@ -83,6 +83,12 @@ bench: $(VENV)/installed ## run the benchmarks, and update benchmarks/results
 docs: $(VENV)/installed ## generate docs/data-model.md
 	@$(BIN)/python -m tools.data_model docs/data-model.md
 
+.PHONY: docs-site
+docs-site: $(VENV)/installed ## build the documentation site in work/site; a broken link is an error
+	@test -x $(BIN)/mkdocs || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[site]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo 'the site is in work/site: open work/site/index.html'
+
 .PHONY: lab
 lab: $(VENV)/installed ## open the notebooks in JupyterLab, with generated posts
 	@test -x $(BIN)/jupyter-lab || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[lab]'

@@ -63,7 +63,7 @@ def test_requirements_are_versions_that_the_project_takes() -> None:
 def test_an_installation_keeps_to_the_requirements() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = [line for line in makefile.splitlines() if "--editable" in line]
-    assert len(installs) == 6
+    assert len(installs) == 7
     assert [line for line in installs if not re.search(r"--constraint (\$\(CONNECT\)/)?requirements\.txt", line)] == []
     for name, pin in exact().items():
         assert version(name) == pin, "run `make install`"
