@@ -26,7 +26,7 @@ _DRIVERS = {
 # Seconds without a byte after which a connection counts as lost. Ids are streamed, so no query is silent for so long.
 _SILENT_FOR = 30.0
 _URLS = "mysql://USER@HOST:PORT/DATABASE, postgresql://USER@HOST:PORT/DATABASE or sqlite:///FILE"
-_PASSWORD_PLACE = "variable PINLAKE_SQL_PASSWORD or in the secrets file"  # noqa: S105  a place, no password
+_PASSWORD_PLACE = "variable PINLAKE_SQL_PASSWORD or in the secrets file"  # noqa: S105  not a password
 
 # Error codes that a retry may resolve: MySQL numbers, PostgreSQL SQLSTATE values, SQLite names.
 _PASSING = {
@@ -191,7 +191,7 @@ def _said_by(error: Exception) -> tuple[Any, str]:
     """Return the database's code for an error, or None, and its message."""
     original = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
     first = original.args[0] if original.args else None
-    if isinstance(first, dict):  # pg8000: the fields of the server's message
+    if isinstance(first, dict):  # pg8000: the fields of the server message
         return first.get("C"), str(first.get("M"))
     if isinstance(first, int) and len(original.args) > 1:  # PyMySQL
         return first, str(original.args[1]).strip() or "the connection is closed"

@@ -98,7 +98,7 @@ def _next_spelling(text: str) -> str:
     return f"{day}T{clock}" if text[10] == " " else f"{day.replace('-', ':')} {clock}"
 
 
-# Changes: record to record.
+# Changes: from a record to a record.
 
 
 def _without_poster(topic: Topic, record: Record, share: float) -> Record:
@@ -195,7 +195,7 @@ def _with_nan(topic: Topic, record: Record, share: float) -> Record:
     return {**record, _TEXTS[topic.name]: math.nan}
 
 
-# Forms: record to text.
+# Forms: from a record to its text.
 
 
 def _twice(record: Record, share: float) -> str:

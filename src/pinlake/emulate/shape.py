@@ -107,7 +107,7 @@ POSTERS_BY_FOLLOWERS = _posters()
 
 def poster(one: int, other: int, reach: int) -> tuple[str, str]:
     """Return name and followers of one of two drawn posters: the better known with a chance of `reach` in 2**32."""
-    # The low digits of a draw are as random as the high ones.
+    # The low bits of a draw are as random as the high bits.
     is_better = (one << 16 & 0xFFFF0000) < reach
     return POSTERS_BY_FOLLOWERS[below(len(POSTERS_BY_FOLLOWERS), one if (one > other) is is_better else other)]
 

@@ -13,5 +13,5 @@ class NotThereError(LocalError, AttributeError):
     """A part of `dbutils` that exists only in a workspace."""
 
 
-class NotebookExit(Exception):  # noqa: N818 no error: a notebook that is done
+class NotebookExit(Exception):  # noqa: N818 not an error: the notebook has ended
     """Ends a notebook early with success. The text is the result of the notebook."""

@@ -36,7 +36,7 @@ class LazySpark:
     """
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # IPython asks every object for names such as _repr_html_
+        if name.startswith("_"):  # IPython looks for names such as _repr_html_ in every object
             raise AttributeError(name)
         return getattr(start_spark(), name)
 

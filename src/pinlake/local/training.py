@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> None:
     options = [f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", QUIET_ARCHIVE, *QUICK]
     spark = local_session(settings.driver_memory, folder / "spark.log", java_options=options, use_archive=False)
     gateway = spark.sparkContext._gateway
-    assert gateway is not None  # this process has started it
+    assert gateway is not None  # this process has started the gateway
     lake = pipeline.open_lake(spark, settings)
     for seed in (0, 1):
         emulate(folder / "dump", posts=_POSTS, seed=seed, dirt=0.1, duplicates=0.1, append=seed > 0)

@@ -36,7 +36,7 @@ class KafkaSource:
         self.topic_id = topic_id
         self.place = f"Kafka at {config['bootstrap.servers']}"
         self._config = config
-        # Short names by full ones.
+        # Short topic names by full names.
         self._topics = {f"{topic_id}.{topic}": topic for topic in TOPICS}
 
     @property

@@ -74,7 +74,7 @@ def _local_spark() -> str:
 def _jars() -> Check:
     try:
         kept = kept_jars(jars_folders(), spark_packages())
-    except PackageNotFoundError:  # databricks-connect has a pyspark of its own
+    except PackageNotFoundError:  # databricks-connect includes its own pyspark
         kept = None
     if kept is None:
         where = " and ".join(map(str, jars_folders()))
