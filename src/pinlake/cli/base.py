@@ -135,7 +135,7 @@ def takes(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 def _hand_on(context: typer.Context) -> None:
-    """Pass the options before the name of a subcommand to it, as defaults. Raises UsageError for options it lacks."""
+    """Pass the options before the name of a subcommand to it, as defaults. Raises UsageError for unknown options."""
     name = str(context.invoked_subcommand)
     group: Any = context.command
     taken = {parameter.name for parameter in group.get_command(context, name).params}
