@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -99,10 +100,11 @@ def make(folder: Path, kept: Path) -> None:
 
 
 def _run(kernel: Kernel, path: Path, place: Path, saved: Path) -> None:
-    from pinlake.job.graph import State
+    from pinlake.job.state import State
 
     print(path.name, flush=True)
-    ran = kernel.run(path, {"parameters": _parameters(place) | _own_parameters(path.stem)}, saved, NOTEBOOK_SECONDS)
+    task = {"parameters": _parameters(place) | _own_parameters(path.stem)}
+    ran = kernel.run(path, task, saved, deadline=time.monotonic() + NOTEBOOK_SECONDS)
     if ran.state is not State.SUCCESS:
         print(ran.error, file=sys.stderr)
         raise MachineError(f"notebook {path.name} failed in {ran.said}")

@@ -95,18 +95,21 @@ def run(write_job: WriteJob, tmp_path: Path, kernel: Kernel, reports: list[tuple
 
 
 def states(result: JobResult) -> dict[str, str]:
-    return {run.key: str(run.state) for run in result.tasks}
+    return {run.task: str(run.state) for run in result.tasks}
 
 
 def notebook_task(name: str, after: str | None = None, **settings: Any) -> dict[str, Any]:
     """A task that runs the notebook of its name, with `parameters` as its base parameters."""
     parameters = settings.pop("parameters", {})
     found = {"notebook_path": f"./notebooks/{settings.pop('notebook', name)}.ipynb", "base_parameters": parameters}
-    depends = {"depends_on": [{"task_key": after}]} if after else {}
-    return {"task_key": name, "notebook_task": found, **depends, **settings}
+    return {"task_key": name, "notebook_task": found, **_after(after), **settings}
 
 
 def job_task(name: str, job: str, **settings: Any) -> dict[str, Any]:
     """A task that runs another job of the bundle, with `parameters` as its job parameters."""
     started = {"job_id": f"${{resources.jobs.{job}.id}}", "job_parameters": settings.pop("parameters", {})}
-    return {"task_key": name, "run_job_task": started, **settings}
+    return {"task_key": name, "run_job_task": started, **_after(settings.pop("after", None)), **settings}
+
+
+def _after(key: str | None) -> dict[str, Any]:
+    return {"depends_on": [{"task_key": key}]} if key else {}

@@ -9,6 +9,7 @@ import pytest
 
 from pinlake.job.bundle import Bundle, find_root, load
 from pinlake.job.errors import BundleError
+from pinlake.job.model import read_job
 from tests.job.conftest import WriteFiles
 
 ROOT = """
@@ -26,7 +27,7 @@ ROOT = """
         variables: {required: here}
       prod:
         mode: production
-        variables: {catalog: production, required: {default: there}}
+        variables: {catalog: production, required: there}
         resources:
           jobs:
             daily:
@@ -34,9 +35,7 @@ ROOT = """
               tags: {b: overridden}
               parameters: [{name: first, default: other}]
               tasks:
-                - {task_key: one, timeout_seconds: 5}
                 - {task_key: three, notebook_task: {notebook_path: ./three.ipynb}}
-              job_clusters: [{job_cluster_key: big, new_cluster: {num_workers: 2}}]
 """
 JOB = """
     resources:
@@ -49,7 +48,6 @@ JOB = """
           tasks:
             - {task_key: one, notebook_task: {notebook_path: ../notebooks/one.ipynb}, max_retries: 2}
             - {task_key: two, depends_on: [{task_key: one}], notebook_task: {notebook_path: two.ipynb}}
-          job_clusters: [{job_cluster_key: big, new_cluster: {node_type_id: x, num_workers: 1}}]
 """
 
 
@@ -64,7 +62,8 @@ def one_file(write_bundle: WriteFiles, text: str, **given: str) -> Bundle:
 
 def test_the_default_target_and_what_is_included(root: Path) -> None:
     bundle = load(root)
-    assert (bundle.name, bundle.target, bundle.targets) == ("shop", "dev", ("dev", "prod"))
+    assert (bundle.name, bundle.target) == ("shop", "dev")
+    assert bundle.files == {"daily": root / "resources" / "daily.yml"}
     job = bundle.jobs["daily"]
     assert job["name"] == "shop in dev"
     assert job["parameters"] == [{"name": "first", "default": "main.dev"}, {"name": "second", "default": "here"}]
@@ -77,18 +76,24 @@ def test_notebook_paths_are_relative_to_their_own_file(root: Path) -> None:
     assert paths == ["notebooks/one.ipynb", "resources/two.ipynb", "three.ipynb"]
 
 
-def test_a_target_overrides_maps_by_key_and_named_lists_by_name(root: Path) -> None:
-    job = load(root, "prod").jobs["daily"]
-    assert job["max_concurrent_runs"] == 3
-    assert job["tags"] == {"a": "kept", "b": "overridden"}
-    assert job["parameters"] == [{"name": "first", "default": "other"}, {"name": "second", "default": "there"}]
-    one, two, three = job["tasks"]
-    assert (one["timeout_seconds"], one["max_retries"]) == (5, 2)
-    assert (two["task_key"], three["task_key"]) == ("two", "three")
-    assert job["job_clusters"] == [{"job_cluster_key": "big", "new_cluster": {"node_type_id": "x", "num_workers": 2}}]
+def test_a_target_overrides_maps_by_key_and_adds_to_lists(root: Path) -> None:
+    bundle = load(root, "prod")
+    written = bundle.jobs["daily"]
+    assert written["max_concurrent_runs"] == 3
+    assert written["tags"] == {"a": "kept", "b": "overridden"}
+    job = read_job("daily", written, root)
+    assert job.defaults == {"first": "other", "second": "there"}
+    assert [task.task_key for task in job.tasks] == ["one", "three", "two"]
 
 
-def test_other_lists_are_put_one_after_the_other(write_bundle: WriteFiles) -> None:
+def test_tasks_of_a_target_are_not_merged_by_key(write_bundle: WriteFiles) -> None:
+    again = ROOT.replace("task_key: three,", "task_key: one,")
+    root = write_bundle({"databricks.yml": again, "resources/daily.yml": JOB})
+    with pytest.raises(BundleError, match=r"daily.yml, job daily, tasks: give the job tasks, each key once"):
+        read_job("daily", load(root, "prod").jobs["daily"], load(root).files["daily"])
+
+
+def test_permissions_are_added_and_run_as_takes_the_place(write_bundle: WriteFiles) -> None:
     text = """
         bundle: {name: b}
         permissions: [{level: CAN_VIEW}]
@@ -122,7 +127,7 @@ def test_references_are_resolved_wherever_they_stand(write_bundle: WriteFiles) -
         variables:
           name_dev: {default: nested}
           chosen: {type: complex, default: "${var.kinds}"}
-          kinds: {type: complex, default: {list: [{size: 3}], flag: true, nothing: null}}
+          kinds: {type: complex, default: {size: 3, list: [{a: 1}], flag: true, nothing: null}}
         targets: {dev: {}}
         resources:
           schemas: {lake: {name: "s_${bundle.target}", catalog_name: c}}
@@ -130,26 +135,24 @@ def test_references_are_resolved_wherever_they_stand(write_bundle: WriteFiles) -
           jobs:
             j:
               a: "${var.name_${bundle.target}}"
-              b: "${var.chosen.list[0].size}"
+              b: "${var.chosen.size}"
               c: "${var.kinds.list}"
               d: "is ${var.kinds.flag}, ${var.kinds.nothing}."
               e: "${resources.volumes.landing.volume_path}/x"
               f: "${resources.jobs.j.id}"
               g: "${workspace.current_user.short_name}"
-              h: "${workspace.root_path} $${ ${not a reference} {{job.id}}"
-              i: "${workspace.file_path}"
+              h: "$${ ${not a reference} {{job.id}}"
     """
     bundle = one_file(write_bundle, text)
     assert bundle.jobs["j"] == {
         "a": "nested",
         "b": 3,
-        "c": [{"size": 3}],
+        "c": [{"a": 1}],
         "d": "is true, .",
         "e": "/Volumes/c/s_dev/v/x",
         "f": "<jobs.j.id>",
         "g": "local",
-        "h": "~/.bundle/b/dev $${ ${not a reference} {{job.id}}",
-        "i": bundle.root.as_posix(),
+        "h": "$${ ${not a reference} {{job.id}}",
     }
 
 
@@ -163,13 +166,13 @@ def test_yaml_words_that_are_no_truths_and_no_numbers(write_bundle: WriteFiles) 
 
 
 def test_a_job_by_name_the_only_one_or_the_pipeline(root: Path, write_bundle: WriteFiles) -> None:
-    assert load(root).job()[0] == "daily"
-    with pytest.raises(BundleError, match=r"no job is called 'dayly', did you mean daily\? The jobs .* are daily"):
-        load(root).job("dayly")
+    assert load(root).job_key() == "daily"
+    with pytest.raises(BundleError, match=r"no job is called 'dayly'; the jobs of bundle shop are daily"):
+        load(root).job_key("dayly")
     text = "bundle: {name: b}\nresources: {jobs: {a: {}, %s: {}}}"
-    assert one_file(write_bundle, text % "pipeline").job()[0] == "pipeline"
-    with pytest.raises(BundleError, match="name a job; bundle b has a, c"):
-        one_file(write_bundle, text % "c").job()
+    assert one_file(write_bundle, text % "pipeline").job_key() == "pipeline"
+    with pytest.raises(BundleError, match="no job is called 'pipeline'; the jobs of bundle b are a, c"):
+        one_file(write_bundle, text % "c").job_key()
 
 
 def test_the_root_is_looked_for_upwards(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -178,36 +181,48 @@ def test_the_root_is_looked_for_upwards(root: Path, tmp_path_factory: pytest.Tem
         find_root(tmp_path_factory.mktemp("empty"))
 
 
+def job(fields: str) -> str:
+    return f"resources: {{jobs: {{j: {{{fields}}}}}}}"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("targets: {a: {}, b: {}}", "name a target with --target: none is marked as default; .* a, b"),
-        ("targets: {a: {default: true}, b: {default: true}}", r"several are marked as default \(a, b\)"),
+        ("targets: {a: {}, b: {}}", "name a target with --target: no single one is marked as default; .* a, b"),
+        ("targets: {a: {default: true}, b: {default: true}}", "no single one is marked as default; .* a, b"),
         ("variables: {v: {}}", "variable 'v' has no value; give one with --var v=VALUE, with BUNDLE_VAR_v"),
+        ("variables: {v: {lookup: {warehouse: a}}}", "variable 'v' is looked up in a workspace, .* with --var v=VALUE"),
         ("variables: {v: {default: [1]}}", "variable 'v' holds a list; give it `type: complex`"),
-        ("targets: {a: {variables: {w: 1}}}", "target a gives variable 'w' a value, and no such variable is defined"),
-        ("resources: {jobs: {j: {a: '${var.x}'}}}", r"resources.jobs.j.a: no variable is called 'x'; .* are none"),
-        ("resources: {jobs: {j: {a: '${bundle.x}'}}}", "bundle has no 'x'; it has name, target"),
-        ("resources: {jobs: {j: {a: '${resources.jobs.k.id}'}}}", "resources.jobs has no 'k'; it has j"),
-        ("resources: {jobs: {j: {a: '${foo.x}'}}}", r"\$\{foo.x\} is not known; there are var.*, bundle"),
+        ("targets: {a: {variables: {w: 1}}}", "target a sets variable 'w', which is not defined; .* are none"),
+        (
+            "variables: {v: {type: complex}}\ntargets: {a: {variables: {v: {default: {b: 1}}}}}",
+            "target a redefines variable 'v', which is not supported; give its value alone",
+        ),
+        (job("a: '${var.x}'"), r"resources.jobs.j.a: \$\{var.x\} leads nowhere: var has no 'x'; it has nothing"),
+        (job("a: '${bundle.x}'"), "bundle has no 'x'; it has name, target"),
+        (job("a: '${workspace.root_path}'"), "workspace has no 'root_path'; it has current_user"),
+        (job("a: '${resources.jobs.k.id}'"), "resources.jobs has no 'k'; it has j"),
+        (job("a: '${foo.x}'"), "the bundle has no 'foo'; it has bundle, workspace, var, resources"),
+        (
+            "variables: {v: {type: complex, default: [1]}}\n" + job("a: '${var.v[0]}'"),
+            r"\$\{var.v\[0\]\} leads nowhere: var has no 'v\[0\]'; it has v",
+        ),
         (
             "variables: {a: {default: '${var.b}'}, b: {default: '${var.a}'}}",
             "references go round in a circle: var.b → var.a → var.b",
         ),
         (
-            "variables: {a: {type: complex, default: {}}}\nresources: {jobs: {j: {a: 'x ${var.a}'}}}",
+            "variables: {a: {type: complex, default: {}}}\n" + job("a: 'x ${var.a}'"),
             r"\$\{var.a\} is no text but a dict; let it stand alone",
         ),
-        (
-            "variables: {w: {lookup: {warehouse: main}}}\nresources: {jobs: {j: {a: '${var.w}'}}}",
-            r"variable 'w' is looked up in a workspace \(warehouse 'main'\), .* give its value with --var w=VALUE",
-        ),
         ("include: [gone.yml]", "includes gone.yml, and there is no such file"),
-        ("resources: {jobs: {j: {}}, schemas: {j: {}}}", "resource 'j' is there twice, in two kinds"),
-        ("resources: {jobs: {j: {tasks: [{}]}}}", "holds an entry without task_key"),
-        ("resources: {jobs: {j: {tags: {a: 1}}}}\ntargets: {a: {resources: {jobs: {j: {tags: []}}}}}", "in one place"),
-        ("a: 1\na: 2", "line 3: key 'a' comes twice; mend the YAML there"),
-        ("a: [1", "line 3: .*; mend the YAML there"),
+        ("resources: {jobs: {j: {}}, schemas: {j: {}}}", "resource 'j' is defined in .*databricks.yml and again in"),
+        (
+            job("tags: {a: 1}") + "\ntargets: {a: {resources: {jobs: {j: {tags: []}}}}}",
+            "jobs.j.tags has a different form",
+        ),
+        ("a: 1\na: 2", "line 3: key 'a' comes twice; correct the YAML there"),
+        ("a: [1", "line 3: .*; correct the YAML there"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place_and_remedy(write_bundle: WriteFiles, text: str, told: str) -> None:
@@ -224,14 +239,21 @@ def test_an_unknown_target_or_variable(root: Path) -> None:
         load(root, None, {"sizes": "x"})
 
 
-def test_a_lookup_is_an_error_only_where_it_is_used(write_bundle: WriteFiles) -> None:
-    text = "bundle: {name: b}\nvariables: {w: {lookup: {warehouse: main}}}\nresources: {jobs: {j: {a: x}}}"
-    assert one_file(write_bundle, text).jobs == {"j": {"a": "x"}}
-    used = text.replace("a: x", 'a: "${var.w}"')
-    assert one_file(write_bundle, used, w="1").jobs == {"j": {"a": "1"}}
+def test_a_variable_that_is_looked_up_takes_a_value(write_bundle: WriteFiles) -> None:
+    text = "bundle: {name: b}\nvariables: {w: {lookup: {warehouse: main}}}\n" + job("a: 'x${var.w}'")
+    assert one_file(write_bundle, text, w="1").jobs == {"j": {"a": "x1"}}
+
+
+def test_a_file_of_variables_that_is_none(root: Path) -> None:
+    overrides = root / ".databricks" / "bundle" / "dev" / "variable-overrides.json"
+    overrides.parent.mkdir(parents=True)
+    for text in ("{", "3"):
+        overrides.write_text(text)
+        with pytest.raises(BundleError, match=r"variable-overrides.json can't be read: .*; it must be JSON"):
+            load(root)
 
 
 def test_two_files_may_not_define_one_resource(write_bundle: WriteFiles) -> None:
     root = write_bundle({"databricks.yml": ROOT, "resources/a.yml": JOB, "resources/b.yml": JOB})
-    with pytest.raises(BundleError, match=r"resource 'daily' is defined in .*a.yml and in .*b.yml; rename one of them"):
+    with pytest.raises(BundleError, match=r"resource 'daily' is defined in .*a.yml and again in .*b.yml; rename one"):
         load(root)

@@ -49,15 +49,6 @@ def test_a_failing_run_for_machines(tmp_path: Path) -> None:
     assert "AssertionError: as asked" in ran.stderr
 
 
-def test_parameters_of_somebody_elses_are_told_once_and_let_be(tmp_path: Path) -> None:
-    ran = job("run", "--param", "run_date=2026-11-27", "--param", "cost_centre=7", "--format", "json")
-    assert ran.exit_code == 0
-    (line,) = [line for line in ran.stderr.splitlines() if "run_date" in line]
-    assert "no parameter of small, and let be: cost_centre, run_date; its parameters are fail, lake" in line
-    given = {"cost_centre": "7", "fail": "", "lake": str(tmp_path / "lake"), "run_date": "2026-11-27"}
-    assert json.loads(ran.stdout)["parameters"] == given
-
-
 def test_the_list_of_jobs() -> None:
     listed = job("list", "--format", "json")
     (found,) = json.loads(listed.stdout)
@@ -65,11 +56,22 @@ def test_the_list_of_jobs() -> None:
     assert "Jobs of bundle small, target default" in job("list").stdout
 
 
+def test_a_job_that_cant_run_here_is_listed_with_the_reason(write_job: WriteJob) -> None:
+    write_job([notebook_task("only")], {}, others={"other": {"tasks": [{"task_key": "a", "sql_task": {}}]}})
+    other, small = json.loads(job("list", "--format", "json").stdout)
+    assert small["tasks"] == "only"
+    assert other["tasks"].startswith("not run here: ")
+    assert "tasks.a.sql_task: not supported by the local runner" in other["tasks"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("run", "smal"), "no job is called 'smal', did you mean small?"),
-        (("run", "--param", "fial=1"), "job 'small' has no parameter 'fial', did you mean fail? The job's "),
+        (("run", "smal"), "no job is called 'smal'; the jobs of bundle small are small"),
+        (
+            ("run", "--param", "fial=1"),
+            "job 'small' has no parameter 'fial', did you mean fail? its parameters are fail, lake",
+        ),
         (("run", "--param", "fail"), "--param fail: can't be read; give --param NAME=VALUE"),
         (("run", "--source", "x"), "job 'small' has no use for --source; its parameters are fail, lake"),
         (("run", "--target", "prod"), "no target is called 'prod'; the bundle's targets are none"),

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pinlake.job.check import check_job, jobs_reached, others_given, parameters_taken
 from pinlake.job.errors import BundleError
-from pinlake.job.graph import State
+from pinlake.job.model import read_job
 from pinlake.job.result import JobResult
-from tests.bundle.reading import bundle
+from pinlake.job.runner import check_job, run_job
+from pinlake.job.state import State
+from tests.bundle.reading import TARGETS, bundle, bundle_with_options
 from tests.job.conftest import job_task, notebook_task, states
 
 SHOW = ["import os, json\ndbutils.notebook.exit(json.dumps([os.getpid(), dbutils.widgets.getAll()]))"]
@@ -32,14 +33,14 @@ def shown(result: JobResult) -> str:
 
 
 def test_a_started_job_gets_the_tasks_parameters_and_over_them_the_jobs(run: Any, tmp_path: Path) -> None:
-    own = {"own": "{{task.name}}", "both": "task", "lake": "/Volumes/x"}
+    own = {"own": "{{tasks.first.values.said}}", "both": "task", "lake": "/Volumes/x"}
     inner = {
-        "tasks": [notebook_task("show", parameters={"why": "{{job.trigger.type}} of {{job.name}}"})],
+        "tasks": [notebook_task("show", parameters={"why": "because"})],
         "parameters": parameters(own="-", both="-", lake="-", storage="volume", untouched="default"),
     }
     result = run(
-        [notebook_task("first", notebook="show"), job_task("second", "inner", parameters=own)],
-        {"show": SHOW},
+        [notebook_task("first", notebook="says"), job_task("second", "inner", after="first", parameters=own)],
+        {"show": SHOW, "says": ["dbutils.jobs.taskValues.set('said', 'second')", *SHOW]},
         parameters=parameters(both="job", other="job"),
         others={"inner": inner},
         lake=tmp_path / "lake",
@@ -50,21 +51,21 @@ def test_a_started_job_gets_the_tasks_parameters_and_over_them_the_jobs(run: Any
     expected = {"own": "second", "both": "job", **here, "untouched": "default"}
     assert second.job.parameters == expected
     kernel, seen = json.loads(second.job.task("show").said)
-    assert seen == {**expected, "why": "run_job_task of inner"}
+    assert seen == {**expected, "why": "because"}
     assert kernel == json.loads(result.task("first").said)[0], "not the same kernel"
     assert second.job.task("show").notebook == tmp_path / "out" / "second" / "show.ipynb"
-    assert second.job.task("show").began >= second.began
+    assert second.job.task("show").start >= second.start
 
 
 def test_the_timeline_shows_its_tasks_below_the_task_that_started_it(run: Any, reports: Any) -> None:
-    loop = {"task_key": "loop", "for_each_task": {"inputs": [1], "task": notebook_task("each", notebook="quiet")}}
     tasks = [job_task("starts", "inner"), notebook_task("after", after="starts", notebook="quiet")]
-    result = run(tasks, {"quiet": ["1"]}, others={"inner": {"tasks": [loop]}})
-    rows = re.findall(r"^│ (.{12})", shown(result), re.MULTILINE)
-    assert [name.rstrip() for name in rows] == ["starts", "  loop", "    loop[1]", "after"]
-    assert ("starts/loop[1]", "quiet.ipynb") in reports
-    document = json.loads(json.dumps(result.document()))
-    assert [task["task"] for task in document["tasks"][0]["job"]["tasks"]] == ["loop"]
+    others = {"inner": {"tasks": [job_task("again", "innermost")]}, "innermost": {"tasks": [notebook_task("quiet")]}}
+    result = run(tasks, {"quiet": ["1"]}, others=others)
+    rows = re.findall(r"^│ (.{9})", shown(result), re.MULTILINE)
+    assert [name.rstrip() for name in rows] == ["starts", "  again", "    quiet", "after"]
+    assert ("starts/again/quiet", "quiet.ipynb") in reports
+    document = result.model_dump(mode="json")
+    assert [task["task"] for task in document["tasks"][0]["job"]["tasks"]] == ["again"]
 
 
 def test_a_failing_job_fails_the_task_that_started_it_after_its_retries(run: Any) -> None:
@@ -82,7 +83,7 @@ def test_a_job_that_succeeds_though_a_task_failed_says_so(run: Any) -> None:
     always = {**notebook_task("always", after="bad", notebook="quiet"), "run_if": "ALL_DONE"}
     notebooks = {"quiet": ["1"], "bad": ["assert False, 'not good'"]}
     result = run([notebook_task("bad"), always], notebooks)
-    assert (result.succeeded, result.failed, result.document()["failed"]) == (True, ["bad"], ["bad"])
+    assert (result.succeeded, result.failed, result.model_dump()["failed"]) == (True, ["bad"], ["bad"])
     assert "success, with failures, after" in shown(result)
     inner = {"tasks": [notebook_task("bad"), always]}
     result = run([job_task("starts", "inner")], notebooks, others={"inner": inner})
@@ -105,21 +106,15 @@ def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: An
     assert result.seconds < 30
 
 
-def test_a_job_for_each_input(run: Any) -> None:
-    each = job_task("each", "inner", parameters={"own": "{{input}}"})
-    tasks = [{"task_key": "loop", "for_each_task": {"inputs": ["x", "y"], "task": each}}]
-    inner = {"tasks": [notebook_task("show")], "parameters": parameters(own="-")}
-    result = run(tasks, {"show": SHOW}, others={"inner": inner})
-    shown = [json.loads(each.job.task("show").said)[1] for each in result.task("loop").inputs]
-    assert shown == [{"own": "x"}, {"own": "y"}]
-
-
 @pytest.mark.parametrize(
     ("jobs", "told"),
     [
         ({"small": "small"}, "task 'starts': jobs start each other: small → small; take one run_job_task out"),
         ({"small": "a", "a": "b", "b": "a"}, "task 'starts': jobs start each other: a → b → a; take"),
-        ({"small": "17"}, "task 'starts' starts job 17, which is none of this bundle's; .* job_id: "),
+        (
+            {"small": "17"},
+            "databricks.yml, job small, tasks.starts.run_job_task.job_id: 17 is no job of this bundle; .* as ",
+        ),
         ({"small": "leaf", "leaf": "no such notebook"}, "notebook .*gone.ipynb is not there"),
     ],
 )
@@ -142,8 +137,9 @@ def test_nothing_is_started_of_jobs_that_cant_end(run: Any, tmp_path: Path, jobs
     ("settings", "told"),
     [
         ({"job_parameters": {"no": "1"}}, "job 'inner' has no parameter 'no'; its parameters are own"),
-        ({"job_parameters": {"own": "{{tasks.x.values.y}}"}}, "task 'starts': .* no task is called 'x'"),
-        ({"notebook_params": {"own": "1"}}, "task 'starts': notebook_params isn't handed on here; use job_parameters"),
+        ({"job_parameters": {"onw": "1"}}, "job 'inner' has no parameter 'onw', did you mean own"),
+        ({"job_parameters": {"own": "{{tasks.x.values.y}}"}}, "no task 'x' comes before"),
+        ({"notebook_params": {"own": "1"}}, "tasks.starts.run_job_task.notebook_params: not supported by the local"),
     ],
 )
 def test_parameters_that_lead_nowhere(run: Any, tmp_path: Path, settings: dict[str, Any], told: str) -> None:
@@ -154,38 +150,25 @@ def test_parameters_that_lead_nowhere(run: Any, tmp_path: Path, settings: dict[s
     assert not (tmp_path / "out").exists()
 
 
-def test_a_disabled_task_starts_no_job(run: Any) -> None:
-    tasks = [job_task("starts", "small", disabled=True), notebook_task("quiet")]
-    assert states(run(tasks, {"quiet": ["1"]})) == {"starts": "disabled", "quiet": "success"}
-
-
 def test_the_arrival_of_files_runs_the_pipeline_here_too() -> None:
-    here = bundle("dev")
-    check_job(here, "arrival")
-    assert jobs_reached(here, "arrival") == ["arrival", "pipeline"]
-    assert {"source", "lake", "audit"} <= parameters_taken(here, "arrival")
+    assert list(check_job(bundle("dev"), "arrival")) == ["arrival", "pipeline"]
 
 
 def test_maintenance_runs_the_pipeline_with_an_audit_here_too() -> None:
-    here = bundle("dev")
-    check_job(here, "maintenance")
-    assert jobs_reached(here, "maintenance") == ["maintenance", "pipeline"]
-    assert {"source", "lake"} <= parameters_taken(here, "maintenance")
+    jobs = check_job(bundle("dev"), "maintenance")
+    assert list(jobs) == ["maintenance", "pipeline"]
+    assert jobs["maintenance"].tasks[0].parameters == {"audit": "true"}
 
 
-def test_what_each_task_is_given_is_no_parameter_of_the_job() -> None:
-    here = bundle("dev")
-    told = "job 'pipeline' has no parameter 'source': its tasks have it, each its own; leave it out. The job's"
-    with pytest.raises(BundleError, match=told):
-        others_given(here, "pipeline", ["source"])
-    with pytest.raises(BundleError, match="job 'maintenance' has no parameter 'audit': its tasks have it"):
-        others_given(here, "maintenance", ["audit"])
-    assert others_given(here, "pipeline", ["run_date", "audit"]) == ["run_date"]
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_job_of_the_bundle_can_run_here(target: str) -> None:
+    found = bundle_with_options(target)
+    for key, written in found.jobs.items():
+        assert read_job(key, written, found.files[key]).tasks
 
 
-def test_what_is_passed_for_somebody_else_reaches_the_jobs_own_notebooks(run: Any) -> None:
-    tasks = [notebook_task("show"), job_task("starts", "inner")]
-    inner = {"tasks": [notebook_task("show")], "parameters": parameters(own="-")}
-    result = run(tasks, {"show": SHOW}, others={"inner": inner}, given={"run_date": "x"})
-    assert json.loads(result.task("show").said)[1] == {"run_date": "x"}
-    assert json.loads(result.task("starts").job.task("show").said)[1] == {"own": "-"}
+def test_only_parameters_of_the_job_are_taken() -> None:
+    """What a task is given is its own: it would take the place of each task's."""
+    for name in ("source", "run_date"):
+        with pytest.raises(BundleError, match=f"job 'pipeline' has no parameter '{name}'; its parameters are catalog,"):
+            run_job(bundle("dev"), "pipeline", {name: "x"})

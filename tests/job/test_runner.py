@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from pinlake.job.errors import BundleError
-from pinlake.job.graph import State
 from pinlake.job.runner import run_job
+from pinlake.job.state import State
 from tests.job.conftest import WriteJob, notebook_task, states
 
 FIRST = [
@@ -38,10 +38,9 @@ def outputs(path: Path | None) -> str:
     return json.dumps([cell.get("outputs") for cell in nbformat.read(path, as_version=4).cells])
 
 
-def test_values_parameters_conditions_and_inputs(run: Any, tmp_path: Path) -> None:
-    each = notebook_task("each", parameters={"item": "{{input.name}}", "n": "{{tasks.first.values.count}}"})
+def test_values_parameters_and_conditions(run: Any, tmp_path: Path) -> None:
     tasks = [
-        notebook_task("second", after="first", parameters={"who": "task", "own": "{{task.name}}"}),
+        notebook_task("second", after="first", parameters={"who": "task", "own": "{{tasks.first.values.names}}"}),
         notebook_task("first"),
         {
             "task_key": "enough",
@@ -49,9 +48,8 @@ def test_values_parameters_conditions_and_inputs(run: Any, tmp_path: Path) -> No
             "condition_task": {"op": "GREATER_THAN", "left": "{{tasks.first.values.count}}", "right": "2"},
         },
         {
-            "task_key": "loop",
+            **notebook_task("then", parameters={"n": "{{tasks.first.values.count}}"}),
             "depends_on": [{"task_key": "enough", "outcome": "true"}, {"task_key": "first"}],
-            "for_each_task": {"inputs": '[{"name": "x"}, {"name": "y"}]', "task": each},
         },
         {**notebook_task("never"), "depends_on": [{"task_key": "enough", "outcome": "false"}]},
         {**notebook_task("after_never"), "depends_on": [{"task_key": "never"}]},
@@ -59,7 +57,7 @@ def test_values_parameters_conditions_and_inputs(run: Any, tmp_path: Path) -> No
     notebooks = {
         "first": FIRST,
         "second": SECOND,
-        "each": ["dbutils.notebook.exit(dbutils.widgets.get('item') + dbutils.widgets.get('n'))"],
+        "then": ["dbutils.notebook.exit('n = ' + dbutils.widgets.get('n'))"],
         "never": ["1"],
         "after_never": ["1"],
     }
@@ -68,25 +66,23 @@ def test_values_parameters_conditions_and_inputs(run: Any, tmp_path: Path) -> No
         "first": "success",
         "second": "success",
         "enough": "success",
-        "loop": "success",
+        "then": "success",
         "never": "excluded",
         "after_never": "excluded",
     }
     assert result.succeeded
     assert result.task("first").values == {"count": 3, "names": ["a", "b c"]}
     assert result.task("first").said == 'count = 3, names = ["a", "b c"]'
-    assert result.task("second").said == "3, {'own': 'second', 'who': 'me'}, notebooks"
+    assert result.task("second").said == "3, {'own': '[\"a\", \"b c\"]', 'who': 'me'}, notebooks"
     assert result.task("enough").said == "3 > 2 is true"
-    assert [(each.key, each.said) for each in result.task("loop").inputs] == [
-        ('loop[{"name": "x"}]', "x3"),
-        ('loop[{"name": "y"}]', "y3"),
-    ]
+    assert result.task("then").said == "n = 3"
     executed = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert executed == ["first.ipynb", "loop-1.ipynb", "loop-2.ipynb", "second.ipynb"]
+    assert executed == ["first.ipynb", "second.ipynb", "then.ipynb"]
     assert "Notebook exited: 3" in outputs(result.task("second").notebook)
     assert "never reached" not in outputs(result.task("second").notebook)
-    document = json.loads(json.dumps(result.document()))
-    assert (document["state"], document["tasks"][3]["inputs"][1]["said"]) == ("success", "y3")
+    document = result.model_dump(mode="json")
+    assert (document["state"], document["tasks"][0]["values"]["count"]) == ("success", 3)
+    assert document["tasks"][0]["seconds"] == round(result.task("first").seconds, 3)
 
 
 def test_a_failing_cell_is_shown_retried_and_stops_what_depends_on_it(
@@ -101,9 +97,8 @@ def test_a_failing_cell_is_shown_retried_and_stops_what_depends_on_it(
     tasks = [
         notebook_task("fails", max_retries=1, min_retry_interval_millis=60_000),
         notebook_task("after", after="fails"),
-        notebook_task("cleans_up", after="fails", notebook="quiet", run_if="AT_LEAST_ONE_FAILED"),
+        notebook_task("cleans_up", after="fails", notebook="quiet", run_if="ALL_DONE"),
         notebook_task("other", notebook="counting", max_retries=3),
-        notebook_task("off", notebook="quiet", disabled=True),
     ]
     began = time.monotonic()
     result = run(tasks, {"fails": failing, "after": ["1"], "quiet": ["1"], "counting": counting})
@@ -113,7 +108,6 @@ def test_a_failing_cell_is_shown_retried_and_stops_what_depends_on_it(
         "after": "upstream failed",
         "cleans_up": "success",
         "other": "success",
-        "off": "disabled",
     }
     assert not result.succeeded
     fails = result.task("fails")
@@ -152,7 +146,7 @@ def test_time_is_limited_and_the_next_task_gets_a_new_kernel(run: Any) -> None:
 
 @pytest.mark.slow
 def test_a_jobs_time_is_limited_too(run: Any) -> None:
-    tasks = [notebook_task("slow", max_retries=5, retry_on_timeout=True), notebook_task("next", notebook="slow")]
+    tasks = [notebook_task("slow", max_retries=5), notebook_task("next", notebook="slow")]
     result = run(tasks, {"slow": ["import time\ntime.sleep(60)"]}, timeout_seconds=3)
     assert states(result) == {"slow": "timed out", "next": "canceled"}
     assert result.task("slow").attempts == 1
@@ -179,39 +173,35 @@ def test_a_jobs_kernel_ends_with_all_that_it_started(run: Any, tmp_path: Path) -
     assert not alive(child)
 
 
-def test_missing_values_and_inputs_fail_the_task(run: Any) -> None:
+def test_a_missing_value_fails_the_task(run: Any) -> None:
+    compared = {"op": "GREATER_THAN", "left": "{{tasks.first.values.gone}}", "right": "0"}
     tasks = [
         notebook_task("first"),
         notebook_task("second", after="first", parameters={"x": "{{tasks.first.values.gone}}"}),
-        {"task_key": "loop", "for_each_task": {"inputs": "no list", "task": notebook_task("each", notebook="first")}},
+        {"task_key": "if", "depends_on": [{"task_key": "first"}], "condition_task": compared},
     ]
     result = run(tasks, {"first": ["1"], "second": ["1"]})
-    assert states(result) == {"first": "success", "loop": "failed", "second": "failed"}
-    assert "task 'first' set no value 'gone'; it set none" in result.task("second").said
-    assert "'no list' is no JSON list" in result.task("loop").said
-
-
-def test_every_input_runs_though_one_fails(run: Any) -> None:
-    each = notebook_task("each", parameters={"x": "{{input}}"})
-    tasks = [
-        {"task_key": "loop", "for_each_task": {"inputs": [1, 2, 3], "task": each}},
-        notebook_task("after", after="loop"),
-    ]
-    cells = ["assert dbutils.widgets.get('x') != '2', 'not two'"]
-    result = run(tasks, {"each": cells, "after": ["1"]})
-    assert [str(each.state) for each in result.task("loop").inputs] == ["success", "failed", "success"]
-    assert (result.task("loop").said, result.task("after").state) == ("1 of 3 inputs failed", State.UPSTREAM_FAILED)
+    assert states(result) == {"first": "success", "second": "failed", "if": "failed"}
+    for key in ("second", "if"):
+        assert "task 'first' set no value 'gone'; it set none" in result.task(key).said
 
 
 def test_source_and_lake_take_a_workspaces_place(run: Any, tmp_path: Path) -> None:
     names = ("lake", "catalog", "storage", "other")
+    value = notebook_task("value", after="show", notebook="show", parameters={"source": "{{tasks.show.values.at}}"})
     result = run(
-        [notebook_task("show", parameters={"source": "/Volumes/x"})],
-        {"show": ["import json\ndbutils.notebook.exit(json.dumps(dbutils.widgets.getAll()))"]},
+        [notebook_task("show", parameters={"source": "/Volumes/x"}), value],
+        {
+            "show": [
+                "dbutils.jobs.taskValues.set('at', 'connected')",
+                "import json\ndbutils.notebook.exit(json.dumps(dbutils.widgets.getAll()))",
+            ]
+        },
         parameters=[{"name": name, "default": "workspace"} for name in names],
         source=tmp_path / "dump",
         lake=Path("lake"),
     )
+    assert json.loads(result.task("value").said)["source"] == "connected"
     assert json.loads(result.task("show").said) == {
         "source": str(tmp_path / "dump"),
         "lake": str(Path("lake").absolute()),
@@ -224,10 +214,9 @@ def test_source_and_lake_take_a_workspaces_place(run: Any, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("task", "told"),
     [
-        (notebook_task("gone"), "notebook .*gone.ipynb is not there; mend notebook_path"),
-        ({"task_key": "a", "sql_task": {}}, "task 'a' is a sql_task, which can't run here; notebook_task, condition"),
-        (notebook_task("there", parameters={"x": "{{job.parameters.no}}"}), "the job has no parameter 'no'"),
-        ({"task_key": "a", "notebook_task": {}}, "task 'a' names no notebook"),
+        (notebook_task("gone"), "notebook .*gone.ipynb is not there; correct notebook_path"),
+        ({"task_key": "a", "sql_task": {}}, "databricks.yml, job small, tasks.a.sql_task: not supported by the local"),
+        (notebook_task("there", parameters={"x": "{{job.parameters.no}}"}), "job.parameters.no.* is not supported by"),
     ],
 )
 def test_nothing_is_started_for_a_job_that_cant_run(run: Any, tmp_path: Path, task: dict[str, Any], told: str) -> None:
@@ -242,7 +231,7 @@ def test_nothing_is_started_for_a_job_that_cant_run(run: Any, tmp_path: Path, ta
 def test_a_notebook_that_is_none(write_job: WriteJob, tmp_path: Path) -> None:
     bundle = write_job([notebook_task("bad")], {"bad": ["1"]})
     (tmp_path / "notebooks" / "bad.ipynb").write_text("{")
-    with pytest.raises(BundleError, match=r"bad.ipynb can't be read as a notebook: .*; open it in Jupyter and save it"):
+    with pytest.raises(BundleError, match=r"bad.ipynb can't be read as a notebook: .*; it must be an .ipynb file"):
         run_job(bundle)
 
 

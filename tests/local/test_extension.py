@@ -11,8 +11,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from pinlake.job.graph import State
 from pinlake.job.kernel import Kernel, Ran
+from pinlake.job.state import State
 from pinlake.local import extension
 from tests.job.conftest import write_notebook
 

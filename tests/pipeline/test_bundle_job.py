@@ -24,7 +24,7 @@ def test_the_bundles_job_gives_the_right_answers(
     result = run_job(bundle("dev"), "arrival", source=source, lake=lake, out=tmp_path / "out")
     (pipeline,) = result.tasks
     assert result.succeeded, pipeline.said
-    assert {run.key: str(run.state) for run in pipeline.job.tasks} == dict.fromkeys(
+    assert {run.task: str(run.state) for run in pipeline.job.tasks} == dict.fromkeys(
         ("check", "connect", "ingest", "clean", "quality", "has_posts", "query", "report"), "success"
     )
     answers = place(source, lake).answers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,11 +23,12 @@ from pinlake.show.formats import Format
 
 if TYPE_CHECKING:
     from pinlake.job.bundle import Bundle
+    from pinlake.job.model import Job
 
 # YAML and Jupyter belong to the extra `local`, so modules that need them are imported inside the commands.
 _JUPYTER = ("yaml", "nbclient", "ipykernel")
 # A local job run stores its tables in a folder, so any value of the variable `catalog` works.
-_HERE = {"catalog": "local"}
+_HERE = {"BUNDLE_VAR_catalog": "local"}
 
 job_app = typer.Typer(no_args_is_help=True, help="List the jobs of the bundle; run them on this machine.")
 
@@ -59,15 +60,14 @@ def run(
 ) -> None:
     """Run the tasks of a job on this machine, notebooks in a Jupyter kernel, and print a timeline."""
     need("local", *_JUPYTER)
-    from pinlake.job.check import parameters_taken
-    from pinlake.job.runner import run_job
+    from pinlake.job.runner import check_job, run_job
     from pinlake.show.output import to_json
 
     if form is Format.CSV:
         raise UsageError("a run has no CSV form; give --format table or json")
-    bundle = load_bundle(folder, target, variables, otherwise=_HERE)
-    key, _ = bundle.job(name)
-    _check_taken(key, parameters_taken(bundle, key), {name: call.given.get(name) for name in ("source", "lake")})
+    bundle = load_bundle(folder, target, variables, environment={**_HERE, **os.environ})
+    key = bundle.job_key(name)
+    _check_taken(key, check_job(bundle, key).values(), {name: call.given.get(name) for name in ("source", "lake")})
     result = run_job(
         bundle,
         key,
@@ -80,7 +80,7 @@ def run(
         environment=_settings_file(call.file),
     )
     if form is Format.JSON:
-        out.file.write(to_json(result.document()) + "\n")
+        out.file.write(to_json(result.model_dump(mode="json")) + "\n")
     else:
         out.print(result.timeline())
     err.print(f"executed notebooks: {result.folder}", markup=False, soft_wrap=True)
@@ -99,19 +99,20 @@ def list_jobs(
 ) -> None:
     """List the jobs of the bundle with their tasks and parameters."""
     need("local", *_JUPYTER)
-    from pinlake.job.graph import Graph
+    from pinlake.job.errors import BundleError
+    from pinlake.job.model import read_job
     from pinlake.show.output import Result, write
 
-    bundle = load_bundle(folder, target, variables, otherwise=_HERE)
-    rows = [
-        [
-            key,
-            str(job.get("description") or job.get("name") or ""),
-            ", ".join(task.key for task in Graph.of(key, job)),
-            ", ".join(str(found.get("name")) for found in job.get("parameters") or []),
-        ]
-        for key, job in bundle.jobs.items()
-    ]
+    bundle = load_bundle(folder, target, variables, environment={**_HERE, **os.environ})
+    rows = []
+    for key, written in bundle.jobs.items():
+        about = str(written.get("description") or written.get("name") or "")
+        try:
+            job = read_job(key, written, bundle.files[key])
+        except BundleError as error:
+            rows.append([key, about, f"not run here: {error}", ""])
+            continue
+        rows.append([key, about, ", ".join(task.task_key for task in job.tasks), ", ".join(job.defaults)])
     title = f"Jobs of bundle {bundle.name}, target {bundle.target}"
     write(Result(["job", "description", "tasks", "parameters"], rows, title), form, out)
 
@@ -121,12 +122,12 @@ def load_bundle(
     target: str | None,
     variables: Sequence[str] | None,
     user: Mapping[str, str] | None = None,
-    otherwise: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Bundle:
     """Load the bundle that these flags select, see pinlake.job.bundle.load. Raises UsageError for an invalid --var."""
     from pinlake.job.bundle import find_root, load
 
-    return load(folder or find_root(Path()), target, _pairs("--var", variables), os.environ, user, otherwise)
+    return load(folder or find_root(Path()), target, _pairs("--var", variables), environment, user)
 
 
 def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
@@ -137,11 +138,12 @@ def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _check_taken(key: str, parameters: Set[str], flags: Mapping[str, object]) -> None:
-    """Raise UsageError for a flag that the job does not use, instead of ignoring it silently."""
+def _check_taken(key: str, jobs: Iterable[Job], flags: Mapping[str, object]) -> None:
+    """Raise UsageError for a flag that the job, and the jobs that it starts, do not use, instead of ignoring it."""
+    taken = {name for job in jobs for part in (job.defaults, *(task.parameters for task in job.tasks)) for name in part}
     for flag, value in flags.items():
-        if value is not None and flag not in parameters:
-            known = ", ".join(sorted(parameters)) or "none"
+        if value is not None and flag not in taken:
+            known = ", ".join(sorted(taken)) or "none"
             raise UsageError(f"job {key!r} has no use for --{flag}; its parameters are {known}: leave the flag out")
 
 

@@ -11,9 +11,8 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import nbformat.v4
@@ -26,15 +25,14 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbclient.util import run_sync
 
 from pinlake.job.errors import JobError
-from pinlake.job.graph import State
 from pinlake.job.notebook_file import read_notebook
+from pinlake.job.state import State
 
 _nbformat: Any = nbformat  # it has no types
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # What Jupyter's client would log is told in results, once and in the words of a job.
 _QUIET = logging.getLogger("pinlake.job.kernel")
-_QUIET.addHandler(logging.NullHandler())
-_QUIET.propagate = False
+_QUIET.disabled = True
 _START_SECONDS = 60
 _END_SECONDS = 5.0
 _MOST_SOURCE_LINES = 5
@@ -43,26 +41,27 @@ _MOST_TRACE_LINES = 30
 
 @dataclass(frozen=True)
 class Ran:
-    """One attempt at a task. `said` is one line, `error` all there is to show of a failure."""
+    """One attempt at a task. `said` is one line, `error` all there is to show of a failure, `values` what it set."""
 
     state: State
     said: str = ""
     error: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 class _Specs(KernelSpecManager):
     """Knows one kernel: this very interpreter. A kernelspec of the user's may be of another environment."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        options = [
+        command = [
+            *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
             *("--ext", "pinlake.local.extension"),
             # What the JVM prints stays out of the cells: it goes where the kernel's own stderr goes.
             "--IPKernelApp.capture_fd_output=False",
             # A job's cells don't belong among what the user typed.
             "--HistoryManager.hist_file=:memory:",
         ]
-        return KernelSpec(argv=[*start, *options], display_name="Python", language="python")
+        return KernelSpec(argv=command, display_name="Python", language="python")
 
 
 class Kernel:
@@ -80,28 +79,29 @@ class Kernel:
     def __enter__(self) -> Kernel:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop(now=kind is not None)
 
-    def run(self, notebook: Path, task: Mapping[str, Any], saved: Path, seconds: float | None = None) -> Ran:
+    def run(self, notebook: Path, task: Mapping[str, Any], saved: Path, deadline: float | None = None) -> Ran:
         """Execute a notebook's cells in order, in fresh names, and save it with its outputs.
 
-        `task` is what `pinlake.local.extension.begin` takes. After `seconds` the kernel is ended. Raises BundleError
-        for a notebook that can't be read, JobError where no kernel starts.
+        `task` has what `pinlake.local.extension.begin` takes. The kernel is ended at `deadline`, a moment of
+        the monotonic clock. Raises BundleError for a notebook that can't be read, JobError where no kernel starts.
         """
         document = read_notebook(notebook)
         for cell in document.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         self._start()
-        self._begin({**task, "folder": str(notebook.parent)})
-        deadline = time.monotonic() + seconds if seconds is not None else None
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        values = saved.with_suffix(".values.json")
+        values.unlink(missing_ok=True)
+        self._begin({**task, "folder": str(notebook.parent), "task_values_out": str(values)})
         try:
-            return self._execute_cells(document, deadline)
+            ran = self._execute_cells(document, deadline)
+            return replace(ran, values=json.loads(values.read_text(encoding="utf-8"))) if values.is_file() else ran
         finally:
-            saved.parent.mkdir(parents=True, exist_ok=True)
+            values.unlink(missing_ok=True)
             _nbformat.write(document, saved)
 
     def stop(self, now: bool = False) -> None:
@@ -110,15 +110,14 @@ class Kernel:
         self._manager = self._client = None
         if manager is None:
             return
-        started = _processes(getattr(manager.provisioner, "pid", None))
+        started = _processes(manager)
         try:
-            if client is not None:
-                client.stop_channels()
-            # Asked first if may be: Spark removes its folders when it is ended in good order.
-            run_sync(manager.shutdown_kernel)(now=now)
-        except Exception:  # whatever is wrong with it, it is ended below
+            # Asked first if may be: Spark removes its folders when it is ended in good order. Whatever goes wrong with
+            # that, the processes are ended below.
             with suppress(Exception):
-                run_sync(manager.shutdown_kernel)(now=True)
+                if client is not None:
+                    client.stop_channels()
+                run_sync(manager.shutdown_kernel)(now=now)
         finally:
             _end(started)
 
@@ -126,15 +125,13 @@ class Kernel:
         if self._manager is not None and run_sync(self._manager.is_alive)():
             return
         self.stop()
-        manager = AsyncKernelManager(
+        self._manager = manager = AsyncKernelManager(
             kernel_spec_manager=_Specs(), kernel_name="pinlake", shutdown_wait_time=_END_SECONDS, log=_QUIET
         )
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._manager = manager
         try:
             with self._log.open("ab") as log:
-                environment = {**os.environ, **self._environment}
-                run_sync(manager.start_kernel)(stdout=log, stderr=log, env=environment)
+                run_sync(manager.start_kernel)(stdout=log, stderr=log, env={**os.environ, **self._environment})
             self._client = manager.client()
             self._client.start_channels()
             run_sync(self._client.wait_for_ready)(timeout=_START_SECONDS)
@@ -182,14 +179,10 @@ class Kernel:
 
 def _shown(place: str, cell: Any) -> str:
     """The cell's place, its first lines, and its error without colours."""
-    source = cell.source.strip().splitlines()
-    lines = [f"{place}:", *(f"    {line}" for line in source[:_MOST_SOURCE_LINES])]
-    if len(source) > _MOST_SOURCE_LINES:
-        lines.append(f"    … and {len(source) - _MOST_SOURCE_LINES} more lines")
+    lines = [f"{place}:", *(f"    {line}" for line in cell.source.strip().splitlines()[:_MOST_SOURCE_LINES])]
     for output in cell.get("outputs", []):
         if output.output_type == "error":
-            trace = _ANSI.sub("", "\n".join(output.traceback)).splitlines()
-            lines += trace[-_MOST_TRACE_LINES:]
+            lines += _ANSI.sub("", "\n".join(output.traceback)).splitlines()[-_MOST_TRACE_LINES:]
     return "\n".join(lines)
 
 
@@ -202,32 +195,22 @@ def _give_up_waiting() -> None:
     loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
 
 
-def _processes(pid: int | None) -> list[psutil.Process]:
+def _processes(manager: AsyncKernelManager) -> list[psutil.Process]:
     """A kernel's process and all below it: the JVM outlives a kernel that was killed."""
-    if pid is None:
-        return []
-    try:
-        kernel = psutil.Process(pid)
-        return [kernel, *kernel.children(recursive=True)]
-    except psutil.Error:
-        return []
+    with suppress(psutil.Error):
+        if pid := getattr(manager.provisioner, "pid", None):
+            kernel = psutil.Process(pid)
+            return [kernel, *kernel.children(recursive=True)]
+    return []
 
 
 def _end(processes: list[psutil.Process]) -> None:
     """Ask, wait, and kill what is left. Only processes that are listed: their ids can't have changed hands unseen."""
     for act in ("terminate", "kill"):
-        left = [process for process in processes if _is_alive(process)]
-        for process in left:
+        until = time.monotonic() + _END_SECONDS
+        for process in processes:
             with suppress(psutil.Error):
                 getattr(process, act)()
-        until = time.monotonic() + _END_SECONDS
-        while any(map(_is_alive, left)) and time.monotonic() < until:
-            time.sleep(0.05)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    """Whether it runs; one that nobody has asked about its end (a zombie) doesn't."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+        for process in processes:
+            with suppress(psutil.Error):
+                process.wait(max(until - time.monotonic(), 0))

@@ -14,26 +14,22 @@ from pinlake.job.errors import BundleError
 class _Loader(yaml.SafeLoader):
     """`yes`, `on`, 12:30 and 2024-01-01 are texts here, and no key may come twice in a mapping."""
 
+    yaml_implicit_resolvers = {  # noqa: RUF012 a copy of what the class below has
+        first: [(tag, form) for tag, form in resolvers if tag.rpartition(":")[2] not in ("bool", "int", "timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("bool", "int", "timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.value != "<<":
+                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} comes twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=True)
+
+
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF")
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), "-+0123456789")
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if key.value in seen and key.value != "<<":
-            raise yaml.MarkedYAMLError(problem=f"key {key.value!r} comes twice", problem_mark=key.start_mark)
-        seen.add(key.value)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -45,9 +41,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}" if mark else str(path)
-        raise BundleError(f"{place}: {getattr(error, 'problem', None) or error}; mend the YAML there") from error
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
+        raise BundleError(f"{place}: {getattr(error, 'problem', None) or error}; correct the YAML there") from error
+    if not isinstance(found, dict | None):
         raise BundleError(f"{path} holds a {type(found).__name__}; a file of a bundle holds a mapping, `name: value`")
-    return found
+    return found or {}

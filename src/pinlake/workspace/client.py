@@ -18,7 +18,7 @@ from databricks.sdk.service.iam import User
 
 from pinlake import __version__
 from pinlake.errors import MachineError, first_line
-from pinlake.job.presets import plain
+from pinlake.job.target import plain
 
 T = TypeVar("T")
 

@@ -1,0 +1,214 @@
+"""A job as it is written, with the keys that the local runner knows. Any other key is refused, not passed over."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from pinlake.job.errors import BundleError, JobError
+
+# Dynamic value references of a job, and the one kind of them that is known here.
+_REFERENCE = re.compile(r"\{\{.*?\}\}")
+_TASK_VALUE = re.compile(r"\{\{\s*tasks\.([\w-]+)\.values\.([\w-]+)\s*\}\}")
+
+# What tasks set, by their keys.
+Values = Mapping[str, Mapping[str, Any]]
+
+
+def as_text(value: Any) -> str:
+    """A value as a widget gets it: a text as it is, else JSON. So `outcome: true` is the same as `outcome: "true"`."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _check(text: str, before: set[str]) -> None:
+    """Raise ValueError for a reference that can't be resolved after the tasks `before`."""
+    for reference in _REFERENCE.findall(text):
+        found = _TASK_VALUE.fullmatch(reference)
+        if not found:
+            raise ValueError(
+                f"{reference} is not supported by the local runner; it knows {{{{tasks.KEY.values.NAME}}}}"
+            )
+        if found[1] not in before:
+            raise ValueError(f"{reference}: no task {found[1]!r} comes before; correct it, or add it to depends_on")
+
+
+def filled(text: str, values: Values) -> str:
+    """The text with each reference replaced. Raises JobError for a value that its task didn't set."""
+    for key, name in _TASK_VALUE.findall(text):
+        if name not in values[key]:
+            known = ", ".join(values[key]) or "none"
+            raise JobError(f"task {key!r} set no value {name!r}; it set {known}: set it with taskValues.set")
+    return _TASK_VALUE.sub(lambda found: as_text(values[found[1]][found[2]]), text)
+
+
+def _key_of_job(job_id: str) -> str:
+    """`<jobs.KEY.id>`, which stands for `${resources.jobs.KEY.id}` → KEY."""
+    if not (job_id.startswith("<jobs.") and job_id.endswith(".id>")):
+        raise ValueError(f"{job_id} is no job of this bundle; those run here, as ${{resources.jobs.KEY.id}}")
+    return job_id.removeprefix("<jobs.").removesuffix(".id>")
+
+
+Text = Annotated[str, BeforeValidator(as_text)]
+Parameters = dict[str, Text]
+
+
+class _Part(BaseModel):
+    """Keys that are neither fields nor in `workspace_only`, which have no meaning on one machine, are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    workspace_only: ClassVar[list[str]] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_workspace_only(cls, found: Any) -> Any:
+        if not isinstance(found, Mapping):
+            return found
+        return {key: value for key, value in found.items() if value is not None and key not in cls.workspace_only}
+
+
+class Parameter(_Part):
+    """A job parameter."""
+
+    name: str
+    default: Text = ""
+
+
+class Dependency(_Part):
+    """A task that comes before; `outcome` is the branch of a condition task."""
+
+    task_key: str
+    outcome: Annotated[Literal["true", "false"] | None, BeforeValidator(as_text)] = None
+
+
+class NotebookTask(_Part):
+    """A notebook; its path is relative to the bundle's root."""
+
+    notebook_path: str
+    base_parameters: Parameters = {}
+
+
+class ConditionTask(_Part):
+    """A comparison of two numbers."""
+
+    op: Literal["GREATER_THAN"]
+    left: Text
+    right: Text
+
+    def holds(self, values: Values) -> tuple[bool, str]:
+        """Whether it holds, and how it reads. Raises JobError for what is no number."""
+        left, right = filled(self.left, values), filled(self.right, values)
+        try:
+            return float(left) > float(right), f"{left} > {right}"
+        except ValueError as error:
+            raise JobError(f"{left!r} or {right!r} is no number; {self.op} compares numbers only") from error
+
+
+class RunJobTask(_Part):
+    """Another job of the bundle, by its key."""
+
+    job_id: Annotated[Text, AfterValidator(_key_of_job)]
+    job_parameters: Parameters = {}
+
+
+class Task(_Part):
+    """One task, which does one of three things."""
+
+    workspace_only = ["description", "disable_auto_optimization", "environment_key", "job_cluster_key", "libraries"]
+    task_key: str
+    notebook_task: NotebookTask | None = None
+    condition_task: ConditionTask | None = None
+    run_job_task: RunJobTask | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    run_if: Literal["ALL_SUCCESS", "ALL_DONE"] = "ALL_SUCCESS"
+    max_retries: int = Field(default=0, ge=0)
+    min_retry_interval_millis: float = 0
+    timeout_seconds: float = 0
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Task:
+        if [self.notebook_task, self.condition_task, self.run_job_task].count(None) != 2:
+            raise ValueError("give the task one of notebook_task, condition_task and run_job_task")
+        return self
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the task hands to its notebook or its job, as it is written."""
+        if self.notebook_task:
+            return self.notebook_task.base_parameters
+        return self.run_job_task.job_parameters if self.run_job_task else {}
+
+
+def _ordered(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    """The tasks, each after those that it depends on. Raises ValueError where that can't be."""
+    by_key = {task.task_key: task for task in tasks}
+    if len(by_key) < len(tasks) or not tasks:
+        raise ValueError("give the job tasks, each key once: those of bundle and target are not merged here")
+    for task in tasks:
+        for found in task.depends_on:
+            before = by_key.get(found.task_key)
+            if before is None or (found.outcome and not before.condition_task):
+                kind = "condition_task" if found.outcome else "task"
+                raise ValueError(f"{task.task_key!r} depends on {found.task_key!r}, no {kind}; there are {[*by_key]}")
+    order = TopologicalSorter({task.task_key: [found.task_key for found in task.depends_on] for task in tasks})
+    try:
+        return tuple(by_key[key] for key in order.static_order())
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise ValueError(f"the tasks wait for each other: {circle}; take one out of its depends_on") from error
+
+
+class Job(_Part):
+    """A job; its tasks are in an order in which every task comes after what it depends on."""
+
+    workspace_only = [
+        *("budget_policy_id", "continuous", "description", "email_notifications", "environments", "health"),
+        *("job_clusters", "max_concurrent_runs", "name", "notification_settings", "performance_target", "permissions"),
+        *("queue", "run_as", "schedule", "tags", "trigger", "webhook_notifications"),
+    ]
+    parameters: tuple[Parameter, ...] = ()
+    tasks: Annotated[tuple[Task, ...], AfterValidator(_ordered)]
+    timeout_seconds: float = 0
+
+    @model_validator(mode="after")
+    def _refers_to_tasks_before(self) -> Job:
+        for default in self.defaults.values():
+            _check(default, set())
+        for task in self.tasks:
+            condition = (task.condition_task.left, task.condition_task.right) if task.condition_task else ()
+            for text in (*task.parameters.values(), *condition):
+                _check(text, self.before(task.task_key))
+        return self
+
+    @property
+    def defaults(self) -> Parameters:
+        """The job's parameters with their defaults; of two with one name the later, that of a target, counts."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    def before(self, key: str) -> set[str]:
+        """Every task that comes before this one, at any distance."""
+        direct = {found.task_key for task in self.tasks if task.task_key == key for found in task.depends_on}
+        return direct.union(*(self.before(earlier) for earlier in direct))
+
+
+def read_job(key: str, written: Mapping[str, Any], file: Path) -> Job:
+    """A job of a bundle. Raises BundleError that names the file that defines it, and the key that is wrong."""
+    try:
+        return Job.model_validate(written)
+    except ValidationError as error:
+        found = error.errors()[0]
+    where = ".".join(map(str, found["loc"]))
+    for place, task in enumerate(written.get("tasks") or []):
+        if isinstance(task, Mapping):
+            where = where.replace(f"tasks.{place}.", f"tasks.{task.get('task_key', place)}.")
+    what = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        what = "not supported by the local runner; take it out, or run the job in a workspace"
+    if found["type"] == "literal_error":
+        what = f"{found['input']!r} is not supported by the local runner; it knows {found['ctx']['expected']}"
+    raise BundleError(f"{file}, job {key}, {where}: {what}")

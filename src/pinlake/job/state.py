@@ -1,0 +1,52 @@
+"""How tasks and jobs end, and whether a task may run: pure, nothing is read or started here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pinlake.job.model import Job, Task
+
+
+class State(StrEnum):
+    """How a task ended."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    UPSTREAM_FAILED = "upstream failed"
+    EXCLUDED = "excluded"
+    CANCELED = "canceled"
+
+
+FAILURES = frozenset({State.FAILED, State.TIMED_OUT, State.UPSTREAM_FAILED, State.CANCELED})
+
+
+def decide(task: Task, states: Mapping[str, State], outcomes: Mapping[str, str]) -> State | None:
+    """The state of a task that doesn't run; None where it runs.
+
+    `states` are those of the tasks before it, `outcomes` the results of condition tasks. What was excluded counts as
+    successful, unless all that a task depends on was.
+    """
+    other_branch = [
+        found
+        for found in task.depends_on
+        if found.outcome and states[found.task_key] is State.SUCCESS and outcomes.get(found.task_key) != found.outcome
+    ]
+    before = [State.EXCLUDED if found in other_branch else states[found.task_key] for found in task.depends_on]
+    if before and all(state is State.EXCLUDED for state in before):
+        return State.EXCLUDED
+    if task.run_if == "ALL_DONE":
+        return None
+    if any(state in FAILURES for state in before):
+        return State.UPSTREAM_FAILED
+    return State.EXCLUDED if other_branch else None
+
+
+def ended(job: Job, states: Mapping[str, State]) -> State:
+    """How the job ended: as its last tasks did. A failure that a later task was made to handle doesn't fail the job."""
+    followed = {found.task_key for task in job.tasks for found in task.depends_on}
+    failed = FAILURES.intersection(states[task.task_key] for task in job.tasks if task.task_key not in followed)
+    if State.TIMED_OUT in failed:
+        return State.TIMED_OUT
+    return State.FAILED if failed else State.SUCCESS
