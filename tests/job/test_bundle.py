@@ -89,7 +89,7 @@ def test_a_target_overrides_maps_by_key_and_adds_to_lists(root: Path) -> None:
 def test_tasks_of_a_target_are_not_merged_by_key(write_bundle: WriteFiles) -> None:
     again = ROOT.replace("task_key: three,", "task_key: one,")
     root = write_bundle({"databricks.yml": again, "resources/daily.yml": JOB})
-    with pytest.raises(BundleError, match=r"daily.yml, job daily, tasks: give the job tasks, each key once"):
+    with pytest.raises(BundleError, match=r"daily.yml, job daily, tasks: give the job tasks with unique keys"):
         read_job("daily", load(root, "prod").jobs["daily"], load(root).files["daily"])
 
 
@@ -198,22 +198,22 @@ def job(fields: str) -> str:
             "variables: {v: {type: complex}}\ntargets: {a: {variables: {v: {default: {b: 1}}}}}",
             "target a redefines variable 'v', which is not supported; give its value alone",
         ),
-        (job("a: '${var.x}'"), r"resources.jobs.j.a: \$\{var.x\} leads nowhere: var has no 'x'; it has nothing"),
+        (job("a: '${var.x}'"), r"resources.jobs.j.a: \$\{var.x\} does not exist: var has no 'x'; it has nothing"),
         (job("a: '${bundle.x}'"), "bundle has no 'x'; it has name, target"),
         (job("a: '${workspace.root_path}'"), "workspace has no 'root_path'; it has current_user"),
         (job("a: '${resources.jobs.k.id}'"), "resources.jobs has no 'k'; it has j"),
         (job("a: '${foo.x}'"), "the bundle has no 'foo'; it has bundle, workspace, var, resources"),
         (
             "variables: {v: {type: complex, default: [1]}}\n" + job("a: '${var.v[0]}'"),
-            r"\$\{var.v\[0\]\} leads nowhere: var has no 'v\[0\]'; it has v",
+            r"\$\{var.v\[0\]\} does not exist: var has no 'v\[0\]'; it has v",
         ),
         (
             "variables: {a: {default: '${var.b}'}, b: {default: '${var.a}'}}",
-            "references go round in a circle: var.b → var.a → var.b",
+            "references form a cycle: var.b → var.a → var.b",
         ),
         (
             "variables: {a: {type: complex, default: {}}}\n" + job("a: 'x ${var.a}'"),
-            r"\$\{var.a\} is no text but a dict; let it stand alone",
+            r"\$\{var.a\} is a dict, not a text; use it as the whole value",
         ),
         ("include: [gone.yml]", "includes gone.yml, and there is no such file"),
         ("resources: {jobs: {j: {}}, schemas: {j: {}}}", "resource 'j' is defined in .*databricks.yml and again in"),

@@ -60,14 +60,14 @@ def test_values_of_yaml_are_texts_of_a_job() -> None:
 @pytest.mark.parametrize(
     ("tasks", "told"),
     [
-        ([], "tasks: give the job tasks, each key once"),
-        ([task("a"), task("a")], "tasks: give the job tasks, each key once"),
-        ([task("a", "c"), task("b", "a"), task("c", "b")], "tasks wait for each other: .* → .* → .* → "),
-        ([task("a", "b")], r"tasks: 'a' depends on 'b', no task; there are \['a'\]"),
-        ([task("a"), task("b", "a=true")], "'b' depends on 'a', no condition_task"),
-        ([condition("a"), task("b", "a=maybe")], "b.depends_on.0.outcome: 'maybe' .*; it knows 'true' or 'false'"),
-        ([task("a", run_if="NONE_FAILED")], "tasks.a.run_if: 'NONE_FAILED' .*; it knows 'ALL_SUCCESS' or 'ALL_DONE'"),
-        ([condition("a", op="EQUAL_TO")], "tasks.a.condition_task.op: 'EQUAL_TO' .*; it knows 'GREATER_THAN'"),
+        ([], "tasks: give the job tasks with unique keys"),
+        ([task("a"), task("a")], "tasks: give the job tasks with unique keys"),
+        ([task("a", "c"), task("b", "a"), task("c", "b")], "tasks form a cycle: .* → .* → .* → "),
+        ([task("a", "b")], r"tasks: 'a' depends on 'b', not a task of \['a'\]"),
+        ([task("a"), task("b", "a=true")], "'b' depends on 'a', not a condition_task"),
+        ([condition("a"), task("b", "a=maybe")], "b.depends_on.0.outcome: 'maybe' .*; use 'true' or 'false'"),
+        ([task("a", run_if="NONE_FAILED")], "tasks.a.run_if: 'NONE_FAILED' .*; use 'ALL_SUCCESS' or 'ALL_DONE'"),
+        ([condition("a", op="EQUAL_TO")], "tasks.a.condition_task.op: 'EQUAL_TO' .*; use 'GREATER_THAN'"),
         ([task("a", max_retries=-1)], "tasks.a.max_retries: Input should be greater than or equal to 0"),
         ([{"task_key": "a"}], r"tasks.0: give the task one of notebook_task, condition_task and run_job_task"),
         ([task("a", run_job_task={"job_id": "<jobs.b.id>"})], "give the task one of"),
@@ -108,7 +108,7 @@ def test_a_key_that_is_not_known_is_refused(settings: dict[str, Any], key: str) 
         ("{{tasks.z.values.x}}", "no task 'z' comes before"),
         ("{{tasks.b.values.x}}", "no task 'b' comes before"),
         *(
-            (reference, "is not supported by the local runner; it knows {{tasks.KEY.values.NAME}}")
+            (reference, "is not supported by the local runner; use {{tasks.KEY.values.NAME}}")
             for reference in (
                 *("{{job.parameters.p}}", "{{job.start_time.iso_date}}", "{{input}}", "{{}}", "{{tasks.a.values}}"),
                 *("{{tasks.a.result_state}}", "{{tasks.[a].values.x}}"),
@@ -160,5 +160,5 @@ def test_a_condition_compares_numbers(left: str, right: str, holds: bool) -> Non
 
 def test_a_condition_that_cant_be_decided() -> None:
     found = ConditionTask(op="GREATER_THAN", left="{{tasks.before.values.text}}", right="0")
-    with pytest.raises(JobError, match="'t' or '0' is no number; GREATER_THAN compares numbers only"):
+    with pytest.raises(JobError, match="'t' or '0' is not a number; GREATER_THAN compares only numbers"):
         found.holds(VALUES)

@@ -109,11 +109,11 @@ def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: An
 @pytest.mark.parametrize(
     ("jobs", "told"),
     [
-        ({"small": "small"}, "task 'starts': jobs start each other: small → small; take one run_job_task out"),
-        ({"small": "a", "a": "b", "b": "a"}, "task 'starts': jobs start each other: a → b → a; take"),
+        ({"small": "small"}, "task 'starts': jobs form a cycle: small → small; take one run_job_task out"),
+        ({"small": "a", "a": "b", "b": "a"}, "task 'starts': jobs form a cycle: a → b → a; take"),
         (
             {"small": "17"},
-            "databricks.yml, job small, tasks.starts.run_job_task.job_id: 17 is no job of this bundle; .* as ",
+            "databricks.yml, job small, tasks.starts.run_job_task.job_id: 17 is not a job of this bundle; use ",
         ),
         ({"small": "leaf", "leaf": "no such notebook"}, "notebook .*gone.ipynb is not there"),
     ],

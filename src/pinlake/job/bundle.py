@@ -15,7 +15,7 @@ from pinlake.job.variables import assign, resolve
 from pinlake.job.yaml_file import read_yaml
 
 FILE_NAME = "databricks.yml"
-# Who works here, where no workspace knows the user.
+# The user without a workspace.
 LOCAL_USER = {"userName": "local", "short_name": "local", "domain_friendly_name": "local", "id": "local"}
 
 
@@ -72,7 +72,7 @@ def load(
 
     `variables` are those of --var; of `environment` only BUNDLE_VAR_* is read. `user` is who deploys, with the fields
     of LOCAL_USER: names are then those of the deployment, with the target's prefix. Raises BundleError for what the
-    Databricks CLI would refuse too: an unknown target, a variable without a value, a reference that leads nowhere.
+    Databricks CLI refuses too: an unknown target, a variable without a value, a reference to a missing field.
     """
     root = root.absolute()
     config, files = _read_all(root)
@@ -157,7 +157,7 @@ def _choose_target(targets: Mapping[str, Any], name: str | None) -> str:
 
 
 def _variable_file(path: Path) -> dict[str, Any]:
-    """Values that somebody keeps for themselves beside the bundle, where the CLI looks for them."""
+    """Values from the file in which the CLI looks for a user's own values. Raises BundleError if it is invalid."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
     except (OSError, ValueError, TypeError) as error:
@@ -165,7 +165,7 @@ def _variable_file(path: Path) -> dict[str, Any]:
 
 
 def _as_deployed(kind: str, key: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The resource with what references may ask of it besides: a volume's path, and a stand-in for the id."""
+    """The resource with fields that only a deployment sets: the path of a volume, and a placeholder for the id."""
     place = "/".join(str(settings.get(field)) for field in ("catalog_name", "schema_name", "name"))
     path = {"volume_path": f"/Volumes/{place}"} if kind == "volumes" else {}
     return {"id": f"<{kind}.{key}.id>", **path, **settings}

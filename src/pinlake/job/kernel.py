@@ -30,7 +30,7 @@ from pinlake.job.state import State
 
 _nbformat: Any = nbformat  # it has no types
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# What Jupyter's client would log is told in results, once and in the words of a job.
+# The result of a task has the errors that Jupyter's client logs.
 _QUIET = logging.getLogger("pinlake.job.kernel")
 _QUIET.disabled = True
 _START_SECONDS = 60
@@ -50,7 +50,7 @@ class Ran:
 
 
 class _Specs(KernelSpecManager):
-    """Knows one kernel: this very interpreter. A kernelspec of the user's may be of another environment."""
+    """Has one kernel, with this interpreter. A kernelspec of the user may belong to another environment."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         command = [
@@ -112,8 +112,7 @@ class Kernel:
             return
         started = _processes(manager)
         try:
-            # Asked first if may be: Spark removes its folders when it is ended in good order. Whatever goes wrong with
-            # that, the processes are ended below.
+            # A normal shutdown lets Spark remove its folders. If it fails, the processes are ended below.
             with suppress(Exception):
                 if client is not None:
                     client.stop_channels()
@@ -205,7 +204,7 @@ def _processes(manager: AsyncKernelManager) -> list[psutil.Process]:
 
 
 def _end(processes: list[psutil.Process]) -> None:
-    """Ask, wait, and kill what is left. Only processes that are listed: their ids can't have changed hands unseen."""
+    """Terminate the processes, wait, and kill the rest. psutil does not signal a process that reuses an id."""
     for act in ("terminate", "kill"):
         until = time.monotonic() + _END_SECONDS
         for process in processes:

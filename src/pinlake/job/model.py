@@ -1,4 +1,4 @@
-"""A job as it is written, with the keys that the local runner knows. Any other key is refused, not passed over."""
+"""A job's definition, with the keys that the local runner supports. Any other key is refused, not ignored."""
 
 from __future__ import annotations
 
@@ -13,27 +13,25 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from pinlake.job.errors import BundleError, JobError
 
-# Dynamic value references of a job, and the one kind of them that is known here.
+# Dynamic value references of a job, and the only kind that is supported.
 _REFERENCE = re.compile(r"\{\{.*?\}\}")
 _TASK_VALUE = re.compile(r"\{\{\s*tasks\.([\w-]+)\.values\.([\w-]+)\s*\}\}")
 
-# What tasks set, by their keys.
+# Task values by task key.
 Values = Mapping[str, Mapping[str, Any]]
 
 
 def as_text(value: Any) -> str:
-    """A value as a widget gets it: a text as it is, else JSON. So `outcome: true` is the same as `outcome: "true"`."""
+    """A value as a widget gets it: text unchanged, else JSON. So `outcome: true` is the same as `outcome: "true"`."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _check(text: str, before: set[str]) -> None:
-    """Raise ValueError for a reference that can't be resolved after the tasks `before`."""
+    """Raise ValueError for a reference that is not to a value of a task in `before`."""
     for reference in _REFERENCE.findall(text):
         found = _TASK_VALUE.fullmatch(reference)
         if not found:
-            raise ValueError(
-                f"{reference} is not supported by the local runner; it knows {{{{tasks.KEY.values.NAME}}}}"
-            )
+            raise ValueError(f"{reference} is not supported by the local runner; use {{{{tasks.KEY.values.NAME}}}}")
         if found[1] not in before:
             raise ValueError(f"{reference}: no task {found[1]!r} comes before; correct it, or add it to depends_on")
 
@@ -50,7 +48,7 @@ def filled(text: str, values: Values) -> str:
 def _key_of_job(job_id: str) -> str:
     """`<jobs.KEY.id>`, which stands for `${resources.jobs.KEY.id}` → KEY."""
     if not (job_id.startswith("<jobs.") and job_id.endswith(".id>")):
-        raise ValueError(f"{job_id} is no job of this bundle; those run here, as ${{resources.jobs.KEY.id}}")
+        raise ValueError(f"{job_id} is not a job of this bundle; use ${{resources.jobs.KEY.id}}")
     return job_id.removeprefix("<jobs.").removesuffix(".id>")
 
 
@@ -59,7 +57,7 @@ Parameters = dict[str, Text]
 
 
 class _Part(BaseModel):
-    """Keys that are neither fields nor in `workspace_only`, which have no meaning on one machine, are refused."""
+    """Refuses keys that are neither fields nor in `workspace_only`, the keys without effect on one machine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     workspace_only: ClassVar[list[str]] = []
@@ -101,12 +99,12 @@ class ConditionTask(_Part):
     right: Text
 
     def holds(self, values: Values) -> tuple[bool, str]:
-        """Whether it holds, and how it reads. Raises JobError for what is no number."""
+        """Whether the condition is true, and its text. Raises JobError for a value that is not a number."""
         left, right = filled(self.left, values), filled(self.right, values)
         try:
             return float(left) > float(right), f"{left} > {right}"
         except ValueError as error:
-            raise JobError(f"{left!r} or {right!r} is no number; {self.op} compares numbers only") from error
+            raise JobError(f"{left!r} or {right!r} is not a number; {self.op} compares only numbers") from error
 
 
 class RunJobTask(_Part):
@@ -138,29 +136,29 @@ class Task(_Part):
 
     @property
     def parameters(self) -> Parameters:
-        """What the task hands to its notebook or its job, as it is written."""
+        """The parameters of the notebook or job, references not yet replaced."""
         if self.notebook_task:
             return self.notebook_task.base_parameters
         return self.run_job_task.job_parameters if self.run_job_task else {}
 
 
 def _ordered(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-    """The tasks, each after those that it depends on. Raises ValueError where that can't be."""
+    """The tasks, each after those that it depends on. Raises ValueError if that is impossible."""
     by_key = {task.task_key: task for task in tasks}
     if len(by_key) < len(tasks) or not tasks:
-        raise ValueError("give the job tasks, each key once: those of bundle and target are not merged here")
+        raise ValueError("give the job tasks with unique keys; tasks of the bundle and of the target are not merged")
     for task in tasks:
         for found in task.depends_on:
             before = by_key.get(found.task_key)
             if before is None or (found.outcome and not before.condition_task):
                 kind = "condition_task" if found.outcome else "task"
-                raise ValueError(f"{task.task_key!r} depends on {found.task_key!r}, no {kind}; there are {[*by_key]}")
+                raise ValueError(f"{task.task_key!r} depends on {found.task_key!r}, not a {kind} of {[*by_key]}")
     order = TopologicalSorter({task.task_key: [found.task_key for found in task.depends_on] for task in tasks})
     try:
         return tuple(by_key[key] for key in order.static_order())
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
-        raise ValueError(f"the tasks wait for each other: {circle}; take one out of its depends_on") from error
+        raise ValueError(f"the tasks form a cycle: {circle}; take one out of its depends_on") from error
 
 
 class Job(_Part):
@@ -197,7 +195,7 @@ class Job(_Part):
 
 
 def read_job(key: str, written: Mapping[str, Any], file: Path) -> Job:
-    """A job of a bundle. Raises BundleError that names the file that defines it, and the key that is wrong."""
+    """The job. Raises BundleError with the file that defines it and the invalid key."""
     try:
         return Job.model_validate(written)
     except ValidationError as error:
@@ -210,5 +208,5 @@ def read_job(key: str, written: Mapping[str, Any], file: Path) -> Job:
     if found["type"] == "extra_forbidden":
         what = "not supported by the local runner; take it out, or run the job in a workspace"
     if found["type"] == "literal_error":
-        what = f"{found['input']!r} is not supported by the local runner; it knows {found['ctx']['expected']}"
+        what = f"{found['input']!r} is not supported by the local runner; use {found['ctx']['expected']}"
     raise BundleError(f"{file}, job {key}, {where}: {what}")

@@ -54,10 +54,10 @@ def run_job(
 
 
 def check_job(bundle: Bundle, key: str, chain: tuple[str, ...] = ()) -> dict[str, Job]:
-    """The job, and every job that its tasks start, at any distance, by key; `chain` holds the keys that led here.
+    """The job and all jobs that its tasks start, directly or not, by key; `chain` has the keys of the starting jobs.
 
-    Raises BundleError for what can be seen without running: a key that isn't supported here, a reference that leads
-    nowhere, a missing notebook, jobs that start each other.
+    Raises BundleError for errors that are visible without a run: an unsupported key or reference, a missing notebook,
+    a cycle of jobs.
     """
     chain = (*chain, key)
     jobs = {key: read_job(key, bundle.jobs[key], bundle.files[key])}
@@ -68,14 +68,14 @@ def check_job(bundle: Bundle, key: str, chain: tuple[str, ...] = ()) -> dict[str
             inner = task.run_job_task.job_id
             if inner in chain:
                 circle = " → ".join([*chain[chain.index(inner) :], inner])
-                raise BundleError(f"task {task.task_key!r}: jobs start each other: {circle}; take one run_job_task out")
+                raise BundleError(f"task {task.task_key!r}: jobs form a cycle: {circle}; take one run_job_task out")
             jobs |= check_job(bundle, inner, chain)
             _check_given(inner, jobs[inner], task.parameters)
     return jobs
 
 
 def _check_given(key: str, job: Job, given: Iterable[str]) -> None:
-    """Raise BundleError for a name in `given` that is no parameter of the job."""
+    """Raise BundleError for a name in `given` that is not a parameter of the job."""
     for name in sorted(set(given).difference(job.defaults)):
         near, known = meant(name, job.defaults), ", ".join(job.defaults) or "none"
         hint = f", did you mean {near}?" if near else ";"
@@ -83,7 +83,7 @@ def _check_given(key: str, job: Job, given: Iterable[str]) -> None:
 
 
 def _for_here(source: Path | str | None, lake: Path | str | None) -> dict[str, str]:
-    """Parameters that are other ones on this machine than in a workspace."""
+    """Parameters whose values on this machine differ from those in a workspace."""
     given = {"source": source, "lake": lake}
     here = {name: str(place.absolute() if isinstance(place, Path) else place) for name, place in given.items() if place}
     return here | {"catalog": "", "storage": "local"} if here else {}
@@ -105,7 +105,7 @@ def _begin(
 class _Run:
     """One run, task after task. `jobs` are the job and those that its tasks start.
 
-    `began` and `deadline` are moments of the monotonic clock; `began` is that of the run which somebody asked for.
+    `began` and `deadline` are moments of the monotonic clock; `began` is that of the outermost job.
     """
 
     bundle: Bundle

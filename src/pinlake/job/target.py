@@ -1,4 +1,4 @@
-"""What a target changes in a bundle, as the Databricks CLI does it: overrides, values of variables, names' prefix."""
+"""What a target changes in a bundle, as in the Databricks CLI: overrides, values of variables, prefix of names."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pinlake.job.errors import BundleError
 
 # Keys of a target that don't merge with the bundle's section of that name.
 _NOT_MERGED = ("default", "mode", "variables")
-# Keys by which the CLI sees that a target redefines a variable instead of giving it a value.
+# Keys by which the CLI recognizes that a target redefines a variable instead of setting its value.
 _DEFINITION = {"default", "lookup", "type", "description"}
-# The field that gets the prefix as it is written. Volumes, secret scopes and external locations get none.
+# The field that gets the prefix unchanged. Volumes, secret scopes and external locations get no prefix.
 _PREFIXED = {"jobs": "name", "dashboards": "display_name"}
 
 
 def merge(first: Any, second: Any, where: str = "") -> Any:
-    """Maps are merged key by key, lists are put one after the other, of anything else the second wins.
+    """Mappings are merged by key, lists are concatenated, and of other values the second wins.
 
-    Nothing merged with something is that something. Raises BundleError where a map meets a list or a text.
+    None merged with a value is that value. Raises BundleError if a mapping or a list has another form in `second`.
     """
     if first is None or second is None:
         return second if first is None else first

@@ -8,7 +8,7 @@ from typing import Any
 
 from pinlake.job.errors import BundleError
 
-# What has no dot in it stays as it is: `${` has a meaning in other languages too.
+# A text such as ${HOME}, without a dot, is not a reference.
 _REFERENCE = re.compile(r"\$\{([\w-]+\.[\w.\[\]-]+)\}")
 
 
@@ -45,10 +45,10 @@ def assign(
 
 
 def resolve(value: Any, known: Mapping[str, Any], where: str, chain: tuple[str, ...] = ()) -> Any:
-    """The value without references. A text that is one reference takes on the type of what it refers to.
+    """The value with its references replaced. A text that is a single reference gets the type of its target.
 
-    `known` is what references lead into, itself not yet resolved: `${var.a}` is `known["var"]["a"]`. `where` names the
-    place of the value for errors, `chain` holds the references that led here.
+    `known` has the values to refer to, themselves not yet resolved: `${var.a}` is `known["var"]["a"]`. `where` is the
+    place of the value, for errors, and `chain` the references that are being resolved.
     """
     if isinstance(value, dict):
         return {key: resolve(item, known, f"{where}.{key}", chain) for key, item in value.items()}
@@ -59,31 +59,33 @@ def resolve(value: Any, known: Mapping[str, Any], where: str, chain: tuple[str, 
     if whole := _REFERENCE.fullmatch(value):
         return _referred(whole[1], known, where, chain)
     text = _REFERENCE.sub(lambda match: _inside(match[1], known, where, chain), value)
-    # What was put in may have completed another one: ${var.name_${bundle.target}}
+    # A replacement may complete another reference: ${var.name_${bundle.target}}
     return text if text == value else resolve(text, known, where, chain)
 
 
 def _inside(reference: str, known: Mapping[str, Any], where: str, chain: tuple[str, ...]) -> str:
     value = _referred(reference, known, where, chain)
     if isinstance(value, dict | list):
-        raise BundleError(f"{where}: ${{{reference}}} is no text but a {type(value).__name__}; let it stand alone")
+        raise BundleError(
+            f"{where}: ${{{reference}}} is a {type(value).__name__}, not a text; use it as the whole value"
+        )
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)
 
 
 def _referred(reference: str, known: Mapping[str, Any], where: str, chain: tuple[str, ...]) -> Any:
-    """What the reference stands for. Raises BundleError for one that leads nowhere, or round in a circle."""
+    """The value of the reference. Raises BundleError if it does not exist, or refers to itself."""
     if reference in chain:
         circle = " → ".join([*chain[chain.index(reference) :], reference])
-        raise BundleError(f"{where}: references go round in a circle: {circle}; give one of them a plain value")
+        raise BundleError(f"{where}: references form a cycle: {circle}; give one of them a plain value")
     chain, value, steps = (*chain, reference), known, reference.split(".")
     for place, step in enumerate(steps):
         if isinstance(value, str):
-            value = resolve(value, known, where, chain)  # a variable may stand for another one
+            value = resolve(value, known, where, chain)  # a variable may refer to another one
         if not isinstance(value, Mapping) or step not in value:
             there = ", ".join(value) if isinstance(value, Mapping) and value else "nothing"
             within = ".".join(steps[:place]) or "the bundle"
-            raise BundleError(f"{where}: ${{{reference}}} leads nowhere: {within} has no {step!r}; it has {there}")
+            raise BundleError(f"{where}: ${{{reference}}} does not exist: {within} has no {step!r}; it has {there}")
         value = value[step]
     return resolve(value, known, where, chain)

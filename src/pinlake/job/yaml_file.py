@@ -1,4 +1,4 @@
-"""One YAML file of a bundle, read as the Databricks CLI reads it: YAML 1.2's idea of what is a truth or a number."""
+"""One YAML file of a bundle, read as the Databricks CLI reads it: with the booleans and numbers of YAML 1.2."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The file's mapping, empty where it holds nothing. Raises BundleError with the line of what is wrong."""
+    """The file's mapping, empty for an empty file. Raises BundleError with the line of the error."""
     try:
         found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a SafeLoader underneath
     except (OSError, UnicodeDecodeError) as error:
