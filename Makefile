@@ -99,6 +99,10 @@ lab: $(VENV)/installed ## open the notebooks in JupyterLab, with generated posts
 notebooks: $(VENV)/installed ## run the notebooks, and store copies with outputs in docs/notebooks
 	@$(BIN)/python -m tools.notebooks notebooks docs/notebooks
 
+.PHONY: pictures
+pictures: $(VENV)/installed ## draw the figures of README from generated posts
+	@$(BIN)/python -m tools.pictures docs/pictures/answers.png
+
 # For a version range, uv keeps the version that is already in the file. To upgrade it, change the file.
 .PHONY: requirements
 requirements: $(VENV)/installed ## generate requirements.txt from pyproject.toml

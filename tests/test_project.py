@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 import pinlake
 from pinlake.lake.model import GOLD, TABLES
 from pinlake.settings import Settings
+from pinlake.show.explore import ALTAIR
 from tools.data_model import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,6 @@ RUNTIME = {
     "cryptography": "43.0.3",
     "filelock": "3.18.0",
     "platformdirs": "3.10.0",
-    "plotly": "5.24.1",
     "pydantic": "2.10.6",
     "requests": "2.32.3",
     "rich": "13.9.4",
@@ -116,3 +116,7 @@ def test_a_workspace_needs_no_client_of_anything() -> None:
     program = f"import sys; sys.modules |= dict.fromkeys({blocked!r}); import pinlake.notebook, pinlake.show.watch"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_notebook_asks_for_the_altair_that_is_tested() -> None:
+    assert f"altair=={exact()['altair']}" == str(wanted()["altair"]) == ALTAIR

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
 from nbformat import NotebookNode, from_dict
 
 from pinlake.lake.model import TABLES
+from pinlake.show.figures import VEGA_LITE
 from pinlake.topics import TOPICS
-from tools.static_picture import static_png
 
-PLOTLY = "application/vnd.plotly.v1+json"
 # The report has a line for each answer and for all that may be odd, and must not be cut.
 MOST_ROWS = 25
-# Figures that can be moved are worth so much of a notebook; above it the pictures alone are kept.
-MOST_PLOTLY_BYTES = 200_000
 
 # What is worked on by several threads at once, in the order in which people name it.
 _SIDE_BY_SIDE = (*TOPICS, *TABLES)
@@ -49,7 +43,6 @@ def keep(notebook: NotebookNode, places: Mapping[str, str], since: datetime) -> 
         cell.outputs = [_kept(output, number, places, since) for output in _joined(cell.outputs)]
     _tell_whose(notebook)
     notebook.metadata.language_info = {"name": "python"}
-    _keep_small(notebook)
 
 
 def _tell_whose(notebook: NotebookNode) -> None:
@@ -145,9 +138,8 @@ def _kept(output: NotebookNode, number: int, places: Mapping[str, str], since: d
     if "execution_count" in output:
         output.execution_count = number
     data: dict[str, Any] = output.get("data", {})
-    if PLOTLY in data:
-        output.data = _picture(data[PLOTLY])
-        return output
+    # GitHub shows the picture of a figure. The chart would be the same once more, in more bytes.
+    data.pop(VEGA_LITE, None)
     if "text/html" in data:
         data["text/html"] = plain(first_rows(data["text/html"]), places, since)
         # The rows once more, but for the number of them.
@@ -155,20 +147,3 @@ def _kept(output: NotebookNode, number: int, places: Mapping[str, str], since: d
     if "text/plain" in data:
         data["text/plain"] = plain(data["text/plain"], places, since)
     return output
-
-
-def _picture(document: dict[str, Any]) -> dict[str, Any]:
-    figure = go.Figure(document["data"], document["layout"])
-    return {
-        PLOTLY: {"data": document["data"], "layout": document["layout"]},
-        "image/png": base64.b64encode(static_png(figure)).decode("ascii"),
-        "text/plain": f"Figure: {figure.layout.title.text.partition('<br>')[0]}",
-    }
-
-
-def _keep_small(notebook: NotebookNode) -> None:
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    drawn = [output.data for output in outputs if PLOTLY in output.get("data", {})]
-    if sum(len(json.dumps(data[PLOTLY])) for data in drawn) > MOST_PLOTLY_BYTES:
-        for data in drawn:
-            del data[PLOTLY]

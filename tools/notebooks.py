@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 # Upkeep of all tables takes minutes on a machine that is busy.
 NOTEBOOK_SECONDS = 3600
-# The figure alone: else plotly stores all of its JavaScript with each.
-_ENVIRONMENT = {"PLOTLY_RENDERER": "plotly_mimetype"}
 
 # Guided start first, which makes posts; then the job in its order, a stream, what people look at, and the end.
 _GUIDE = "00_start_here"
@@ -43,7 +41,7 @@ _SOURCES = (
     *(f"src/pinlake/{folder}/*.py" for folder in ("clean", "dump", "emulate", "gold", "ingest", "lake", "notebook")),
     *(f"src/pinlake/{folder}/*.py" for folder in ("show", "stream", "workspace")),
     *(f"src/pinlake/{file}" for file in ("__init__.py", "pipeline.py", "topics.py", "local/display.py")),
-    *(f"tools/{file}" for file in ("drawable.py", "notebook_outputs.py", "static_picture.py")),
+    "tools/notebook_outputs.py",
 )
 
 
@@ -90,7 +88,7 @@ def make(folder: Path, kept: Path) -> None:
     since = datetime.now(UTC)
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pinlake-notebooks-"))).resolve()
-        kernel = stack.enter_context(Kernel(work / "kernel.log", _ENVIRONMENT))
+        kernel = stack.enter_context(Kernel(work / "kernel.log"))
         for name in _in_order(paths):
             place = work / ("guide" if name == _GUIDE else "stream" if name in _STREAM else "job")
             if name != _GUIDE and not place.exists():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.local import display as module
+from pinlake.show.figures import VEGA_LITE, columns
 from pinlake.show.views import TOTAL
 
 
@@ -76,6 +78,15 @@ def test_a_long_frame_is_cut(spark: SparkSession, shown: list[Any]) -> None:
     assert found["text/html"].count("<tr>") == 1001
     assert "<p>the first 1,000 rows</p>" in found["text/html"]
     assert "… and 950 more: in the HTML table" in found["text/plain"]
+
+
+def test_a_figure_is_a_chart_and_a_picture(shown: list[Any]) -> None:
+    module.display(columns("Users", [("2015", 3)], "users"))
+    (found,) = shown
+    assert found.keys() == {VEGA_LITE, "image/png", "text/plain"}
+    assert found[VEGA_LITE]["title"] == "Users"
+    assert base64.b64decode(found["image/png"]).startswith(b"\x89PNG")
+    assert found["text/plain"] == "Figure: Users"
 
 
 def test_anything_else_is_ipythons(shown: list[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +9,12 @@ import nbformat
 import pytest
 
 from pinlake.lake.model import GOLD, TABLES
-from pinlake.show.plots import figure
+from pinlake.show.figures import VEGA_LITE
 from pinlake.show.summary import _ODD
-from tools.notebook_outputs import MADE_UP, MOST_PLOTLY_BYTES, PLOTLY, first_rows, in_order, keep, plain
+from tools.notebook_outputs import MADE_UP, first_rows, in_order, keep, plain
 
 SINCE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PLACES = {"/tmp/some-run/job": "work"}
-FIGURE = figure("users_joined_by_year", [{"join_year": 2015, "number_users_joined": 3}]).to_plotly_json()
 
 
 def notebook(*outputs: dict[str, Any]) -> Any:
@@ -119,15 +117,7 @@ def test_counts_and_times_of_execution_go() -> None:
     nbformat.validate(found)
 
 
-def test_a_figure_gets_a_picture_and_loses_the_script() -> None:
-    (output,) = kept(shown({PLOTLY: {**FIGURE, "config": {"plotlyServerURL": "x"}}, "text/html": "<script>"}))
-    assert output.data.keys() == {PLOTLY, "image/png", "text/plain"}
-    assert output.data[PLOTLY] == FIGURE
-    assert base64.b64decode(output.data["image/png"]).startswith(b"\x89PNG")
-    assert output.data["text/plain"] == "Figure: Distinct users who joined in each year"
-
-
-def test_large_figures_are_kept_as_pictures_alone() -> None:
-    large = {**FIGURE, "layout": {**FIGURE["layout"], "meta": "x" * MOST_PLOTLY_BYTES}}
-    (output,) = kept(shown({PLOTLY: large}))
-    assert output.data.keys() == {"image/png", "text/plain"}
+def test_of_a_figure_the_picture_is_kept() -> None:
+    data = {"image/png": "iVBORw0KGgo=", "text/plain": "Figure: Distinct users who joined in each year"}
+    (output,) = kept(shown({VEGA_LITE: {"mark": "bar"}, **data}))
+    assert output.data == data

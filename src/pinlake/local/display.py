@@ -1,4 +1,4 @@
-"""`display` on this machine: DataFrames as tables, anything else as IPython shows it."""
+"""`display` on this machine: DataFrames as tables, figures as charts, anything else as IPython shows it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ _WIDTH = 400  # a table is as wide as it must be; lines that are folded are hard
 
 
 def display(*objects: Any) -> None:
-    """Show each object: a DataFrame as an HTML table of at most 1,000 rows, and as text for who has no browser."""
+    """Show each object: a DataFrame as an HTML table of at most 1,000 rows, and as text for who has no browser.
+
+    A figure is shown as an interactive chart, or as a picture where the front end draws no charts.
+    """
     for value in objects:
         if _is_frame(value):
             _ipython.display(_table(value), raw=True)
+        elif hasattr(value, "mime_bundle"):  # a figure; its class would need altair for every notebook
+            _ipython.display(value.mime_bundle(), raw=True)
         else:
             _ipython.display(value)
 

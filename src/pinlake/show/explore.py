@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from textwrap import fill
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import plotly.graph_objects as go
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -14,12 +16,16 @@ from pinlake.gold.answers import age_group, day
 from pinlake.gold.tables import check_name, read_answers
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
-from pinlake.show import marks, plots
-from pinlake.show.marks import Top
+from pinlake.show.answer_rows import table
 from pinlake.show.sentences import NOTHING, sentence
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from pinlake.show.figures import Figure
+
+# As in pyproject.toml. A notebook in a Git folder runs without an installation, on a runtime that lacks it.
+ALTAIR = "altair==6.3.0"
 
 # Positions are put together in fields of so many degrees: a map needs no more, however many posts there are.
 _FIELD = 2
@@ -85,6 +91,33 @@ def _lines(text: str) -> str:
     return fill(text, _WIDTH)
 
 
+class NoFigure:
+    """Stands in the place of a figure where altair is not installed."""
+
+    def __repr__(self) -> str:
+        return (
+            f"No figure: altair is not installed here. Run `%pip install {ALTAIR}` in a cell of its own, then run this "
+            "cell again."
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>"
+
+
+def _drawn(draw: Callable[[ModuleType], Figure]) -> Figure | NoFigure:
+    """What `draw` makes with the module of figures. Without altair a note: sentences and tables are shown all the same.
+
+    The module is imported here, so that the note's remedy needs no new Python process.
+    """
+    try:
+        from pinlake.show import figures
+    except ModuleNotFoundError as error:
+        if error.name != "altair":
+            raise
+        return NoFigure()
+    return draw(figures)
+
+
 class Exploration:
     """The answers and the posts of a lake, as they were when this was made."""
 
@@ -97,22 +130,9 @@ class Exploration:
         }
         self._posts = Posts.read(lake)
 
-    def in_one_look(self) -> go.Figure:
+    def in_one_look(self) -> Figure | NoFigure:
         """Four small figures of all posts: when, where, what, and by whom."""
-        posts = self._posts
-        if not posts.total:
-            return marks.empty("All posts in one look")
-        bars = [Top(name, [f"{number:,}"], number) for name, number in posts.categories]
-        ages = marks.upright("Posts by age group", posts.ages, "posts", "", "posts")
-        return marks.panels(
-            f"{posts.total:,} posts in one look",
-            [
-                marks.months("Posts by month", posts.months),
-                marks.places("Where posts come from", posts.places),
-                marks.bars("Posts by category", bars),
-                ages,
-            ],
-        )
+        return _drawn(lambda figures: figures.one_look(self._posts))
 
     def in_one_sentence(self) -> str:
         """What the four figures show."""
@@ -127,10 +147,9 @@ class Exploration:
             f"({many / posts.total:.0%})."
         )
 
-    def months(self) -> go.Figure:
+    def months(self) -> Figure | NoFigure:
         """The number of posts by month, as a line."""
-        found = self._posts.months
-        return marks.months("Posts by month", found) if found else marks.empty("Posts by month")
+        return _drawn(lambda figures: figures.months("Posts by month", self._posts.months))
 
     def months_in_one_sentence(self) -> str:
         """What the line shows."""
@@ -143,10 +162,10 @@ class Exploration:
         told = f"{' and '.join(grown)}; " if grown else ""
         return _lines(f"{told}{'the' if told else 'The'} month with most is {month}, with {most:,}.")
 
-    def map(self) -> go.Figure:
+    def map(self) -> Figure | NoFigure:
         """Where posts come from: a dot for each field of two degrees, the larger the more posts."""
         title = f"Where posts come from (fields of {_FIELD}°)"
-        return marks.places(title, self._posts.places) if self._posts.places else marks.empty(title)
+        return _drawn(lambda figures: figures.places(title, self._posts.places))
 
     def map_in_one_sentence(self) -> str:
         """What the map shows."""
@@ -162,10 +181,10 @@ class Exploration:
             f"{abs(longitude):.0f}° {'E' if longitude > 0 else 'W'}."
         )
 
-    def figure(self, answer: str) -> go.Figure:
+    def figure(self, answer: str) -> Figure | NoFigure:
         """An answer's figure. Raises UsageError for an unknown name."""
         check_name(answer)
-        return plots.figure(answer, self._rows[answer])
+        return _drawn(lambda figures: figures.answer(answer, self._rows[answer]))
 
     def sentence(self, answer: str) -> str:
         """What the figure shows."""
@@ -175,7 +194,7 @@ class Exploration:
     def table(self, answer: str) -> DataFrame:
         """What the figure shows as a table: the same rows in the same order."""
         check_name(answer)
-        columns, rows = plots.table(answer, self._rows[answer])
+        columns, rows = table(answer, self._rows[answer])
         number = GOLD[answer].columns[-1].type
         texts = 2 if len(columns) == 3 and not columns[-1].isdecimal() else 1
         schema = [f"`{name}` {'string' if place < texts else number}" for place, name in enumerate(columns)]
