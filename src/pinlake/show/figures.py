@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib.util import find_spec
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 VEGA_LITE = "application/vnd.vegalite.v5+json"
 _CDN = "https://cdn.jsdelivr.net/npm"
 _SCRIPTS = {"vega": alt.VEGA_VERSION, "vega-lite": alt.VEGALITE_VERSION, "vega-embed": alt.VEGAEMBED_VERSION}
-
+# As vl-convert names it: 6.4 for 6.4.1.
 _VERSION = alt.VEGALITE_VERSION.rpartition(".")[0]
 
 # Sizes are pixels of the chart; a picture has more of them.
@@ -67,9 +67,9 @@ class Figure:
     """A chart with its title, and what each place shows of it."""
 
     title: str
-    chart: Any
+    chart: Any  # the classes of Altair's charts share no base that has a height
 
-    @property
+    @cached_property
     def spec(self) -> dict[str, Any]:
         """The chart in Vega-Lite."""
         styled = (
@@ -400,7 +400,7 @@ def _low(over_years: Mapping[int, float]) -> list[bool]:
 
 
 def _number(axis: Any, title: str, numbers: Sequence[float], grid: bool = True) -> Any:
-    """The axis of the field `number`, from 0 on. What is counted is whole, so the ticks are."""
+    """The axis of the field `number`, from 0 on. Ticks are whole numbers, because what is counted is."""
     label = "datum.value == 0 ? '0' : datum.value % 1 ? '' : datum.label"
     ticks = alt.Axis(format="~s", labelExpr=label, tickCount=6, grid=grid)
     scale = alt.Scale(zero=True) if max(numbers) >= 1 else alt.Scale(domain=[0, 1])
