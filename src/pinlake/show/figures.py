@@ -89,9 +89,9 @@ class Figure:
 
         drawn = Image.open(io.BytesIO(vegalite_to_png(self.spec, vl_version=_VERSION, scale=_SCALE))).convert("RGB")
         # The renderer hardly compresses. With the commonest 256 colours alone it is a tenth of the bytes.
-        commonest = sorted(drawn.getcolors(drawn.width * drawn.height) or [])[-256:]
+        colours: Any = drawn.getcolors(drawn.width * drawn.height)  # with how many pixels each has
         palette = Image.new("P", (1, 1))
-        palette.putpalette([part for _, colour in commonest for part in colour])
+        palette.putpalette([part for _, colour in sorted(colours)[-256:] for part in colour])
         out = io.BytesIO()
         drawn.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
         return out.getvalue()
