@@ -154,7 +154,7 @@ def test_failed_messages_of_a_dump_need_another_place(place: str) -> None:
 
 @pytest.mark.slow
 def test_a_run_into_a_bucket_that_is_busy_for_too_long_goes_on(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.dump.patience.pause", lambda tries: 0.01)
+    monkeypatch.setattr("pinlake.clients.waits.growing.max", 0.01)
     words = ("emulate", "--posts", 40, "--topic-id", "a1", "--state", "state.json", "--to", "s3://landing/dump")
     puts = (number for number in range(10**6))
 
@@ -164,7 +164,7 @@ def test_a_run_into_a_bucket_that_is_busy_for_too_long_goes_on(s3: S3, monkeypat
     s3.rule = busy
     broken = pinlake(*words, "--give-up-after", 1)
     assert broken.exit_code == 1
-    assert "SlowDown; trying again" in broken.stderr
+    assert "(SlowDown); gives up in" in broken.stderr
     # The last of the tries may have had no answer in its part of that second.
     assert "for 1 s (" in broken.stderr
     assert "Messages kept in failed.jsonl: " in broken.stderr

@@ -26,7 +26,7 @@ def store(s3: S3) -> S3Store:
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries come one after another."""
-    monkeypatch.setattr("pinlake.dump.patience.pause", lambda tries: 0.0)
+    monkeypatch.setattr("pinlake.clients.waits.growing.max", 0.0)
 
 
 def test_names_are_those_of_one_folder_in_order(store: S3Store) -> None:

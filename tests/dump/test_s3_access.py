@@ -20,7 +20,7 @@ KEYS = ("given-key", "made-up-secret-of-tests", "made-up-word")
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.dump.patience.pause", lambda tries: 0.01)
+    monkeypatch.setattr("pinlake.clients.waits.growing.max", 0.01)
 
 
 def roles_asked(s3: S3) -> int:

@@ -18,7 +18,7 @@ from tests.servers.s3_server import DENIED, EXPIRED, S3
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.dump.patience.pause", lambda tries: 0.01)
+    monkeypatch.setattr("pinlake.clients.waits.growing.max", 0.01)
 
 
 def error(code: str, more: str = "") -> bytes:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from pinlake.dump.patience import Patience
 from pinlake.dump.s3 import S3Store
 from pinlake.emulate.sinks.base import FailedFile
 from pinlake.emulate.sinks.open import SinkOptions, open_sink
@@ -41,7 +40,7 @@ def hasty(s3: S3) -> S3Store:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.dump.patience.pause", lambda tries: 0.01)
+    monkeypatch.setattr("pinlake.clients.waits.growing.max", 0.01)
 
 
 def in_time(work: Any) -> Any:
@@ -96,9 +95,7 @@ def test_a_wait_is_told(s3: S3, store: S3Store, caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.WARNING, "pinlake"):
         store.write("t/1", b"x")
     told = [record.getMessage() for record in caplog.records if record.name == "pinlake.dump"]
-    assert re.fullmatch(
-        r"bucket s3://landing/dumps/a: SlowDown; trying again, for \d+ of at most 60 s without an answer", told[0]
-    )
+    assert re.fullmatch(r"waiting for bucket s3://landing/dumps/a \(SlowDown\); gives up in \d+ s", told[0])
 
 
 def test_the_server_is_busy_for_too_long(s3: S3, hasty: S3Store) -> None:
@@ -124,20 +121,6 @@ def test_all_are_as_patient_as_the_settings_say(s3: S3, tmp_path: Path) -> None:
     options = SinkOptions(settings, "0e7f89a006e1", FailedFile(tmp_path / "failed.jsonl"), print)
     with pytest.raises(SourceError, match=told):
         in_time(lambda: open_sink("s3a://landing/a", options))
-
-
-def test_an_answer_to_one_is_hope_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    patience = Patience("a bucket", give_up_after=0.04)
-    assert patience.wait(started=0, tries=1, reason="busy")
-    now = 0.03
-    patience.answered()
-    now = 0.06
-    assert patience.wait(started=0, tries=2, reason="busy")
-    now = 0.07
-    assert not patience.wait(started=0, tries=3, reason="busy")
-    assert patience.wait(started=0.07, tries=1, reason="busy"), "what begins later has its own time"
 
 
 def test_a_server_that_never_answers(s3: S3, hasty: S3Store) -> None:

@@ -260,7 +260,7 @@ def locked(file: Path) -> Iterator[Callable[[], None]]:
 def test_a_page_is_asked_for_again_until_the_database_answers(
     url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pinlake.emulate.database_server.SAY_EVERY", 0.5)
+    monkeypatch.setattr("pinlake.clients.waits.SAY_EVERY", 0.5)
     posts = made(PAGE + 20)
     seed_database(url, None, posts, 5)
     said: list[str] = []
@@ -385,6 +385,7 @@ def test_what_may_pass_is_tried_again(monkeypatch: pytest.MonkeyPatch, kind: str
 
 
 def test_waits_between_tries_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
     kind, error = PASSING[0]
     tried = answer_with(monkeypatch, error)
     with pytest.raises(MachineError, match="was out of reach"):

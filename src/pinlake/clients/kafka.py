@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pinlake.clients.msk import with_iam
-from pinlake.clients.waits import SAY_EVERY, Patience, Say
+from pinlake.clients.waits import SAY_EVERY, NoAnswerError, Patience, Say, silent
 from pinlake.errors import MachineError, SettingsError, UsageError, refuse_credentials
 
 Config = dict[str, Any]
@@ -125,15 +125,17 @@ def find_topics(
     """
     servers, watch = config["bootstrap.servers"], Watch()
     admin = _client(lambda: AdminClient({**config, "error_cb": watch.told}, logger=quiet()))  # type: ignore[dict-item]
-    patience = Patience(f"Kafka at {servers}", give_up_after, say)
-    while True:
+
+    def look() -> Any:
         try:
-            known = admin.list_topics(timeout=min(SAY_EVERY, patience.left)).topics
-            break
+            # Time for a second try, however short the whole wait is.
+            return admin.list_topics(timeout=min(SAY_EVERY, give_up_after / 2)).topics
         except KafkaException as error:
             admin.poll(0)
             watch.check(servers)
-            patience.wait(watch.last or error.args[0].str())
+            raise NoAnswerError(watch.last or error.args[0].str()) from error
+
+    known = Patience(f"Kafka at {servers}", give_up_after, say).ask(look)
     wanted = list(topics)
     missing = [topic for topic in wanted if topic not in known or _is_unknown(known[topic].error)]
     if missing and partitions is None:
@@ -195,8 +197,8 @@ def _make_topic(admin: AdminClient, servers: str, topic: str, partitions: int) -
 
 
 def count_messages(config: Config, topic: str) -> int:
-    """Return the number of messages of a topic on the broker. Raises MachineError as `find_topics`, KafkaException."""
-    partitions = find_topics(config, [topic], SAY_EVERY, lambda _: None)
+    """How many messages the broker holds of a topic. Raises MachineError as `find_topics` does."""
+    partitions = find_topics(config, [topic], SAY_EVERY, silent)
     consumer = Consumer({**config, "group.id": "pinlake-count"}, logger=quiet())
     try:
         return sum(high - low for _, low, high in watermarks(consumer, partitions, SAY_EVERY))

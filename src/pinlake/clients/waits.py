@@ -1,51 +1,116 @@
-"""Waits for an unreachable service, with a time limit and progress messages."""
+"""Waits for servers that don't answer: bounded, told, and the same for all of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, wait_random_exponential
 
 from pinlake.errors import MachineError
 
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 # Seconds between two messages about a wait.
 SAY_EVERY = 5.0
+# Longer each time, and random, so that threads don't come back all at once.
+growing = wait_random_exponential(multiplier=0.2, max=5)
+
+
+def silent(line: str) -> None:
+    """What a wait says to nobody."""
+
+
+class NoAnswerError(Exception):
+    """A try without an answer, or with one that says to come back later. The text is the reason."""
 
 
 class Patience:
-    """The state of a wait for `what`: reports it every few seconds and ends it after `give_up_after` seconds.
+    """How long tries go on while a server doesn't answer. The threads that ask one server share one.
 
-    The class does not sleep; the caller does between two calls of `wait`.
+    An answer to any of them shows that waiting helps, so `give_up_after`, in seconds, counts from the last answer, or
+    from the start of a call that began later.
     """
 
-    def __init__(self, what: str, give_up_after: float, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, what: str, give_up_after: float, say: Say) -> None:
+        """`what` is how messages name the server; `say` takes a line every few seconds of waiting."""
         self._what = what
         self._give_up_after = give_up_after
         self._say = say
-        self._clock = clock
-        self._since: float | None = None
-        self._said = 0.0
+        self._said = float("-inf")
+        self._missed_since: float | None = None
+        self._answered = time.monotonic()
 
-    def over(self) -> None:
-        """End the wait, because the service has answered. The next wait has the full time limit again."""
-        self._since = None
+    def answered(self) -> None:
+        """The server is there: all waiting counts from now."""
+        self._answered, self._missed_since = time.monotonic(), None
 
-    @property
-    def left(self) -> float:
-        """Seconds until the time limit, 0 or more."""
-        return self._give_up_after if self._since is None else max(self._since + self._give_up_after - self._clock(), 0)
+    def left(self, started: float = float("-inf")) -> float:
+        """Seconds left of a wait that `started` at this time of the monotonic clock; 0 or more."""
+        return max(max(started, self._answered) + self._give_up_after - time.monotonic(), 0.0)
 
-    def wait(self, reason: str) -> None:
-        """Note a failed attempt. Raises MachineError after the time limit."""
-        now = self._clock()
-        if self._since is None:
-            self._since, self._said = now, now - SAY_EVERY
-        if now - self._since >= self._give_up_after:
-            raise MachineError(
-                f"{self._what} was out of reach for {self._give_up_after:g} s ({reason}); start it or check its "
-                "address and the network, or wait longer with --give-up-after"
-            )
+    def ask(self, work: Callable[[], T]) -> T:
+        """What `work` returns, tried again after each NoAnswerError. Raises MachineError when it is time to give up."""
+        try:
+            return self.retrying(lambda error: isinstance(error, NoAnswerError))(work)
+        except NoAnswerError as error:
+            raise self._out_of_reach(str(error)) from error
+
+    def retrying(self, is_passing: Callable[[Exception], bool], reason: Callable[[Exception], str] = str) -> Retrying:
+        """Tries again after errors that pass; raises what the last try did. Any other outcome counts as an answer.
+
+        A pause is at least as long as the error's `after`, where it has one, and at most what is left.
+        """
+
+        def is_to_be_tried_again(state: RetryCallState) -> bool:
+            error = _error_of(state)
+            if error is not None and is_passing(error):
+                return True
+            self.answered()
+            return False
+
+        def pause(state: RetryCallState) -> float:
+            asked = getattr(_error_of(state), "after", 0.0)
+            return min(max(growing(state), asked), self.left(state.start_time))
+
+        def tell(state: RetryCallState) -> None:
+            error = _error_of(state)
+            self._tell(reason(error) if error else "no answer", state.start_time)
+
+        return Retrying(
+            retry=is_to_be_tried_again,
+            wait=pause,
+            stop=lambda state: self.left(state.start_time) <= 0,
+            before_sleep=tell,
+            reraise=True,
+        )
+
+    def missed(self, reason: str) -> None:
+        """Note that nothing comes, in a loop that has other work meanwhile.
+
+        The wait counts from the first miss after an answer. Raises MachineError when it is time to give up.
+        """
+        if self._missed_since is None:
+            self._missed_since = time.monotonic()
+        if self.left(self._missed_since) <= 0:
+            raise self._out_of_reach(reason)
+        self._tell(reason, self._missed_since)
+
+    def _tell(self, reason: str, started: float) -> None:
+        now = time.monotonic()
         if now - self._said >= SAY_EVERY:
             self._said = now
-            self._say(f"waiting for {self._what} ({reason}); gives up in {self.left:.0f} s")
+            self._say(f"waiting for {self._what} ({reason}); gives up in {self.left(started):.0f} s")
+
+    def _out_of_reach(self, reason: str) -> MachineError:
+        return MachineError(
+            f"{self._what} was out of reach for {self._give_up_after:g} s ({reason}); start it or check its address "
+            "and the network, or wait longer with --give-up-after"
+        )
+
+
+def _error_of(state: RetryCallState) -> Exception | None:
+    error = state.outcome.exception() if state.outcome else None
+    return error if isinstance(error, Exception) else None

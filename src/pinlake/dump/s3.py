@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import re
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from pinlake.dump.patience import Patience
+from pinlake.clients.waits import Patience
 from pinlake.dump.s3_client import AT_ONCE, Places, find_places, keys_of, keys_of_variables, make_client
 from pinlake.dump.s3_errors import AWS_ERRORS, code_of, is_passing, of_one_object, short, tell
 from pinlake.dump.store import Content, Entry, Stat, is_hidden
@@ -22,6 +22,8 @@ from pinlake.errors import MachineError, SourceError, UsageError
 
 T = TypeVar("T")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+
+_log = logging.getLogger("pinlake.dump")
 
 
 class S3Store:
@@ -64,8 +66,8 @@ class S3Store:
         """Create the state that isn't sent to workers."""
         self._client: Any = None
         self._making = Lock()
-        self._patience = Patience(f"bucket {self.root}", self._give_up_after)
-        # Size and time of listed objects, which saves a request for each object.
+        self._patience = Patience(f"bucket {self.root}", self._give_up_after, _log.warning)
+        # What listings told: to ask for each object alone takes a request each.
         self._seen: dict[str, Stat] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -229,21 +231,8 @@ class S3Store:
             raise SourceError(self._told(f"can't give {key}", error)) from error
 
     def _tried(self, ask: Callable[[Any], T]) -> T:
-        """The answer to a request, with retries. Raises the error of the last attempt."""
-        started, tries = time.monotonic(), 0
-        while True:
-            tries += 1
-            try:
-                answer = ask(self._s3())
-            except AWS_ERRORS as error:
-                if not is_passing(error):
-                    self._patience.answered()
-                    raise
-                if not self._patience.wait(started, tries, short(error)):
-                    raise
-            else:
-                self._patience.answered()
-                return answer
+        """What S3 answers in the end. Raises what the last try did."""
+        return self._patience.retrying(is_passing, short)(lambda: ask(self._s3()))
 
     def _told(self, what: str, error: Exception) -> str:
         waited = f" for {self._give_up_after:g} s" if is_passing(error) else ""

@@ -12,10 +12,9 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from pinlake.clients.waits import Say
+from pinlake.clients.waits import Say, silent
 from pinlake.emulate.database_server import Database
 from pinlake.emulate.rows import Post, Record
-from pinlake.emulate.sinks.base import silent
 from pinlake.errors import SourceError
 from pinlake.topics import TOPICS, Kind, Topic
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from pinlake.clients.waits import SAY_EVERY, Say
+from pinlake.clients.waits import SAY_EVERY, NoAnswerError, Patience, Say
 from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError, first_line
 
 T = TypeVar("T")
@@ -47,10 +45,6 @@ _REMEDIES = {
 _NOT_THERE = {1049, "3D000", "SQLITE_NOTADB"}
 
 
-class _LostError(Exception):
-    """The database is unreachable or busy; a retry may succeed."""
-
-
 class Database:
     """A database whose queries are retried while it is unreachable. No message contains its password."""
 
@@ -68,9 +62,7 @@ class Database:
         if is_file and not is_made and not Path(str(parsed.database)).is_file():
             raise SourceError(f"{self.place}: no such file; give the path of a SQLite file in the URL")
         self._engine = self._engine_of(parsed, password, give_up_after)
-        self._give_up_after = give_up_after
-        self._say = say
-        self._said = float("-inf")
+        self._patience = Patience(self.place, give_up_after, say)
 
     def ask(self, work: Callable[[sql.Connection], T]) -> T:
         """Run `work` in its own transaction and return its result. If the connection is lost, the transaction restarts.
@@ -78,17 +70,7 @@ class Database:
         Raises what `work` raises, SourceError if there is no such database, and MachineError for other errors of the
         database or if it stays unreachable.
         """
-        self._said = float("-inf")
-        growing = wait_exponential(multiplier=0.1, max=SAY_EVERY)
-        retrying = Retrying(
-            retry=retry_if_exception_type(_LostError),
-            wait=lambda state: min(growing(state), self._left(state)),
-            stop=stop_after_delay(self._give_up_after),
-            before_sleep=self._tell,
-            retry_error_callback=self._give_up,
-        )
-        found: T = retrying(self._try, work)
-        return found
+        return self._patience.ask(lambda: self._try(work))
 
     def close(self) -> None:
         """Close all connections."""
@@ -125,7 +107,7 @@ class Database:
                 return work(connection)
         except (SQLAlchemyError, OSError) as error:
             judged = self._judged(error)
-            if isinstance(judged, _LostError):
+            if isinstance(judged, NoAnswerError):
                 self._engine.dispose()
             raise judged from error
 
@@ -142,30 +124,12 @@ class Database:
                 "? in the URL, or install the package that is named"
             ) from error
 
-    def _judged(self, error: Exception) -> _LostError | PinlakeError:
+    def _judged(self, error: Exception) -> NoAnswerError | PinlakeError:
         code, said = _said_by(error)
         if code in _PASSING or _is_network(error):
-            return _LostError(said)
+            return NoAnswerError(said)
         kind = SourceError if code in _NOT_THERE else MachineError
         return kind(f"{self.place}: {said}; {_REMEDIES.get(code, 'check the tables, and the log of the server')}")
-
-    def _left(self, state: RetryCallState) -> float:
-        return max(self._give_up_after - (state.seconds_since_start or 0.0), 0.0)
-
-    def _tell(self, state: RetryCallState) -> None:
-        if time.monotonic() - self._said >= SAY_EVERY:
-            self._said = time.monotonic()
-            self._say(f"waiting for {self.place} ({_failure_of(state)}); gives up in {self._left(state):.0f} s")
-
-    def _give_up(self, state: RetryCallState) -> Any:
-        raise MachineError(
-            f"{self.place} was out of reach for {self._give_up_after:g} s ({_failure_of(state)}); start it or check "
-            "its address and the network, or wait longer with --give-up-after"
-        ) from _failure_of(state)
-
-
-def _failure_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
 
 
 def _parsed(url: str) -> sql.URL:

@@ -11,11 +11,10 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.dialects import mysql
 
-from pinlake.clients.waits import Say
+from pinlake.clients.waits import Say, silent
 from pinlake.emulate.database import PAGE, TABLES
 from pinlake.emulate.database_server import Database
 from pinlake.emulate.rows import Post
-from pinlake.emulate.sinks.base import silent
 from pinlake.errors import SourceError, UsageError
 from pinlake.topics import PIN, TOPICS, Kind
 

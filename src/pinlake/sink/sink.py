@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pinlake.clients.kafka import HANDSHAKE, Config, Watch, final_error, find_topics, quiet
-from pinlake.clients.waits import SAY_EVERY, Patience, Say
+from pinlake.clients.waits import SAY_EVERY, NoAnswerError, Patience, Say
 from pinlake.dump.store import Store
 from pinlake.errors import MachineError, SourceError
 from pinlake.sink.partition import DEAD_LETTERS, Arrived, Counts, PartitionWriter
 from pinlake.topics import TOPICS
+
+T = TypeVar("T")
 
 _AT_ONCE = 1_000
 _COMMIT_EVERY = 5.0
@@ -215,7 +217,7 @@ class _Sink:
                 )
                 continue
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                self._note(error)
+                self._patience.missed(self._passing(error))
                 continue
             arrived.setdefault((str(message.topic()), message.partition() or 0), []).append(message)
         if arrived:
@@ -347,24 +349,29 @@ class _Sink:
             )
             self._told = dict(done)
         except KafkaException as error:
-            # Not fatal: the dump shows where to continue. Committed offsets are for monitoring the group.
-            self._note(error.args[0], passing=True)
+            # The dump itself says where to go on; what is committed is for those who watch the group.
+            self._watch.last = error.args[0].str()
+            self._patience.missed(self._watch.last)
 
     def _watermarks(self, place: Place) -> tuple[int, int]:
-        while True:
-            try:
-                low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=5)
-                return low, high
-            except KafkaException as error:
-                self._note(error.args[0])
+        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=5))
+        return low, high
 
     def _committed(self, places: list[TopicPartition]) -> dict[Place, int]:
-        """The offsets that the group has committed. -1001 means none."""
-        while True:
+        """What the group has committed, -1001 for nothing."""
+        found = self._ask(lambda: self._consumer.committed(places, 5))
+        return {(each.topic, each.partition): each.offset for each in found}
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """What the broker answers in the end. Raises MachineError."""
+
+        def once() -> T:
             try:
-                return {(each.topic, each.partition): each.offset for each in self._consumer.committed(places, 5)}
+                return question()
             except KafkaException as error:
-                self._note(error.args[0])
+                raise NoAnswerError(self._passing(error.args[0])) from error
+
+        return self._patience.ask(once)
 
     def _check_broker(self) -> None:
         """Check, after no messages arrived, whether the broker is reachable."""
@@ -378,7 +385,7 @@ class _Sink:
         if missing is None:
             self._hear()
         else:
-            self._patience.wait(missing)
+            self._patience.missed(missing)
 
     def _missing(self) -> str | None:
         """The reason why no messages can arrive though a broker answers. Raises KafkaException if no broker answers."""
@@ -395,16 +402,16 @@ class _Sink:
         return None
 
     def _hear(self) -> None:
-        self._patience.over()
+        self._patience.answered()
         self._watch.last = None
         self._heard = self._clock()
 
-    def _note(self, error: KafkaError, passing: bool = False) -> None:
-        if passing or error.code() in _PASSING or error.retriable():
-            self._watch.last = error.str()
-            self._patience.wait(error.str())
-        else:
+    def _passing(self, error: KafkaError) -> str:
+        """What to say of an error that passes. Raises MachineError for any other."""
+        if error.code() not in _PASSING and not error.retriable():
             raise final_error(self._servers, error)
+        self._watch.last = error.str()
+        return self._watch.last
 
 
 def _listed(places: Iterable[Place]) -> str:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from pinlake import pipeline
 from pinlake.clients.kinesis import ADDRESS, error_line, is_passing, kinesis_client, place_of, remedy
-from pinlake.clients.waits import Patience, Say
+from pinlake.clients.waits import NoAnswerError, Patience, Say
 from pinlake.dump.listing import Stranger
 from pinlake.dump.objects import KINESIS_ROOT
 from pinlake.errors import MachineError, SourceError, UsageError, first_line
@@ -44,8 +44,7 @@ _CALL_RECORDS = 10_000
 _BATCH_BYTES = 64 * 1024 * 1024
 # Kinesis allows five calls per second and shard.
 _BETWEEN_CALLS = 0.2
-_WAIT = 1.0
-# Arrival times are approximate: their order may differ from that of the sequence numbers.
+# The moments of two records may be the other way round than their sequence numbers.
 _MARGIN = timedelta(minutes=5)
 
 
@@ -197,35 +196,31 @@ class KinesisSource:
                 return
 
     def _ask(self, patience: Patience, call: _Call, stream: str, **arguments: Any) -> Any:
-        """Make one call and return the answer. Retries after temporary errors. Raises MachineError."""
-        while True:
-            try:
-                answer = getattr(self._client, call.method)(**arguments)
-                _ = answer[call.part]
-            except boto.ClientError as error:
-                said = error.response.get("Error", {})
-                code, status = said.get("Code", "Unknown"), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-                line = error_line(code, said.get("Message", ""))
-                if not is_passing(code, status):
-                    raise _CallError(
-                        f"{self.place}: stream {stream}: {line}; {remedy(code, call.action)}", code
-                    ) from None
-                patience.wait(line)
-            except boto.BotoCoreError as error:
-                if not isinstance(error, boto.ConnectionError | boto.HTTPClientError) or isinstance(
-                    error, boto.SSLError
-                ):
-                    raise MachineError(f"{self.place}: {first_line(error)}; {ADDRESS}") from None
-                patience.wait(f"no answer: {type(error).__name__}")
-            except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
-                # botocore's parser fails on answers that are not from AWS, for example an HTML page.
-                raise MachineError(
-                    f"{self.place} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
-                ) from None
-            else:
-                patience.over()
-                return answer
-            time.sleep(_WAIT)
+        """One call's answer; what passes is waited for, as long as the patience lasts. Raises MachineError."""
+        return patience.ask(lambda: self._answer(call, stream, arguments))
+
+    def _answer(self, call: _Call, stream: str, arguments: Mapping[str, Any]) -> Any:
+        """Raises NoAnswerError for what may pass, MachineError for the rest."""
+        try:
+            answer = getattr(self._client, call.method)(**arguments)
+            _ = answer[call.part]
+        except boto.ClientError as error:
+            said = error.response.get("Error", {})
+            code, status = said.get("Code", "Unknown"), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+            line = error_line(code, said.get("Message", ""))
+            if is_passing(code, status):
+                raise NoAnswerError(line) from None
+            raise _CallError(f"{self.place}: stream {stream}: {line}; {remedy(code, call.action)}", code) from None
+        except boto.BotoCoreError as error:
+            if isinstance(error, boto.ConnectionError | boto.HTTPClientError) and not isinstance(error, boto.SSLError):
+                raise NoAnswerError(f"no answer: {type(error).__name__}") from None
+            raise MachineError(f"{self.place}: {first_line(error)}; {ADDRESS}") from None
+        except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
+            # botocore's parser trips over what is no answer of Amazon's, a page of HTML for example.
+            raise MachineError(
+                f"{self.place} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
+            ) from None
+        return answer
 
 
 def _frame(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:

@@ -80,8 +80,8 @@ def run_stream(
             break
         except SourceLostError as error:
             if loader.summary.batches > before or time.monotonic() - began > _WAS_THERE:
-                patience.over()
-            patience.wait(str(error))
+                patience.answered()
+            patience.missed(str(error))
             time.sleep(_PAUSE)
         except LakeBusyError as error:
             # The other run will end, and the source keeps the messages until then.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.iam import User
 
 from pinlake import __version__
+from pinlake.clients.waits import Patience, silent
 from pinlake.errors import MachineError, first_line
 from pinlake.job.target import plain
 
@@ -46,14 +46,14 @@ class NotThereError(WorkspaceError):
     """The object does not exist in the workspace, or is not visible to this user."""
 
 
-class _Patience(RealClock):
-    """A clock for the SDK that limits the total wait, since a server may ask for a wait of any length."""
+class _Clock(RealClock):
+    """What the SDK sleeps with before it tries again: a server may ask it for a wait of any length."""
 
-    def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
 
     def sleep(self, seconds: float) -> None:
-        if time.monotonic() + seconds > self._until:
+        if seconds > self._patience.left():
             raise TimeoutError(f"asked to wait {seconds:.0f} s more")
         super().sleep(seconds)
 
@@ -69,7 +69,7 @@ def connect() -> WorkspaceClient:
             product_version=__version__,
             http_timeout_seconds=ANSWER_SECONDS,
             retry_timeout_seconds=RETRY_SECONDS,
-            clock=_Patience(WAIT_SECONDS),
+            clock=_Clock(Patience("the workspace", WAIT_SECONDS, silent)),
             debug_headers=False,
         )
         return WorkspaceClient(config=config)

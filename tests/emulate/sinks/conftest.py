@@ -171,7 +171,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETRC", raising=False)
     monkeypatch.setattr("pinlake.emulate.sinks.batches.LINGER", 60)
     # Short waits between tries; the last answer of all may come late on a busy machine.
-    monkeypatch.setattr("pinlake.emulate.sinks.batches._growing.multiplier", 0.01)
+    monkeypatch.setattr("pinlake.clients.waits.growing.multiplier", 0.01)
     monkeypatch.setattr("pinlake.emulate.sinks.batches.LEAST_ANSWER_SECONDS", 1.0)
 
 

@@ -13,10 +13,6 @@ from typing import NamedTuple, Protocol, TextIO
 from pinlake.errors import MachineError, UsageError
 
 
-def silent(message: str) -> None:
-    """Ignore the message: the default for `say`."""
-
-
 class Message(NamedTuple):
     """One record to send. `topic` is a short name such as `pin`; `key` is the post id, or None if it is missing."""
 

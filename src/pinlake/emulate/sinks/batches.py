@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
-
-from pinlake.clients.waits import SAY_EVERY, Say
+from pinlake.clients.waits import Patience, Say
 from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
@@ -20,8 +18,6 @@ MAX_RECORDS = 500
 LINGER = 1.0
 # Time limit for one answer in seconds: gateways do not wait longer for their backend. The minimum is for the last try.
 ANSWER_SECONDS, LEAST_ANSWER_SECONDS = 30.0, 0.5
-
-_growing = wait_random_exponential(multiplier=0.2, max=10)
 
 
 class CallError(Exception):
@@ -118,10 +114,8 @@ class BatchSink(ABC):
         self.name = deliveries.sink
         self._place = place
         self._give_up_after = give_up_after
-        self._say = say
-        self._said = float("-inf")
+        self._patience = Patience(place, give_up_after, say)
         self._queues = {topic: _Queue() for topic in TOPICS}
-        self._taken_at = 0.0
 
     @abstractmethod
     def _item(self, message: Message) -> Item:
@@ -161,24 +155,15 @@ class BatchSink(ABC):
         finally:
             self._let_go()
 
-    def _seconds_left(self) -> float:
-        """Return the seconds until the sink gives up, 0 or more."""
-        return max(self._taken_at + self._give_up_after - time.monotonic(), 0.0)
-
     def _answer_seconds(self) -> float:
-        """Return the time limit for the next answer, in seconds."""
-        return min(ANSWER_SECONDS, max(self._seconds_left(), LEAST_ANSWER_SECONDS))
+        """How long to wait for the next answer."""
+        return min(ANSWER_SECONDS, max(self._patience.left(), LEAST_ANSWER_SECONDS))
 
     def _deliver(self, topic: str) -> None:
-        """Send the waiting messages of a topic until each is accepted or failed. Raises MachineError."""
-        self._taken_at = time.monotonic()
-        retrying = Retrying(
-            retry=retry_if_exception_type(PassingError),
-            wait=self._pause,
-            stop=lambda _: self._seconds_left() <= 0,
-            before_sleep=self._tell_wait,
-            reraise=True,
-        )
+        """Send what waits for a topic until each of it is taken or has failed. Raises MachineError."""
+        # The other side had nothing to answer since the last delivery.
+        self._patience.answered()
+        retrying = self._patience.retrying(lambda error: isinstance(error, PassingError), _found)
         try:
             retrying(self._post_all, topic)
         except CallError as error:
@@ -210,25 +195,10 @@ class BatchSink(ABC):
     def _tell(self, told: Sequence[tuple[Item, Refusal | None]]) -> None:
         for item, refusal in told:
             if refusal is None:
-                self._taken_at = time.monotonic()
+                self._patience.answered()
                 self.deliveries.acknowledge(item.message)
             elif not refusal.is_passing:
                 self.deliveries.fail(item.message, refusal.reason)
-
-    def _pause(self, state: RetryCallState) -> float:
-        """Return the seconds until the next call: at least what the service asks for, at most the time left."""
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.after if isinstance(error, PassingError) else 0.0
-        return min(max(_growing(state), asked), self._seconds_left())
-
-    def _tell_wait(self, state: RetryCallState) -> None:
-        now = time.monotonic()
-        if now - self._said < SAY_EVERY:
-            return
-        self._said = now
-        error = state.outcome.exception() if state.outcome else None
-        reason = error.found if isinstance(error, CallError) else "no answer"
-        self._say(f"waiting for {self._place} ({reason}); gives up in {self._seconds_left():.0f} s")
 
     def _given_up(self, error: CallError) -> MachineError:
         """Mark all waiting messages as failed and return the error to raise."""
@@ -247,3 +217,7 @@ class BatchSink(ABC):
             f"{self._place}: {found}; {remedy}. Messages kept in {path}: {len(waiting):,}; send them again with "
             f"`pinlake emulate resend {path}`"
         )
+
+
+def _found(error: Exception) -> str:
+    return error.found if isinstance(error, CallError) else str(error)

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Taken
 
 from pinlake.clients.kafka import Config, Watch, final_error, find_topics, quiet
-from pinlake.clients.waits import SAY_EVERY, Say
-from pinlake.emulate.sinks.base import Deliveries, Message, silent
+from pinlake.clients.waits import SAY_EVERY, Say, silent
+from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
 

@@ -9,8 +9,8 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from pinlake.clients.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, place_of, remedy
-from pinlake.clients.waits import Say
-from pinlake.emulate.sinks.base import Deliveries, Message, silent
+from pinlake.clients.waits import Say, silent
+from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.emulate.sinks.batches import (
     BatchSink,
     CallError,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pinlake.clients.waits import Say
-from pinlake.emulate.sinks.base import Deliveries, silent
+from pinlake.clients.waits import Say, silent
+from pinlake.emulate.sinks.base import Deliveries
 from pinlake.emulate.sinks.http_json import ADDRESS, HttpJson, to_json
 from pinlake.emulate.sinks.kinesis import KinesisBatches, service_error
 from pinlake.errors import public

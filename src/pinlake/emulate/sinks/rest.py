@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from pinlake.clients.waits import Say
-from pinlake.emulate.sinks.base import Deliveries, Message, silent
+from pinlake.clients.waits import Say, silent
+from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.emulate.sinks.batches import BatchSink, CallError, FinalError, Item, Refusal, UnfitError
 from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, AbsentError, HttpJson, to_json
 from pinlake.errors import public
