@@ -43,8 +43,7 @@ def test_a_flag_counts_before_a_variable_before_the_file_before_the_default(file
     ]
 
 
-def test_a_flag_that_is_not_given_does_not_count(file: Path) -> None:
-    assert resolve({"lake": None, "max_bad_share": 0.0}, {}, file).settings.lake == Path("from file")
+def test_a_flag_of_zero_counts(file: Path) -> None:
     assert resolve({"max_bad_share": 0.0}, {}, file).settings.max_bad_share == 0.0
 
 

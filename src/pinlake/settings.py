@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -196,17 +196,16 @@ def resolve(
 ) -> Resolved:
     """Merge flags, environment, secrets file, settings file and defaults.
 
-    A flag that is None and an empty variable count as not set. `file` defaults to the variable `PINLAKE_SETTINGS`, then
+    `flags` has the given flags. An empty variable counts as not set. `file` defaults to the variable `PINLAKE_SETTINGS`, then
     to `pinlake.toml` in the current folder. `place` converts the name of a flag to the origin that errors show. Raises
     SettingsError, which names the setting, its origin and the remedy.
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, found in (
-        *_from_file(file, environment),
-        *_from_secrets(environment),
+        *_from_files(file, environment),
         *_from_environment(environment),
-        *((place(name), {name: value}) for name, value in flags.items() if value is not None),
+        *((place(name), {name: value}) for name, value in flags.items()),
     ):
         for name, value in found.items():
             if name not in Settings.model_fields:
@@ -228,32 +227,27 @@ def resolve(
         ) from error
 
 
-def _from_file(file: Path | None, environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    named = file or (Path(environment["PINLAKE_SETTINGS"]) if environment.get("PINLAKE_SETTINGS") else None)
-    if named is None and not Path(FILE_NAME).is_file():
-        return []
-    return _read(named or Path(FILE_NAME), "settings file")
+def _from_files(file: Path | None, environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The settings file, then the secrets file: for what belongs neither in a repository nor in a variable."""
+    here = FILE_NAME if Path(FILE_NAME).is_file() else None
+    for name, what in (
+        (file or environment.get("PINLAKE_SETTINGS") or here, "settings file"),
+        (environment.get("PINLAKE_SECRETS"), "secrets file"),
+    ):
+        if name:
+            yield f"file {name}", _read(Path(name), what)
 
 
-def _read(path: Path, what: str) -> list[tuple[str, dict[str, Any]]]:
+def _read(path: Path, what: str) -> dict[str, Any]:
     if not path.is_file():
         raise SettingsError(f"{what} {path} is not there; give the path of a TOML file, or leave it out")
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{what} {path} can't be read: {error}; it must be TOML, `name = value`") from error
-    return [(f"file {path}", found)]
 
 
-def _from_secrets(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """The secrets file: for values that must not be in a repository, or in a variable that every process inherits."""
-    name = environment.get("PINLAKE_SECRETS")
-    return _read(Path(name), "secrets file") if name else []
-
-
-def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    return [
-        (f"variable {name}", {name.removeprefix(PREFIX).lower(): value})
-        for name, value in sorted(environment.items())
-        if value and name.startswith(PREFIX) and name not in NOT_SETTINGS
-    ]
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, value in sorted(environment.items()):
+        if value and name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            yield f"variable {name}", {name.removeprefix(PREFIX).lower(): value}
