@@ -15,13 +15,13 @@ from pinlake.clean.backfill import Days, backfill
 from pinlake.clean.posts import update_posts
 from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
 from pinlake.dump.folder import FolderStore
-from pinlake.dump.listing import Dump, choose_topic_id
+from pinlake.dump.listing import Dump, Listing, choose_topic_id
 from pinlake.dump.objects import Layout
 from pinlake.dump.offsets import Hole, Progress, progress
 from pinlake.dump.open import need_boto3, open_for
 from pinlake.errors import QualityError, SourceError, UsageError
 from pinlake.gold.tables import Rows, Years, update_gold
-from pinlake.ingest.bronze import TopicIngest, ingest
+from pinlake.ingest.bronze import ingest
 from pinlake.lake.accounting import Accounting, account, check_sums
 from pinlake.lake.holes import accept, accepted_holes
 from pinlake.lake.lake import Lake
@@ -116,7 +116,7 @@ class Outcome(NamedTuple):
 
 def run_ingest(
     lake: Lake, settings: Settings, run: Run, audit: bool = False, state: LakeState | None = None
-) -> list[TopicIngest]:
+) -> list[Listing]:
     """Read new objects of the dump into bronze; with `audit`, also late and changed ones. Raises as `ingest`."""
     dump = check_source(settings)
     # The state includes the last batches of the other tables, because batch numbers must not repeat.

@@ -105,19 +105,16 @@ def test_what_only_a_workspace_has() -> None:
         dbutils.library.restartPython()
     with pytest.raises(LocalError, match=r"dbutils.notebook.run exists only in a workspace; here there are exit"):
         dbutils.notebook.run("other", 60)
-    with pytest.raises(LocalError, match=r"dbutils.fs.cacheTable exists only in a workspace; here there are ls"):
-        dbutils.fs.cacheTable("x")
+    with pytest.raises(LocalError, match=r"dbutils.fs exists only in a workspace; here there are widgets, secrets"):
+        dbutils.fs.ls("x")
     assert not hasattr(dbutils, "data")
     assert not hasattr(dbutils, "_repr_html_")
-    assert not hasattr(dbutils.fs, "_repr_html_")
     assert copy.copy(dbutils.widgets).getAll() == {}
 
 
 def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     dbutils = DbUtils()
     dbutils.help()
-    assert "has fs, jobs, notebook, secrets, widgets; the rest" in capsys.readouterr().out
+    assert "has jobs, notebook, secrets, widgets; the rest" in capsys.readouterr().out
     dbutils.jobs.taskValues.help()
     assert "dbutils.jobs.taskValues on this machine has get, set; the rest" in capsys.readouterr().out
-    dbutils.fs.help()
-    assert "has ls, mkdirs" in capsys.readouterr().out

@@ -181,7 +181,7 @@ def test_a_clean_up_unmounts_the_bucket(spark, tmp_path: Path) -> None:
     dbutils = DbUtils({**given, "bucket": "dumps", "secret_scope": "s", "confirm": given["database"]})
     mounts = {"/mnt/dumps": "s3a://dumps", "/mnt/other": "s3a://other"}
     listed = lambda: [SimpleNamespace(mountPoint=point, source=at) for point, at in mounts.items()]  # noqa: E731
-    dbutils.fs = SimpleNamespace(mounts=listed, unmount=mounts.pop)  # type: ignore[assignment]
+    dbutils.fs = SimpleNamespace(mounts=listed, unmount=mounts.pop)
     assert notebook.open(dbutils, spark).clean_up().collect() == [("mount of bucket dumps",)]
     assert mounts == {"/mnt/other": "s3a://other"}
     assert notebook.open(dbutils, spark).clean_up().collect() == []

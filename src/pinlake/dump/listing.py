@@ -50,7 +50,7 @@ class Stranger(NamedTuple):
 
 
 class Strangers:
-    """Collects unrecognized names: the first of each kind, and their number."""
+    """Collects unrecognized names: the first of each kind, and their number; and findings about single objects."""
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, str], Stranger] = {}
@@ -64,6 +64,10 @@ class Strangers:
             message = "other names that are no object of the topic; not read"
         found = self._kinds.get((kind, message), Stranger(path, kind, message, 0))
         self._kinds[kind, message] = found._replace(files=found.files + 1)
+
+    def add_object(self, path: str, kind: str, message: str) -> None:
+        """What is told of this object alone."""
+        self._kinds[kind, path] = Stranger(path, kind, message)
 
     def all(self) -> list[Stranger]:
         """One entry for each kind."""
@@ -79,7 +83,7 @@ class Listing:
     """The listing of one topic.
 
     `objects`: the objects to read, sorted by partition and offset.
-    `strangers`: the unrecognized names.
+    `strangers`: the unrecognized names, and after an audit what it found.
     `has_any`: True if the topic has any object, including known ones.
     """
 

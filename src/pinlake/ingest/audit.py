@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pinlake.dump.listing import Dump, Listing, Stranger
+from pinlake.dump.listing import Dump, Listing
 from pinlake.dump.objects import ObjectName
 from pinlake.dump.offsets import KnownObject, Progress, is_streamed, one_per_object
 from pinlake.dump.store import stat_all
@@ -18,25 +16,16 @@ from pinlake.lake.lake import Lake
 AUDITED = ("late", "changed", "lost")
 
 
-@dataclass
-class Audit:
-    """Result for one topic: the objects to read (new, late, changed), and the entries for table object_report."""
+def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> None:
+    """Compare the full listing of a topic with bronze. New, late and changed objects stay in it, to be read.
 
-    to_read: list[ObjectName]
-    reported: list[Stranger]
-
-
-def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> Audit:
-    """Compare the full listing of a topic with bronze: find late, changed and lost objects.
-
-    `progress` distinguishes late objects from new ones.
+    Adds late, changed and lost objects to the listing's report. `progress` distinguishes late objects from new ones.
     """
     known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
     straddling = progress.straddling(listing.objects)
     streamed = _streamed(lake, listing.topic)
     to_read: list[ObjectName] = []
     suspects: list[ObjectName] = []
-    reported = listing.strangers.all()
     stats = stat_all(dump.store, [name.key for name in listing.objects])
     for name, now in zip(listing.objects, stats, strict=True):
         before = known.pop(name.key, None)
@@ -45,17 +34,16 @@ def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) ->
                 continue
             to_read.append(name)
             if not progress.is_new(name.partition, name.offset):
-                reported.append(Stranger(name.key, "late", "appeared after objects with a higher offset"))
+                listing.strangers.add_object(name.key, "late", "appeared after objects with a higher offset")
         elif now is None or now != (before["size"], before["modified_us"]):
             suspects.append(name)
-    changed, told = _changed(lake, dump, listing.topic, suspects)
-    reported += told
-    reported += [Stranger(path, "lost", "was read before and is no longer in the dump") for path in sorted(known)]
-    return Audit(sorted(to_read + changed), reported)
+    listing.objects = sorted(to_read + _changed(lake, dump, listing, suspects))
+    for path in sorted(known):
+        listing.strangers.add_object(path, "lost", "was read before and is no longer in the dump")
 
 
-def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> Audit:
-    """The new objects, and the known objects before a hole whose content has changed.
+def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> None:
+    """Keep in the listing the new objects, and the known objects before a hole whose content has changed.
 
     A sink that stops before it commits its offsets to Kafka writes its last object again, with more records.
     """
@@ -70,8 +58,8 @@ def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> 
     ]
     suspects = _differing(dump, [*progress.before_holes, *begin_a_hole])
     new = set(listing.objects)
-    changed, told = _changed(lake, dump, listing.topic, [name for name in suspects if name not in new])
-    return Audit(sorted(listing.objects + changed), [*listing.strangers.all(), *told])
+    changed = _changed(lake, dump, listing, [name for name in suspects if name not in new])
+    listing.objects = sorted(listing.objects + changed)
 
 
 def _differing(dump: Dump, known: list[KnownObject]) -> list[ObjectName]:
@@ -105,23 +93,25 @@ def _known_objects(lake: Lake, topic: str) -> DataFrame:
     )
 
 
-def _changed(lake: Lake, dump: Dump, topic: str, suspects: list[ObjectName]) -> tuple[list[ObjectName], list[Stranger]]:
-    """The objects among `suspects` whose records differ from bronze, and a report entry for each.
+def _changed(lake: Lake, dump: Dump, listing: Listing, suspects: list[ObjectName]) -> list[ObjectName]:
+    """The objects among `suspects` whose records differ from bronze. Adds each to the listing's report.
 
     A new copy with the same content isn't a change. Nor is an object that still can't be read.
     """
     if not suspects:
-        return [], []
+        return []
     now = read_objects(lake.spark, dump, group(Sized(name, 0) for name in suspects))
     paths = lake.spark.createDataFrame([(name.key,) for name in suspects], "path STRING")
-    bronze = lake.read("bronze").where(F.col("topic") == topic).join(paths, "path", "left_semi")
+    bronze = lake.read("bronze").where(F.col("topic") == listing.topic).join(paths, "path", "left_semi")
     last = bronze.groupBy("path").agg(F.max("batch").alias("batch"))
     before = bronze.join(last, ["path", "batch"], "left_semi")
     differing = _fingerprints(now).join(_fingerprints(before), ["path", "fingerprint"], "left_anti").select("path")
     batches = {row["path"]: row["batch"] for row in differing.join(last, "path").collect()}
     changed = [name for name in suspects if name.key in batches]
-    message = "has other content than in ingest batch {}; read again"
-    return changed, [Stranger(name.key, "changed", message.format(batches[name.key])) for name in changed]
+    for name in changed:
+        message = f"has other content than in ingest batch {batches[name.key]}; read again"
+        listing.strangers.add_object(name.key, "changed", message)
+    return changed
 
 
 def _fingerprints(rows: DataFrame) -> DataFrame:

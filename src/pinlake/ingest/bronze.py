@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.dump.folder import FolderStore
-from pinlake.dump.listing import Dump, Stranger, choose_topic_id, list_topic
+from pinlake.dump.listing import Dump, Listing, Stranger, choose_topic_id, list_topic
 from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, ObjectName, is_message
 from pinlake.dump.offsets import Progress
 from pinlake.dump.store import stat_all
@@ -23,23 +22,15 @@ from pinlake.lake.state import LakeState
 from pinlake.topics import TOPICS
 
 
-@dataclass
-class TopicIngest:
-    """What ingest found for one topic: the objects that it read, and the entries for table object_report."""
-
-    topic: str
-    objects: list[ObjectName]
-    strangers: list[Stranger] = field(default_factory=list)
-
-
 def ingest(
     lake: Lake, dump: Dump, topic_id: str | None, run: Run, state: LakeState, audit: bool = False
-) -> list[TopicIngest]:
+) -> list[Listing]:
     """Read every object that bronze doesn't hold yet, in one commit, and update `state`.
 
     Reads an object again if a hole follows it and its content has changed. With `audit`, reads all late and changed
-    objects and reports lost ones. Before it writes anything, raises SourceError if the source isn't a dump or has files
-    but no objects, and UsageError if the lake holds another source. Raises ClosedError if no object can be opened.
+    objects and reports lost ones. Returns for each topic the objects that it read, and what else it found. Before it
+    writes anything, raises SourceError if the source isn't a dump or has files but no objects, and UsageError if the
+    lake holds another source. Raises ClosedError if no object can be opened.
     """
     chosen, strangers = choose_topic_id(dump, topic_id)
     check_same_source(state, chosen)
@@ -47,10 +38,10 @@ def ingest(
     for topic in TOPICS:
         before = state.progress.get(topic, Progress())
         listing = list_topic(dump, chosen, topic, None if audit else before)
-        checked = audit_topic(lake, dump, listing, before) if audit else look_again(lake, dump, listing, before)
-        found.append(TopicIngest(topic, checked.to_read, checked.reported))
-        run.report("ingest", f"{topic}: {len(found[-1].objects):,} new objects")
-    report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers)])
+        (audit_topic if audit else look_again)(lake, dump, listing, before)
+        found.append(listing)
+        run.report("ingest", f"{topic}: {len(listing.objects):,} new objects")
+    report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers.all())])
     objects = [name for topic in found for name in topic.objects]
     if objects:
         batch = _take_in(lake, dump, objects, run, state)

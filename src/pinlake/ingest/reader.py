@@ -16,7 +16,7 @@ from pinlake.dump.objects import ObjectName
 from pinlake.dump.split import Record, Splitter
 from pinlake.dump.store import Content, unpack
 from pinlake.errors import ClosedError, SourceError
-from pinlake.lake.model import EMPTY, UNREADABLE
+from pinlake.lake.model import EMPTY, READ_COLUMNS, UNREADABLE, schema_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,12 +30,7 @@ BATCH_ROWS = 10_000
 # The number of objects that a task tries to open if it can open none of its own: in total, and of each group.
 MOST_SAMPLES, OF_A_GROUP = 100, 6
 
-READ_SCHEMA = (
-    "topic STRING, topic_id STRING, partition INT, offset BIGINT, position INT, path STRING, object_offset BIGINT, "
-    "object_records INT, object_messages INT, size BIGINT, modified TIMESTAMP, text STRING, bytes BINARY, "
-    "content STRING, wrapping STRING, problem STRING"
-)
-
+READ_SCHEMA = schema_of(READ_COLUMNS)
 
 _TOLD = re.compile(r"^pinlake\.errors\.(SourceError|ClosedError): (.+)$", re.MULTILINE)
 
@@ -177,7 +172,7 @@ class Rows:
         self._clear()
 
     def _clear(self) -> None:
-        self._columns: list[list[object]] = [[] for _ in READ_SCHEMA.split(",")]
+        self._columns: list[list[object]] = [[] for _ in READ_COLUMNS]
         self._bytes = 0
 
     def add(self, name: ObjectName, found: Content, records: int, messages: int, position: int, record: Record) -> None:
@@ -209,26 +204,14 @@ class Rows:
         """The collected rows as a batch. Starts a new one."""
         import pyarrow
 
-        schema = pyarrow.schema(
-            [
-                ("topic", pyarrow.string()),
-                ("topic_id", pyarrow.string()),
-                ("partition", pyarrow.int32()),
-                ("offset", pyarrow.int64()),
-                ("position", pyarrow.int32()),
-                ("path", pyarrow.string()),
-                ("object_offset", pyarrow.int64()),
-                ("object_records", pyarrow.int32()),
-                ("object_messages", pyarrow.int32()),
-                ("size", pyarrow.int64()),
-                ("modified", pyarrow.timestamp("us", tz="UTC")),
-                ("text", pyarrow.string()),
-                ("bytes", pyarrow.binary()),
-                ("content", pyarrow.string()),
-                ("wrapping", pyarrow.string()),
-                ("problem", pyarrow.string()),
-            ]
-        )
+        kinds = {
+            "string": pyarrow.string(),
+            "int": pyarrow.int32(),
+            "bigint": pyarrow.int64(),
+            "binary": pyarrow.binary(),
+            "timestamp": pyarrow.timestamp("us", tz="UTC"),
+        }
+        schema = pyarrow.schema([(column.name, kinds[column.type]) for column in READ_COLUMNS])
         arrays = [pyarrow.array(column, field.type) for column, field in zip(self._columns, schema, strict=True)]
         self._clear()
         return pyarrow.RecordBatch.from_arrays(arrays, schema=schema)

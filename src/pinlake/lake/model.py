@@ -5,6 +5,7 @@ Tables are created from these definitions, and `make docs` generates docs/data-m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Values of column `problem` of bronze. UNREADABLE is followed by a colon and the reason.
@@ -21,6 +22,11 @@ class Column:
     name: str
     type: str
     comment: str
+
+
+def schema_of(columns: Iterable[Column]) -> str:
+    """Names and types, as Spark reads them."""
+    return ", ".join(f"`{column.name}` {column.type}" for column in columns)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Table:
     @property
     def schema(self) -> str:
         """The columns as a Spark DDL schema."""
-        return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
+        return schema_of(self.columns)
 
     def column(self, name: str) -> Column:
         """The column with this name. Raises StopIteration if there is none."""
@@ -75,32 +81,29 @@ _PATH = Column(
 )
 _BATCH = Column("batch", "bigint", "number of the ingest commit that brought the record")
 
+# Of bronze, what a reader gives; the rest tells of the batch.
+READ_COLUMNS = (
+    _TOPIC,
+    Column("topic_id", "string", "id of the pipeline, the part of the topic's name before the dot"),
+    _PARTITION,
+    _OFFSET,
+    Column("position", "int", "place of the record in its object, from 0; null where the object gave none"),
+    _PATH,
+    Column("object_offset", "bigint", "Kafka offset of the object's first record, from its name"),
+    Column("object_records", "int", "records in the object"),
+    Column("object_messages", "int", "Kafka messages in the object: as many as records, but an array is one"),
+    Column("size", "bigint", "size of the object in bytes, as it lies in the dump"),
+    Column("modified", "timestamp", "when the object was last changed"),
+    _TEXT,
+    _BYTES,
+    Column("content", "string", "the record without what it came wrapped in; null where it came without a wrapping"),
+    Column("wrapping", "string", "what it came in: payload, value, text, registry prefix; null where in nothing"),
+    Column("problem", "string", "why the object gave no record: empty, or unreadable and the reason; else null"),
+)
 BRONZE = Table(
     "bronze",
     "Every record as it was sent, and a row for each object or message that gave none",
-    (
-        _TOPIC,
-        Column("topic_id", "string", "id of the pipeline, the part of the topic's name before the dot"),
-        _PARTITION,
-        _OFFSET,
-        Column("position", "int", "place of the record in its object, from 0; null where the object gave none"),
-        _PATH,
-        Column("object_offset", "bigint", "Kafka offset of the object's first record, from its name"),
-        Column("object_records", "int", "records in the object"),
-        Column("object_messages", "int", "Kafka messages in the object: as many as records, but an array is one"),
-        Column("size", "bigint", "size of the object in bytes, as it lies in the dump"),
-        Column("modified", "timestamp", "when the object was last changed"),
-        _TEXT,
-        _BYTES,
-        Column(
-            "content", "string", "the record without what it came wrapped in; null where it came without a wrapping"
-        ),
-        Column("wrapping", "string", "what it came in: payload, value, text, registry prefix; null where in nothing"),
-        Column("problem", "string", "why the object gave no record: empty, or unreadable and the reason; else null"),
-        _BATCH,
-        _RUN,
-        Column("ingested_at", "timestamp", "when the run that read the record began"),
-    ),
+    (*READ_COLUMNS, _BATCH, _RUN, Column("ingested_at", "timestamp", "when the run that read the record began")),
     partitioned_by=("topic",),
     skipping=("batch", "position"),
     added=("content", "wrapping"),

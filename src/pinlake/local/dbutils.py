@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pinlake.local.errors import LocalError, NotebookExit, NotThereError
-from pinlake.local.files import Files
 
-_HERE = "widgets, secrets, fs, notebook.exit, jobs.taskValues"
+_HERE = "widgets, secrets, notebook.exit, jobs.taskValues"
 
 
 class _Part:
@@ -239,6 +238,5 @@ class DbUtils(_Part):
     ) -> None:
         self.widgets = Widgets(parameters or {})
         self.secrets = Secrets(secrets)
-        self.fs = Files()
         self.notebook = Notebook()
         self.jobs = Jobs(TaskValues(task_values, task_values_out))

@@ -175,7 +175,9 @@ class Work:
         """
         with self._writing() as run:
             found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
-        rows = [(each.topic, len(each.objects), sum(stranger.files for stranger in each.strangers)) for each in found]
+        rows = [
+            (each.topic, len(each.objects), sum(stranger.files for stranger in each.strangers.all())) for each in found
+        ]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
     def stream(self) -> DataFrame:
