@@ -21,6 +21,12 @@ BRONZE = (
 )
 INGESTED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
+# The published columns of a clean pin, in their order.
+PIN_COLUMNS = [
+    *("ind", "unique_id", "title", "description", "follower_count", "poster_name", "tag_list", "is_image_or_video"),
+    *("image_src", "save_location", "category"),
+]
+
 # One record of each topic in which nothing is unusual.
 USUAL: dict[str, dict[str, Any]] = {
     "pin": {

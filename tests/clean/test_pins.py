@@ -3,20 +3,8 @@
 import json
 
 from pinlake.topics import PIN
+from tests.clean.conftest import PIN_COLUMNS
 
-COLUMNS = [
-    "ind",
-    "unique_id",
-    "title",
-    "description",
-    "follower_count",
-    "poster_name",
-    "tag_list",
-    "is_image_or_video",
-    "image_src",
-    "save_location",
-    "category",
-]
 PLACEHOLDERS = {
     "title": ["No Title Data Available"],
     "description": ["No description available Story format", "No description available", "Untitled"],
@@ -30,11 +18,11 @@ TEXTS = ["unique_id", "title", "description", "poster_name", "tag_list", "image_
 
 def test_a_pin_is_read_into_the_published_columns(clean_frame, record):
     frame = clean_frame("pin", {"pin": record("pin")})
-    assert frame.columns[: len(COLUMNS)] == COLUMNS
+    assert frame.columns[: len(PIN_COLUMNS)] == PIN_COLUMNS
     assert "downloaded" not in frame.columns
-    kinds = {name: dict(frame.dtypes)[name] for name in COLUMNS}
-    assert kinds == {name: "bigint" if name in ("ind", "follower_count") else "string" for name in COLUMNS}
-    assert frame.select(COLUMNS).collect() == [
+    kinds = {name: dict(frame.dtypes)[name] for name in PIN_COLUMNS}
+    assert kinds == {name: "bigint" if name in ("ind", "follower_count") else "string" for name in PIN_COLUMNS}
+    assert frame.select(PIN_COLUMNS).collect() == [
         (
             7,
             "cd1bb7d4-2b4a-4b6e-9d8c-f0c0d7a4c7a1",

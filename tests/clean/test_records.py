@@ -5,19 +5,9 @@ import json
 import pytest
 
 from pinlake.dump.split import Splitter
+from tests.clean.conftest import PIN_COLUMNS
 
-PIN_FIELDS = [
-    "unique_id",
-    "title",
-    "description",
-    "follower_count",
-    "poster_name",
-    "tag_list",
-    "is_image_or_video",
-    "image_src",
-    "save_location",
-    "category",
-]
+PIN_FIELDS = PIN_COLUMNS[1:]
 
 
 def test_only_whole_json_objects_are_read(cleaned, record):

@@ -23,6 +23,17 @@ def listing(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
+def failed(code: int, *words: object) -> list[str]:
+    """The lines of a call that fails and leaves the current folder as it was; the last one is the error."""
+    before = listing(Path())
+    result = pinlake(*words)
+    assert listing(Path()) == before
+    assert (result.exit_code, result.stdout) == (code, "")
+    lines = result.stderr.splitlines()
+    assert lines[-1].startswith("error: ")
+    return lines
+
+
 @pytest.fixture(scope="session")
 def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("logs")

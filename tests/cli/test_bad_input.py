@@ -11,18 +11,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.cli.conftest import Made, listing, pinlake
+from tests.cli.conftest import Made, failed, listing, pinlake
 from tests.conftest import DumpWriter
 
 
 def refused(code: int, *words: object) -> str:
-    """The one line of a call that fails and leaves the current folder as it was."""
-    before = listing(Path())
-    result = pinlake(*words)
-    assert listing(Path()) == before
-    assert (result.exit_code, result.stdout) == (code, "")
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("error: ")
+    """The one line of a call that fails."""
+    (line,) = failed(code, *words)
     return line
 
 

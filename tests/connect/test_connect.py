@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from pinlake.errors import MachineError
 from pinlake.spark.session import is_remote, spark_session
+from tests.helpers import wait_for
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -79,10 +79,7 @@ def test_the_server_ends_when_the_tests_are_killed(python_of_the_server: Path, t
         port = int(address.rpartition(":")[2])
         assert is_open(port)
         tests.kill()
-    patience = time.monotonic() + 60
-    while is_open(port):
-        assert time.monotonic() < patience
-        time.sleep(0.2)
+    wait_for(lambda: not is_open(port), 60)
 
 
 def is_open(port: int) -> bool:

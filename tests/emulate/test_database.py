@@ -26,6 +26,7 @@ from pinlake.emulate.database import PAGE, DatabaseRows
 from pinlake.emulate.rows import MadeRows, Post
 from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, SourceError, UsageError
+from pinlake.local.broker import free_port
 from pinlake.topics import TOPICS, Kind
 
 SERVERS = ["mysql", "postgresql"]
@@ -290,11 +291,6 @@ def test_a_database_that_stays_locked_is_given_up(url: str, file: Path) -> None:
         pytest.raises(MachineError, match=r"was out of reach for 0.5 s \(database is locked\); start it"),
     ):
         DatabaseRows(url, None, 0.5)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.mark.parametrize("kind", SERVERS)

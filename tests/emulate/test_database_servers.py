@@ -8,7 +8,6 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -28,6 +27,7 @@ from pinlake.emulate.database import PAGE, DatabaseRows
 from pinlake.emulate.rows import MadeRows, Post
 from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError
+from pinlake.local.broker import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -79,11 +79,6 @@ def as_user() -> dict[str, Any]:
         return {}
     nobody = pwd.getpwnam("nobody")
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def program(name: str, *folders: str) -> str:

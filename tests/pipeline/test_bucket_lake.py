@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.helpers import run_pinlake
 from tests.servers.s3_server import S3, one_s3_server, s3
 
 __all__ = ["one_s3_server", "s3"]
@@ -19,10 +18,7 @@ pytestmark = pytest.mark.slow
 def pinlake(folder: Path, *words: str) -> str:
     """What the program prints."""
     environment = {**os.environ, "AWS_REGION": "us-east-1", "PINLAKE_LOG_FOLDER": str(folder / "log")}
-    command = [Path(sys.executable).with_name("pinlake"), *words]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_pinlake(folder, environment, *words)
 
 
 def test_a_lake_in_a_bucket_is_the_one_in_a_folder(tmp_path: Path, s3: S3) -> None:

@@ -15,6 +15,7 @@ import pytest
 from pinlake import pipeline
 from pinlake.errors import QualityError, SourceError, UsageError
 from pinlake.lake.accounting import check_sums
+from tests.clean.conftest import USUAL
 from tests.conftest import DumpWriter, write_dump_files
 from tests.pipeline.conftest import Place
 
@@ -22,20 +23,7 @@ POSTS = range(100, 105)
 
 
 def pin(index: int, /, **changes: Any) -> str:
-    fields = {
-        "index": index,
-        "unique_id": "cd1bb7d4-2b4a-4b6e-9d8c-f0c0d7a4c7a1",
-        "title": f"Map {index}",
-        "description": "All of it",
-        "poster_name": "Map Folders",
-        "follower_count": "9k",
-        "tag_list": "maps,folding",
-        "is_image_or_video": "image",
-        "image_src": "https://i.example/7.jpg",
-        "downloaded": 1,
-        "save_location": "Local save in /data/travel",
-        "category": "travel",
-    } | changes
+    fields = USUAL["pin"] | {"index": index, "title": f"Map {index}", "description": "All of it"} | changes
     return json.dumps({name: value for name, value in fields.items() if value is not ...}, ensure_ascii=False)
 
 

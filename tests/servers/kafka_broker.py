@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from pinlake.clients.kafka import client_config, find_topics, quiet
 from pinlake.local.broker import Broker, running_broker
 from pinlake.topics import TOPICS
+from tests.helpers import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -42,14 +41,6 @@ def remove_topic(broker: Broker, name: str) -> None:
     admin = AdminClient(client_config(broker.servers), logger=quiet())
     admin.delete_topics([name])[name].result(30)
     wait_for(lambda: name not in admin.list_topics(timeout=10).topics)
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 30, said: Path | None = None) -> None:
-    """`said` is a file that tells more where it does not happen."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"it did not happen in time: {said.read_text() if said else ''}"
-        time.sleep(0.05)
 
 
 def produce(broker: Broker, topic: str, values: Sequence[bytes | None], partition: int = 0) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.servers.http_server import Reply, Request, serving
 
 UNITY = "/api/2.1/unity-catalog/"
 # What parts the full name of each kind.
@@ -162,37 +162,15 @@ class Workspace:
         return 200, {}
 
 
-@contextmanager
-def served(workspace: Workspace) -> Iterator[str]:
+def served(workspace: Workspace) -> AbstractContextManager[str]:
     """The address under which the workspace answers."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Request) -> Reply:
+        parts = urlsplit(asked.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        found = workspace.answer(asked.method, unquote(parts.path), query, asked.content)
+        if isinstance(found, bytes):
+            return Reply(text=found, headers={"Content-Type": "application/json"})
+        return Reply(*found)
 
-        def _reply(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            found = workspace.answer(self.command, unquote(parts.path), query, body)
-            status, content = (200, found) if isinstance(found, bytes) else (found[0], json.dumps(found[1]).encode())
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
-
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _reply  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(answer)

@@ -27,7 +27,8 @@ from pinlake.local.broker import Broker, running_broker
 from pinlake.sink.partition import PartitionWriter
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
 from pinlake.topics import TOPICS
-from tests.servers.kafka_broker import breaking_a_handshake, make_topics, new_topic_id, produce, remove_topic, wait_for
+from tests.helpers import wait_for
+from tests.servers.kafka_broker import breaking_a_handshake, make_topics, new_topic_id, produce, remove_topic
 
 # A sink that was killed keeps its partitions for as long.
 QUICK = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
 from tests.clients.test_msk import LINES
+from tests.helpers import run_pinlake
 from tests.pipeline.conftest import Place, place
 from tests.servers.certificates import PASSWORD
 from tests.servers.kafka_broker import new_topic_id, produce
@@ -74,13 +73,5 @@ def pinlake(folder: Path, *words: str) -> str:
     # Fakes that are no secrets. The region in a broker's name is what MSK's tell.
     keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
     here = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = subprocess.run(
-        [Path(sys.executable).with_name("pinlake"), *words],
-        cwd=folder,
-        env={**here, **keys, "AWS_DEFAULT_REGION": "eu-west-3", "AWS_REGION": "eu-west-3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    region = {"AWS_DEFAULT_REGION": "eu-west-3", "AWS_REGION": "eu-west-3"}
+    return run_pinlake(folder, {**here, **keys, **region}, *words)

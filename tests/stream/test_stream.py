@@ -27,8 +27,9 @@ from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import SourceLostError, StreamOptions
 from pinlake.stream.stream import StreamSummary, _Loader, run_stream
+from tests.helpers import wait_for
 from tests.pipeline.conftest import Place, place
-from tests.servers.kafka_broker import broker, make_topics, new_topic_id, produce, remove_topic, wait_for
+from tests.servers.kafka_broker import broker, make_topics, new_topic_id, produce, remove_topic
 
 __all__ = ["broker", "place"]
 

@@ -7,16 +7,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from pinlake.cli.program import app
+from tests.servers.http_server import Reply, Request, serving
 
 ME = "jane.doe@corp"
 SCHEMA = "lakes.dev_jane_doe_shop"
@@ -63,21 +62,10 @@ BUNDLE = """
 """
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the server says: JSON, or `text` as it is. It waits `seconds` before."""
-
-    body: Any = None
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    text: str | None = None
-    seconds: float = 0
-
-
 def error(status: int, code: str, message: str, **headers: str) -> Reply:
     """An error in the platform's form. Names of headers have _ for -."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply({"error_code": code, "message": message}, status, named)
+    return Reply(status, {"error_code": code, "message": message}, named)
 
 
 @dataclass
@@ -109,64 +97,42 @@ class Server:
             {"principal": who, "privileges": [{"privilege": found} for found in words.split()]}
             for who, words in privileges.items()
         ]
-        self.answers[f"{UNITY}/effective-permissions/{kind}/{name}"] = Reply({"privilege_assignments": assignments})
+        self.answers[f"{UNITY}/effective-permissions/{kind}/{name}"] = Reply(
+            body={"privilege_assignments": assignments}
+        )
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A workspace in which the bundle is deployed by ME, who owns the schema; and the only one that is configured."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Request) -> Reply:
+        parts = urlsplit(asked.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        return there.answer(unquote(parts.path), query, asked.headers.get("authorization"))
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            reply = there.answer(unquote(parts.path), query, self.headers.get("Authorization"))
-            stopped.wait(reply.seconds)
-            content = (json.dumps(reply.body) if reply.text is None else reply.text).encode()
-            kind = "application/json" if reply.text is None else "text/html"
-            try:
-                self.send_response(reply.status)
-                for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **reply.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-            except OSError:
-                pass  # who asked has gone
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    stopped = threading.Event()
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    there = Server(f"http://127.0.0.1:{running.server_address[1]}", _deployed())
-    there.grants("catalog", "lakes", somebody="USE_CATALOG", buyers="USE_CATALOG BROWSE")
-    there.grants("schema", SCHEMA)
-    there.grants("volume", f"{SCHEMA}.landing")
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    _only_these_credentials(monkeypatch, DATABRICKS_HOST=there.address, DATABRICKS_TOKEN=TOKEN)
-    yield there
-    stopped.set()
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with serving(answer) as address:
+        there = Server(address, _deployed())
+        there.grants("catalog", "lakes", somebody="USE_CATALOG", buyers="USE_CATALOG BROWSE")
+        there.grants("schema", SCHEMA)
+        there.grants("volume", f"{SCHEMA}.landing")
+        _only_these_credentials(monkeypatch, DATABRICKS_HOST=there.address, DATABRICKS_TOKEN=TOKEN)
+        yield there
 
 
 def _deployed() -> dict[str, Reply | list[Reply]]:
     run = {"run_id": 7, "job_id": 11, "start_time": 1764046800000, "state": {"life_cycle_state": "RUNNING"}}
     me = {"userName": ME, "id": "1", "groups": [{"display": "buyers"}]}
     return {
-        "/.well-known/databricks-config": Reply({"workspace_id": "4711"}),
-        "/api/2.0/preview/scim/v2/Me": Reply(me, headers={"X-Databricks-Org-Id": "4711"}),
-        f"{UNITY}/catalogs/lakes": Reply({"name": "lakes", "owner": "keepers"}),
-        f"{UNITY}/schemas/{SCHEMA}": Reply({"name": SCHEMA, "owner": ME}),
-        f"{UNITY}/volumes/{SCHEMA}.landing": Reply({"name": "landing", "owner": ME}),
-        f"{UNITY}/external-locations/landing_dev": Reply({"name": "landing_dev", "owner": "keepers"}),
-        "/api/2.0/secrets/list": Reply({"secrets": [{"key": "access-key-id"}]}),
+        "/.well-known/databricks-config": Reply(body={"workspace_id": "4711"}),
+        "/api/2.0/preview/scim/v2/Me": Reply(body=me, headers={"X-Databricks-Org-Id": "4711"}),
+        f"{UNITY}/catalogs/lakes": Reply(body={"name": "lakes", "owner": "keepers"}),
+        f"{UNITY}/schemas/{SCHEMA}": Reply(body={"name": SCHEMA, "owner": ME}),
+        f"{UNITY}/volumes/{SCHEMA}.landing": Reply(body={"name": "landing", "owner": ME}),
+        f"{UNITY}/external-locations/landing_dev": Reply(body={"name": "landing_dev", "owner": "keepers"}),
+        "/api/2.0/secrets/list": Reply(body={"secrets": [{"key": "access-key-id"}]}),
         "/api/2.2/jobs/list": Reply(
-            {
+            body={
                 "jobs": [
                     {"job_id": 11, "settings": {"name": "[dev jane_doe] shop pipeline"}},
                     {"job_id": 12, "settings": {"name": "[dev jane_doe] shop upkeep"}},
@@ -174,16 +140,16 @@ def _deployed() -> dict[str, Reply | list[Reply]]:
                 ]
             }
         ),
-        "/api/2.2/jobs/runs/list": Reply({"runs": [run]}),
+        "/api/2.2/jobs/runs/list": Reply(body={"runs": [run]}),
         "/api/2.0/lakeview/dashboards": Reply(
-            {
+            body={
                 "dashboards": [
                     {"dashboard_id": "another", "display_name": "Answers of somebody else"},
                     {"dashboard_id": "abc", "display_name": "[dev jane_doe] Answers"},
                 ]
             }
         ),
-        "/api/2.0/sql/warehouses/w1": Reply({"id": "w1", "name": "small", "state": "STOPPED"}),
+        "/api/2.0/sql/warehouses/w1": Reply(body={"id": "w1", "name": "small", "state": "STOPPED"}),
     }
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace.conftest import ME, SCHEMA, TOKEN, UNITY, Lines, Reply, Server, error, pinlake
+from tests.servers.http_server import Reply
+from tests.workspace.conftest import ME, SCHEMA, TOKEN, UNITY, Lines, Server, error, pinlake
 
 Doctor = Callable[..., tuple[int, Lines]]
 
@@ -56,8 +57,8 @@ def test_credentials_that_are_refused(server: Server, doctor: Doctor) -> None:
         (Reply(text=HTML), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
         (Reply(text=HTML, status=403), "not allowed (403): Sign in", "have its owner run GRANT USE CATALOG"),
         (Reply(text="nothing", status=502), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must"),
-        (Reply(["a list"]), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
-        (Reply("a text"), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
+        (Reply(body=["a list"]), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
+        (Reply(body="a text"), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
     ],
 )
 def test_what_the_workspace_answers(server: Server, doctor: Doctor, reply: Reply, found: str, remedy: str) -> None:
@@ -70,7 +71,7 @@ def test_what_the_workspace_answers(server: Server, doctor: Doctor, reply: Reply
     assert lines[f"volume {SCHEMA}.landing"]["result"] == "passed"
 
 
-@pytest.mark.parametrize("reply", [Reply(text=HTML), Reply(text=HTML, status=404), Reply("a text")])
+@pytest.mark.parametrize("reply", [Reply(text=HTML), Reply(text=HTML, status=404), Reply(body="a text")])
 def test_a_host_that_is_no_workspace(server: Server, doctor: Doctor, reply: Reply) -> None:
     server.answers.clear()
     server.answers[WHO] = reply
@@ -105,7 +106,7 @@ def test_a_wait_of_an_hour_is_not_waited_for(server: Server, doctor: Doctor) -> 
 @pytest.mark.usefixtures("impatient")
 def test_a_workspace_that_never_answers(server: Server, doctor: Doctor) -> None:
     for path in server.answers:
-        server.answers[path] = Reply({}, seconds=30)
+        server.answers[path] = Reply(body={}, seconds=30)
     started = time.monotonic()
     code, lines = doctor()
     assert time.monotonic() - started < 20

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.workspace.conftest import SCHEMA, Reply, Server, error, pinlake
+from tests.servers.http_server import Reply
+from tests.workspace.conftest import SCHEMA, Server, error, pinlake
 
 RUNS = "/api/2.2/jobs/runs/list"
 
@@ -46,15 +47,15 @@ def test_addresses_are_not_cut(server: Server, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_run_that_ended_and_a_job_that_never_ran(server: Server) -> None:
     state = {"life_cycle_state": "TERMINATED", "result_state": "FAILED"}
-    server.answers[RUNS] = Reply({"runs": [{"run_id": 7, "start_time": 0, "state": state}]})
+    server.answers[RUNS] = Reply(body={"runs": [{"run_id": 7, "start_time": 0, "state": state}]})
     assert found()[1][2] == "failed, started 1970-01-01T00:00:00Z"
-    server.answers[RUNS] = Reply({})
+    server.answers[RUNS] = Reply(body={})
     assert found()[1] == ["last run", "[dev jane_doe] shop pipeline", "never ran", None]
 
 
 def test_nothing_is_deployed(server: Server) -> None:
     for path in ("/api/2.2/jobs/list", "/api/2.0/lakeview/dashboards"):
-        server.answers[path] = Reply({})
+        server.answers[path] = Reply(body={})
     for path in [path for path in server.answers if SCHEMA in path]:
         del server.answers[path]
     assert {tuple(line[2:]) for line in found()} == {("not deployed", None)}
@@ -78,8 +79,8 @@ def test_what_cant_be_seen_is_told_in_its_line(server: Server) -> None:
 
 
 def test_a_workspace_that_doesnt_tell_its_number(server: Server) -> None:
-    server.answers["/.well-known/databricks-config"] = Reply({})
-    server.answers["/api/2.0/preview/scim/v2/Me"] = Reply({"userName": "jane.doe@corp"})
+    server.answers["/.well-known/databricks-config"] = Reply(body={})
+    server.answers["/api/2.0/preview/scim/v2/Me"] = Reply(body={"userName": "jane.doe@corp"})
     assert found()[0][3] == f"{server.address}/jobs/11"
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.issues import Issue
-from pinlake.clean.rules import checked, instant, integer, number, text, times
+from pinlake.clean.rules import checked, in_the_future, instant, integer, number, text, times
 from pinlake.topics import GEO
 
 
@@ -36,13 +36,6 @@ def _columns() -> list[Column]:
                     "out_of_range", "longitude is not within -180 to 180", ("longitude",), ~longitude.between(-180, 180)
                 ),
             ],
-            warnings=[
-                Issue(
-                    "in_the_future",
-                    "timestamp is after the record was read",
-                    ("timestamp",),
-                    instant("timestamp") > F.col("_ingested_at"),
-                )
-            ],
+            warnings=[in_the_future("timestamp")],
         ),
     ]

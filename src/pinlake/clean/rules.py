@@ -51,6 +51,12 @@ def text(topic: Topic, name: str) -> Column:
     return F.when(~says_nothing, value).alias(name)
 
 
+def in_the_future(name: str) -> Issue:
+    """A warning where the time in the field is after its record was read."""
+    after = instant(name) > F.col("_ingested_at")
+    return Issue("in_the_future", f"{name} is after the record was read", (name,), after)
+
+
 def is_list(name: str) -> Column:
     """True if the field is a JSON array of strings, or an empty array."""
     return F.coalesce(F.col("_kinds")[name].isin("ARRAY<STRING>", "ARRAY<VOID>"), F.lit(False))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
 from pinlake.clean.issues import Issue
-from pinlake.clean.rules import checked, full_name, instant, integer, times
+from pinlake.clean.rules import checked, full_name, in_the_future, instant, integer, times
 from pinlake.topics import USER
 
 
@@ -31,13 +30,6 @@ def _columns() -> list[Column]:
         *checked(
             USER,
             errors=[Issue("out_of_range", "age is not within 0 to 120", ("age",), ~age.between(0, 120))],
-            warnings=[
-                Issue(
-                    "in_the_future",
-                    "date_joined is after the record was read",
-                    ("date_joined",),
-                    instant("date_joined") > F.col("_ingested_at"),
-                )
-            ],
+            warnings=[in_the_future("date_joined")],
         ),
     ]

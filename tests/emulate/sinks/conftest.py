@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, Sink, read_failed
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the server says: JSON, or `text` as it is. It waits `seconds` before; `cut` ends the connection instead."""
-
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    text: str | None = None
-    seconds: float = 0
-    cut: bool = False
-
+from tests.servers.http_server import Reply, Request, serving
 
 # For tests of giving up.
 SOON = 0.6
@@ -71,45 +56,13 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Request) -> Reply:
+        body = _json(asked.content.decode())
+        return there.reply(Call(asked.method, asked.path, dict(asked.headers), body, time.monotonic()))
 
-        def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            body = _json(content.decode())
-            reply = there.reply(Call(self.command, self.path, headers, body, time.monotonic()))
-            stopped.wait(reply.seconds)
-            if reply.cut:
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
-                return
-            answer = (json.dumps(reply.body) if reply.text is None else reply.text).encode()
-            kind = "application/json" if reply.text is None else "text/html"
-            try:
-                self.send_response(reply.status)
-                for name, value in {"Content-Type": kind, "Content-Length": str(len(answer)), **reply.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer)
-            except OSError:
-                pass  # who asked has gone
-
-        do_GET = do_PUT = do_POST  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    stopped = threading.Event()
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    there = Server(f"http://127.0.0.1:{running.server_address[1]}")
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield there
-    stopped.set()
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with serving(answer) as address:
+        there = Server(address)
+        yield there
 
 
 def _json(text: str) -> Any:

@@ -18,7 +18,8 @@ from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.sinks.kinesis import KinesisSink
 from pinlake.emulate.sinks.kinesis_gateway import KinesisGatewaySink
 from pinlake.errors import MachineError
-from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SOON, Call, Reply, Server, Told, messages, send
+from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SOON, Call, Server, Told, messages, send
+from tests.servers.http_server import Reply
 
 SECRET = "made-up-secret-of-tests"
 THROTTLED, BROKEN = "ProvisionedThroughputExceededException", "SomethingElseException"

@@ -10,7 +10,8 @@ from pinlake.emulate.sinks.base import FailedFile
 from pinlake.emulate.sinks.open import SinkOptions, open_sink
 from pinlake.errors import UsageError, refuse_credentials
 from pinlake.settings import Settings
-from tests.emulate.sinks.conftest import Reply, Server, messages, send
+from tests.emulate.sinks.conftest import Server, messages, send
+from tests.servers.http_server import Reply
 
 
 @pytest.mark.parametrize(

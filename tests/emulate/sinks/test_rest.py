@@ -12,7 +12,8 @@ import pytest
 from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.sinks.rest import KafkaRestSink
 from pinlake.errors import MachineError
-from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SOON, Call, Reply, Server, Told, messages, send
+from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SOON, Call, Server, Told, messages, send
+from tests.servers.http_server import Reply
 
 KEY = "made-up/key=="
 

@@ -12,7 +12,8 @@ import pytest
 from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.sinks.rest import KafkaRestSink
 from pinlake.errors import MachineError
-from tests.emulate.sinks.conftest import SOON, Call, Reply, Server, Told, messages, send
+from tests.emulate.sinks.conftest import SOON, Call, Server, Told, messages, send
+from tests.servers.http_server import Reply
 
 ABSENT = Reply(404, {"error_code": 404, "message": "HTTP 404 Not Found"})
 FOUND = {"kind": "KafkaClusterList", "metadata": {}, "data": [{"kind": "KafkaCluster", "cluster_id": "abc-1"}]}

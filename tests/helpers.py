@@ -1,0 +1,31 @@
+"""What tests of several folders need: to wait for something, and to call the program in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 30, said: Path | None = None) -> None:
+    """Return when it happened; fail after so many seconds. `said` is a file that tells more then."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"it did not happen in time: {said.read_text() if said else ''}"
+        time.sleep(0.05)
+
+
+def run_pinlake(folder: Path, environment: Mapping[str, str], *words: str) -> str:
+    """What the program prints, called in this folder. Fails where the program does."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pinlake"), *words],
+        cwd=folder,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
