@@ -196,8 +196,8 @@ def resolve(
 ) -> Resolved:
     """Merge flags, environment, secrets file, settings file and defaults.
 
-    `flags` has the given flags. An empty variable counts as not set. `file` defaults to the variable `PINLAKE_SETTINGS`, then
-    to `pinlake.toml` in the current folder. `place` converts the name of a flag to the origin that errors show. Raises
+    `flags` has the given flags. An empty variable counts as not set. `file` defaults to the variable
+    `PINLAKE_SETTINGS`, then to `pinlake.toml` in the current folder. `place` converts the name of a flag to the origin that errors show. Raises
     SettingsError, which names the setting, its origin and the remedy.
     """
     values: dict[str, Any] = {}

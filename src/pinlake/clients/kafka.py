@@ -197,7 +197,7 @@ def _make_topic(admin: AdminClient, servers: str, topic: str, partitions: int) -
 
 
 def count_messages(config: Config, topic: str) -> int:
-    """How many messages the broker holds of a topic. Raises MachineError as `find_topics` does."""
+    """Return the number of messages of a topic on the broker. Raises MachineError as `find_topics`, KafkaException."""
     partitions = find_topics(config, [topic], SAY_EVERY, silent)
     consumer = Consumer({**config, "group.id": "pinlake-count"}, logger=quiet())
     try:

@@ -1,4 +1,4 @@
-"""Waits for servers that don't answer: bounded, told, and the same for all of them."""
+"""Waits for servers that don't answer, with a time limit and progress messages. The same for all of them."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ Say = Callable[[str], None]
 
 # Seconds between two messages about a wait.
 SAY_EVERY = 5.0
-# Longer each time, and random, so that threads don't come back all at once.
+# Pauses grow, and are random so that threads don't retry at the same time.
 growing = wait_random_exponential(multiplier=0.2, max=5)
 
 
 def silent(line: str) -> None:
-    """What a wait says to nobody."""
+    """A `Say` that drops the message."""
 
 
 class NoAnswerError(Exception):
-    """A try without an answer, or with one that says to come back later. The text is the reason."""
+    """An attempt without an answer, or with an answer that asks to retry later. The text is the reason."""
 
 
 class Patience:
-    """How long tries go on while a server doesn't answer. The threads that ask one server share one.
+    """The time limit for retries while a server doesn't answer. Threads that call the same server share one.
 
-    An answer to any of them shows that waiting helps, so `give_up_after`, in seconds, counts from the last answer, or
+    An answer to any thread shows that waiting helps. So `give_up_after`, in seconds, counts from the last answer, or
     from the start of a call that began later.
     """
 
     def __init__(self, what: str, give_up_after: float, say: Say) -> None:
-        """`what` is how messages name the server; `say` takes a line every few seconds of waiting."""
+        """`what` names the server in messages. `say` gets a message every few seconds of waiting."""
         self._what = what
         self._give_up_after = give_up_after
         self._say = say
@@ -44,24 +44,24 @@ class Patience:
         self._answered = time.monotonic()
 
     def answered(self) -> None:
-        """The server is there: all waiting counts from now."""
+        """Note an answer of the server. All time limits count from now."""
         self._answered, self._missed_since = time.monotonic(), None
 
     def left(self, started: float = float("-inf")) -> float:
-        """Seconds left of a wait that `started` at this time of the monotonic clock; 0 or more."""
+        """Seconds left of a wait that `started` at this time of the monotonic clock, 0 or more."""
         return max(max(started, self._answered) + self._give_up_after - time.monotonic(), 0.0)
 
     def ask(self, work: Callable[[], T]) -> T:
-        """What `work` returns, tried again after each NoAnswerError. Raises MachineError when it is time to give up."""
+        """Return the result of `work`, with retries after NoAnswerError. Raises MachineError after the time limit."""
         try:
             return self.retrying(lambda error: isinstance(error, NoAnswerError))(work)
         except NoAnswerError as error:
             raise self._out_of_reach(str(error)) from error
 
     def retrying(self, is_passing: Callable[[Exception], bool], reason: Callable[[Exception], str] = str) -> Retrying:
-        """Tries again after errors that pass; raises what the last try did. Any other outcome counts as an answer.
+        """A retry policy for temporary errors; raises the last error. Any other outcome counts as an answer.
 
-        A pause is at least as long as the error's `after`, where it has one, and at most what is left.
+        A pause lasts at least as long as the error's `after`, if it has one, and at most until the time limit.
         """
 
         def is_to_be_tried_again(state: RetryCallState) -> bool:
@@ -88,9 +88,9 @@ class Patience:
         )
 
     def missed(self, reason: str) -> None:
-        """Note that nothing comes, in a loop that has other work meanwhile.
+        """Note that nothing arrives, in a loop that does other work between attempts.
 
-        The wait counts from the first miss after an answer. Raises MachineError when it is time to give up.
+        The wait counts from the first miss after an answer. Raises MachineError after the time limit.
         """
         if self._missed_since is None:
             self._missed_since = time.monotonic()

@@ -67,7 +67,7 @@ class S3Store:
         self._client: Any = None
         self._making = Lock()
         self._patience = Patience(f"bucket {self.root}", self._give_up_after, _log.warning)
-        # What listings told: to ask for each object alone takes a request each.
+        # Size and time of listed objects, which saves a request for each object.
         self._seen: dict[str, Stat] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class S3Store:
             raise SourceError(self._told(f"can't give {key}", error)) from error
 
     def _tried(self, ask: Callable[[Any], T]) -> T:
-        """What S3 answers in the end. Raises what the last try did."""
+        """The answer to a request, with retries. Raises the error of the last attempt."""
         return self._patience.retrying(is_passing, short)(lambda: ask(self._s3()))
 
     def _told(self, what: str, error: Exception) -> str:

@@ -349,7 +349,7 @@ class _Sink:
             )
             self._told = dict(done)
         except KafkaException as error:
-            # The dump itself says where to go on; what is committed is for those who watch the group.
+            # Not fatal: the dump shows where to continue. Committed offsets are for monitoring the group.
             self._watch.last = error.args[0].str()
             self._patience.missed(self._watch.last)
 
@@ -358,12 +358,12 @@ class _Sink:
         return low, high
 
     def _committed(self, places: list[TopicPartition]) -> dict[Place, int]:
-        """What the group has committed, -1001 for nothing."""
+        """The offsets that the group has committed. -1001 means none."""
         found = self._ask(lambda: self._consumer.committed(places, 5))
         return {(each.topic, each.partition): each.offset for each in found}
 
     def _ask(self, question: Callable[[], T]) -> T:
-        """What the broker answers in the end. Raises MachineError."""
+        """The broker's answer, with retries. Raises MachineError."""
 
         def once() -> T:
             try:

@@ -44,7 +44,7 @@ _CALL_RECORDS = 10_000
 _BATCH_BYTES = 64 * 1024 * 1024
 # Kinesis allows five calls per second and shard.
 _BETWEEN_CALLS = 0.2
-# The moments of two records may be the other way round than their sequence numbers.
+# Arrival times are approximate: their order may differ from that of the sequence numbers.
 _MARGIN = timedelta(minutes=5)
 
 
@@ -196,11 +196,11 @@ class KinesisSource:
                 return
 
     def _ask(self, patience: Patience, call: _Call, stream: str, **arguments: Any) -> Any:
-        """One call's answer; what passes is waited for, as long as the patience lasts. Raises MachineError."""
+        """Make one call and return the answer. Retries after temporary errors. Raises MachineError."""
         return patience.ask(lambda: self._answer(call, stream, arguments))
 
     def _answer(self, call: _Call, stream: str, arguments: Mapping[str, Any]) -> Any:
-        """Raises NoAnswerError for what may pass, MachineError for the rest."""
+        """Make one attempt. Raises NoAnswerError for a temporary error, MachineError for any other."""
         try:
             answer = getattr(self._client, call.method)(**arguments)
             _ = answer[call.part]
@@ -216,7 +216,7 @@ class KinesisSource:
                 raise NoAnswerError(f"no answer: {type(error).__name__}") from None
             raise MachineError(f"{self.place}: {first_line(error)}; {ADDRESS}") from None
         except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
-            # botocore's parser trips over what is no answer of Amazon's, a page of HTML for example.
+            # botocore's parser fails on answers that are not from AWS, for example an HTML page.
             raise MachineError(
                 f"{self.place} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
             ) from None

@@ -47,7 +47,7 @@ class NotThereError(WorkspaceError):
 
 
 class _Clock(RealClock):
-    """What the SDK sleeps with before it tries again: a server may ask it for a wait of any length."""
+    """A clock for the SDK that limits the total wait, since a server may ask for a wait of any length."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience

@@ -156,12 +156,12 @@ class BatchSink(ABC):
             self._let_go()
 
     def _answer_seconds(self) -> float:
-        """How long to wait for the next answer."""
+        """Return the time limit for the next answer, in seconds."""
         return min(ANSWER_SECONDS, max(self._patience.left(), LEAST_ANSWER_SECONDS))
 
     def _deliver(self, topic: str) -> None:
-        """Send what waits for a topic until each of it is taken or has failed. Raises MachineError."""
-        # The other side had nothing to answer since the last delivery.
+        """Send the waiting messages of a topic until each is accepted or failed. Raises MachineError."""
+        # The service had no request to answer since the last delivery.
         self._patience.answered()
         retrying = self._patience.retrying(lambda error: isinstance(error, PassingError), _found)
         try:
