@@ -1,7 +1,7 @@
 """Build the wheel into dist/, where no other is left. The bundle's build and `make wheel` run this.
 
 The version ends with a digest of the code. A workspace keeps a wheel by its version: changed code is another one, which
-jobs install anew in every target, and unchanged code is the same one wherever it is built, so a deployment without a
+jobs install again in every target, and unchanged code is the same one wherever it is built, so a deployment without a
 change plans nothing. The Databricks CLI deploys the highest version that lies in dist/, not the newest wheel: an old
 one must not stay there. It is Python, and no shell's: Windows has none that it shares with others.
 """

@@ -25,7 +25,7 @@ from pinlake.ingest.bronze import ingest
 from pinlake.lake.accounting import Accounting, account, check_sums
 from pinlake.lake.holes import accept, accepted_holes
 from pinlake.lake.lake import Lake
-from pinlake.lake.place import FolderPlace, LakePlace
+from pinlake.lake.location import FolderLocation, LakeLocation
 from pinlake.lake.row_count import publish, versions
 from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState, read_state
@@ -65,7 +65,7 @@ def _layout(settings: Settings) -> Layout:
     return Layout(settings.topics_dir, settings.file_delim)
 
 
-def place_of(settings: Settings) -> LakePlace | None:
+def lake_location(settings: Settings) -> LakeLocation | None:
     """The folder of the lake, local or in a bucket. None in a workspace, where the catalog has the tables' locations.
 
     Raises MachineError if a package for buckets is missing.
@@ -73,19 +73,19 @@ def place_of(settings: Settings) -> LakePlace | None:
     if settings.catalog is not None:
         return None
     if isinstance(settings.lake, Path):
-        return FolderPlace(settings.lake)
+        return FolderLocation(settings.lake)
     need_boto3()
-    from pinlake.lake.bucket import BucketPlace
+    from pinlake.lake.bucket import BucketLocation
     from pinlake.lake.s3_lake import LakeBucket
 
-    return BucketPlace(LakeBucket(settings.lake, settings.s3_role, settings.s3_keys, settings.give_up_after))
+    return BucketLocation(LakeBucket(settings.lake, settings.s3_role, settings.s3_keys, settings.give_up_after))
 
 
 def check_lake(settings: Settings, write: bool = True) -> None:
     """Raise LakeError if the lake's folder can't be used or, with `write`, can't be written. Writes nothing."""
-    place = place_of(settings)
-    if place is not None:
-        place.check(write)
+    location = lake_location(settings)
+    if location is not None:
+        location.check(write)
 
 
 def open_lake(spark: SparkSession, settings: Settings) -> Lake:
@@ -93,7 +93,7 @@ def open_lake(spark: SparkSession, settings: Settings) -> Lake:
 
     Raises LakeError if it can't be opened or created.
     """
-    return Lake(spark, settings.database, root=place_of(settings), catalog=settings.catalog)
+    return Lake(spark, settings.database, root=lake_location(settings), catalog=settings.catalog)
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def writing(lake: Lake, settings: Settings, run: Run) -> Iterator[None]:
     Raises LakeError if the lake can't be written, LakeBusyError if another run holds it after `lake_wait` seconds.
     """
     check_lake(settings)
-    with lake.place.hold(run, settings.lake_wait) if lake.place is not None else nullcontext():
+    with lake.location.hold(run, settings.lake_wait) if lake.location is not None else nullcontext():
         yield
 
 

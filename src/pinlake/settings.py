@@ -192,25 +192,25 @@ def resolve(
     flags: Mapping[str, Any],
     environment: Mapping[str, str],
     file: Path | None = None,
-    place: Callable[[str], str] = _flag,
+    origin_of: Callable[[str], str] = _flag,
 ) -> Resolved:
     """Merge flags, environment, secrets file, settings file and defaults.
 
     `flags` has the given flags. An empty variable counts as not set. `file` defaults to the variable
-    `PINLAKE_SETTINGS`, then to `pinlake.toml` in the current folder. `place` converts the name of a flag to the origin that errors show. Raises
-    SettingsError, which names the setting, its origin and the remedy.
+    `PINLAKE_SETTINGS`, then to `pinlake.toml` in the current folder. `origin_of` converts the name of a flag to the origin
+    that errors show. Raises SettingsError, which names the setting, its origin and the remedy.
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, found in (
         *_from_files(file, environment),
         *_from_environment(environment),
-        *((place(name), {name: value}) for name, value in flags.items()),
+        *((origin_of(name), {name: value}) for name, value in flags.items()),
     ):
         for name, value in found.items():
             if name not in Settings.model_fields:
                 known = ", ".join(Settings.model_fields)
-                raise SettingsError(f"unknown setting {name!r} in {origin}; mend its name, the settings are {known}")
+                raise SettingsError(f"unknown setting {name!r} in {origin}; correct its name, the settings are {known}")
             values[name] = value
             origins[name] = origin
     try:

@@ -166,7 +166,10 @@ def test_a_field_that_is_misspelt(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("target", ["prod"])
 def test_prod_from_another_branch(deployment: Deployment) -> None:
-    for words in (["init", "--quiet", "--initial-branch", "mended"], ["commit", "--quiet", "--allow-empty", "-m", "x"]):
+    for words in (
+        ["init", "--quiet", "--initial-branch", "corrected"],
+        ["commit", "--quiet", "--allow-empty", "-m", "x"],
+    ):
         named = ["-c", "user.name=x", "-c", "user.email=x"]
         subprocess.run(["git", *named, *words], cwd=deployment.folder, check=True)
     code, said = deployment.cli("plan")

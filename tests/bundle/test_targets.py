@@ -143,7 +143,7 @@ def test_a_location_is_made_where_it_is_asked_for_and_before_the_volume(name: st
 
 @pytest.mark.parametrize("name", SHARED_TARGETS)
 def test_a_location_says_nothing_that_the_workspace_fills_in(name: str) -> None:
-    """The CLI's direct engine makes a location anew, by force, where its queue differs from what is written.
+    """The CLI's direct engine makes a location again, by force, where its queue differs from what is written.
 
     The workspace fills in what it made, so it always differs.
     """

@@ -129,12 +129,14 @@ def test_a_lake_that_is_not_there(words: tuple[str, ...], tmp_path: Path) -> Non
 def test_an_unknown_setting_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "pinlake.toml").write_text('laek = "x"')
     line = refused(2, "status")
-    assert "unknown setting 'laek' in file pinlake.toml; mend its name, the settings are source, lake, " in line
+    assert "unknown setting 'laek' in file pinlake.toml; correct its name, the settings are source, lake, " in line
 
 
 def test_an_unknown_setting_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINLAKE_LAEK", "x")
-    assert "unknown setting 'laek' in variable PINLAKE_LAEK; mend its name, the settings are " in refused(2, "settings")
+    assert "unknown setting 'laek' in variable PINLAKE_LAEK; correct its name, the settings are " in refused(
+        2, "settings"
+    )
 
 
 def test_a_setting_of_the_wrong_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,16 +106,16 @@ def test_many_sidecars_are_one_line_of_a_report() -> None:
     sidecars = [key.replace(".json", ".keys.json") for key in objects]
     listing = list_topic(Dump(Bucket(objects + sidecars)), "t0", "pin", None)
     assert len(listing.objects) == 5000
-    ((path, kind, message, files),) = listing.strangers.all()
+    ((path, kind, message, files),) = listing.unknown.all()
     assert (path, kind, files) == (sidecars[0], "foreign file", 5000)
     assert ".keys.json" in message
 
 
 def test_kinds_of_names_without_any_order_are_few() -> None:
     keys = [f"{PIN}/partition=0/{number}.x{number}" for number in range(100)]
-    found = list_topic(Dump(Bucket([*keys, f"{PIN}/t0.pin+0+0"])), "t0", "pin", None).strangers.all()
+    found = list_topic(Dump(Bucket([*keys, f"{PIN}/t0.pin+0+0"])), "t0", "pin", None).unknown.all()
     assert len(found) <= 21
-    assert sum(stranger.files for stranger in found) == 100
+    assert sum(name.files for name in found) == 100
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,13 @@ def test_another_format_is_refused_with_the_sinks_setting(ending: str, remedy: s
         list_topic(Dump(Bucket(keys)), "t0", "pin", None)
     # Where objects were read before, files beside them are reported, and no error.
     progress = Progress({0: 9}, ends={0: 10}, last={0: KnownObject(f"{PIN}/t0.pin+0+9", 1, 1)})
-    assert list_topic(Dump(Bucket(keys)), "t0", "pin", progress).strangers.all()[0].files == 3
+    assert list_topic(Dump(Bucket(keys)), "t0", "pin", progress).unknown.all()[0].files == 3
 
 
 def test_a_topic_without_any_file_is_empty_and_so_is_one_with_marks_alone() -> None:
     for keys in ([f"{PIN}/.keep"], [f"{PIN}/partition=0/_SUCCESS"]):
         listing = list_topic(Dump(Bucket(keys)), "t0", "pin", None)
-        assert (listing.objects, [stranger.kind for stranger in listing.strangers.all()]) == ([], ["hidden file"])
+        assert (listing.objects, [name.kind for name in listing.unknown.all()]) == ([], ["hidden file"])
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ def test_names_that_are_no_text_are_reported_as_such() -> None:
     folder, file = f"{PIN}/caf\udce9/t0.pin+0+0.json", f"{PIN}/caf\udce9.csv"
     listing = list_topic(Dump(Bucket([f"{PIN}/t0.pin+0+0.json", folder, file])), "t0", "pin", None)
     assert [name.key for name in listing.objects] == [f"{PIN}/t0.pin+0+0.json"]
-    assert {stranger.path for stranger in listing.strangers.all()} == {
+    assert {name.path for name in listing.unknown.all()} == {
         f"{PIN}/caf\\xe9/t0.pin+0+0.json",
         f"{PIN}/caf\\xe9.csv",
     }
     keys = [f"topics/t0.{topic}/t0.{topic}+0+0" for topic in ("pin", "geo", "user")]
-    _, strangers = choose_topic_id(Dump(Bucket([*keys, "topics/\udce9.pin/x"])), None)
-    assert [stranger.path for stranger in strangers] == ["topics/\\xe9.pin"]
+    _, unknown = choose_topic_id(Dump(Bucket([*keys, "topics/\udce9.pin/x"])), None)
+    assert [name.path for name in unknown] == ["topics/\\xe9.pin"]

@@ -48,7 +48,7 @@ def test_a_role_is_assumed(s3: S3) -> None:
 
 def test_a_worker_fetches_a_roles_keys_anew_before_they_expire(s3: S3) -> None:
     s3.client().put_object(Bucket="landing", Key="t/1", Body=b"x")
-    # So soon that keys are fetched anew with each request.
+    # So soon that keys are fetched again with each request.
     s3.rule = lambda method, path: (
         role_keys(roles_asked(s3), timedelta(minutes=5)) if (method, path) == ("POST", "/") else None
     )

@@ -458,8 +458,8 @@ def test_a_url_that_cannot_be_used(bad: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "query", "message"),
     [
-        ("mysql", "frobnicate=1", r"unexpected keyword argument 'frobnicate'.*mend what follows \? in the URL"),
-        ("postgresql", "frobnicate=1", r"unexpected keyword argument 'frobnicate'.*mend what follows \? in the URL"),
+        ("mysql", "frobnicate=1", r"unexpected keyword argument 'frobnicate'.*correct what follows \? in the URL"),
+        ("postgresql", "frobnicate=1", r"unexpected keyword argument 'frobnicate'.*correct what follows \? in the URL"),
         ("mysql", "port=abc", "port should be of type int"),
     ],
 )
@@ -543,7 +543,7 @@ def test_a_field_that_a_record_lacks_is_null(url: str) -> None:
 @pytest.mark.parametrize(
     ("topic", "change", "message"),
     [
-        ("pin", {"title": 5}, "field title of its pin is 5; mend or remove it"),
+        ("pin", {"title": 5}, "field title of its pin is 5; correct or remove it"),
         ("pin", {"title": "a\0"}, "field title of its pin is"),
         ("pin", {"title": "\ud83d"}, "field title of its pin is"),
         ("pin", {"score": 1}, "field score of its pin is 1"),

@@ -350,7 +350,7 @@ def test_a_server_that_stays_away_is_given_up(clean: Server) -> None:
             PinlakeError,
             r"(database \"gone\" does not exist; check the database's name|Access denied .* to database 'gone'; ask)",
         ),
-        ({"query": "?frobnicate=1"}, UsageError, r"frobnicate.*mend what follows \? in the URL"),
+        ({"query": "?frobnicate=1"}, UsageError, r"frobnicate.*correct what follows \? in the URL"),
     ],
 )
 def test_what_no_waiting_mends_fails_at_once(

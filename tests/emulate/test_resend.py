@@ -120,7 +120,7 @@ def test_messages_of_a_dump_stay_where_others_are_sent(failed: Path, tmp_path: P
         Failure("kafka://host:1", MESSAGES[1]),
     ]
     assert places_of(lines) == ["kafka://host:1"]
-    with pytest.raises(UsageError, match=r"dump is a dump: start its run again, .* or name another place with --to"):
+    with pytest.raises(UsageError, match=r"dump is a dump: start its run again, .* or name another folder with --to"):
         places_of(lines[:2])
     again = FailedFile(tmp_path / "again.jsonl")
     sink = Held("one", again)

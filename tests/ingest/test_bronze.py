@@ -193,7 +193,7 @@ def test_one_object_that_nobody_can_open_is_no_success_either(dump: Dump) -> Non
     with pytest.raises(SourceError, match=r"workers can open no object of .* 1 that .*is forbidden"):
         ingest(dump.lake, listing.Dump(Locked(dump.folder, first_open=9)), None, pipeline.new_run(), LakeState())
     assert dump.rows("bronze", "offset") == []
-    # It doesn't count as read: what is mended is taken in.
+    # It doesn't count as read: what is corrected is taken in.
     ingest(dump.lake, listing.Dump(FolderStore(dump.folder)), None, pipeline.new_run(), LakeState())
     assert dump.rows("bronze", "offset") == [(0,)]
 

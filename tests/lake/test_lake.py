@@ -15,8 +15,8 @@ from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import check_sums
 from pinlake.lake.commit import unreadable
 from pinlake.lake.lake import Lake, check_query
+from pinlake.lake.location import LEFT_OVER, MARKER, check_folder
 from pinlake.lake.model import TABLES
-from pinlake.lake.place import LEFT_OVER, MARKER, check_folder
 from pinlake.lake.row_count import TopicCount
 
 DRIFT = "topic string, kind string, field string, records bigint, example_path string, batch bigint, run_id string"
@@ -143,7 +143,7 @@ def test_a_commit_is_tried_again_only_while_the_lake_is_held(lake: Lake, monkeyp
     def conflict() -> None:
         raise RuntimeError("[DELTA_CONCURRENT_APPEND] another was faster")
 
-    monkeypatch.setattr(lake.place, "check_held", held_once)
+    monkeypatch.setattr(lake.location, "check_held", held_once)
     with pytest.raises(LakeError, match="the lease was lost"):
         lake._commit("drift", conflict)
     assert len(asked) == 2

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import DataFrame
 
 from pinlake.lake.lake import Lake
+from pinlake.lake.location import MARKER
 from pinlake.lake.maintenance import maintain
-from pinlake.lake.place import MARKER
 from pinlake.pipeline import new_run
 
 pytestmark = pytest.mark.slow

@@ -36,12 +36,10 @@ def test_a_dump_to_begin_with_has_dirt_and_strangers_of_each_kind(tmp_path: Path
         *("duplicate", "respelled"),
     }
     dump = Dump(FolderStore(tmp_path))
-    topic_id, strangers = choose_topic_id(dump, None)
+    topic_id, unknown = choose_topic_id(dump, None)
     for topic in TOPICS:
-        strangers += list_topic(dump, topic_id, topic, None).strangers.all()
-    assert {stranger.kind for stranger in strangers} == {
-        *("hidden file", "foreign format", "foreign file", "unknown topic")
-    }
+        unknown += list_topic(dump, topic_id, topic, None).unknown.all()
+    assert {name.kind for name in unknown} == {*("hidden file", "foreign format", "foreign file", "unknown topic")}
 
 
 def test_the_dump_has_the_pipeline_id_of_the_settings(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from pinlake.settings import Settings
 
 
 @dataclass
-class Place:
+class System:
     """A dump, a lake, and the pipeline between them."""
 
     spark: SparkSession
@@ -67,13 +67,13 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def place(shared_disk: None, spark: SparkSession) -> Callable[..., Place]:
-    """Make a place: `place(dump, lake folder)`. Each has a schema of its own, so several can be open at once."""
+def system(shared_disk: None, spark: SparkSession) -> Callable[..., System]:
+    """Make a system: `system(dump, lake folder)`. Each has a schema of its own, so several can be open at once."""
 
-    def make(source: Path | str, lake: Path, **settings: Any) -> Place:
+    def make(source: Path | str, lake: Path, **settings: Any) -> System:
         database = f"t_{uuid4().hex[:12]}"
         resolved = Settings(source=source, lake=lake, database=database, **settings)
-        return Place(spark, resolved, pipeline.open_lake(spark, resolved))
+        return System(spark, resolved, pipeline.open_lake(spark, resolved))
 
     return make
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pinlake.lake.accounting import check_sums
 from pinlake.topics import TOPICS
 from tests.conftest import write_dump_files
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 from tests.pipeline.test_made_dump import SILVER
 
 pytestmark = pytest.mark.slow
@@ -63,10 +63,10 @@ def topics(draw: st.DrawFn) -> dict[str, dict[str, bytes | str]]:
     suppress_health_check=list(HealthCheck),
 )
 @given(made=topics())
-def test_a_run_ends_and_loses_nothing(place: Callable[..., Place], made: dict[str, dict[str, bytes | str]]) -> None:
+def test_a_run_ends_and_loses_nothing(system: Callable[..., System], made: dict[str, dict[str, bytes | str]]) -> None:
     with TemporaryDirectory() as folder:
         dump = write_dump_files(Path(folder) / "dump", made)
-        found = place(dump, Path(folder) / "lake", max_bad_share=1.0)
+        found = system(dump, Path(folder) / "lake", max_bad_share=1.0)
         found.run()
         counts, content = found.counts(), found.content(*SILVER, "bronze")
         check_sums(list(counts.values()))

@@ -23,7 +23,7 @@ from pinlake.lake import lake as lake_module
 from pinlake.lake.run import Run
 from pinlake.lake.state import read_state
 from tests.conftest import write_dump_files
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 from tests.pipeline.test_faults import geo, pin, user
 
 SILVER = ("silver_pin", "silver_geo", "silver_user", "silver_post")
@@ -57,10 +57,10 @@ def rejecting(country: str) -> Callable[[DataFrame], DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def yesterday(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def yesterday(system: Callable[..., System], tmp_path_factory: pytest.TempPathFactory) -> System:
     """Three days of ingest, cleaned by yesterday's rule."""
     folder = tmp_path_factory.mktemp("backfill")
-    made = place(folder / "dump", folder / "lake", max_bad_share=1.0)
+    made = system(folder / "dump", folder / "lake", max_bad_share=1.0)
     others = {"pin": {f"0/{n}": pin(n) for n in range(4)}, "user": {f"0/{n}": user(n) for n in range(4)}}
     for number, objects in enumerate(GEO):
         write_dump_files(folder / "dump", {"geo": objects, **(others if number == 0 else {})})
@@ -76,21 +76,21 @@ def yesterday(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def loaded(yesterday: Place, place: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def loaded(yesterday: System, system: Callable[..., System], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
     """A copy of that lake on the day after, with today's rule."""
     shutil.copytree(yesterday.settings.lake, tmp_path / "lake")
     monkeypatch.setitem(silver.CLEANERS, "geo", rejecting("Fiji"))
-    return place(yesterday.settings.source, tmp_path / "lake", max_bad_share=1.0)
+    return system(yesterday.settings.source, tmp_path / "lake", max_bad_share=1.0)
 
 
 @pytest.fixture(scope="module")
 def whole(
-    yesterday: Place, place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory
+    yesterday: System, system: Callable[..., System], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[str]]:
     """What a whole rebuild by today's rule makes."""
     lake = tmp_path_factory.mktemp("whole") / "lake"
     shutil.copytree(yesterday.settings.lake, lake)
-    made = place(yesterday.settings.source, lake)
+    made = system(yesterday.settings.source, lake)
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(silver.CLEANERS, "geo", rejecting("Fiji"))
         run = pipeline.new_run()
@@ -99,21 +99,21 @@ def whole(
     return made.content(*SILVER, "quarantine", "drift")
 
 
-def again(place: Place, days: Days) -> None:
+def again(system: System, days: Days) -> None:
     """A rebuild without the questions; fails where the sums don't hold."""
     run = pipeline.new_run()
-    state = read_state(place.lake)
-    backfill(place.lake, run, state, days)
-    update_posts(place.lake, run, state)
-    pipeline.run_account(place.lake, run)
+    state = read_state(system.lake)
+    backfill(system.lake, run, state, days)
+    update_posts(system.lake, run, state)
+    pipeline.run_account(system.lake, run)
 
 
-def countries(place: Place) -> dict[int, str]:
-    return dict(place.rows("SELECT ind, country FROM silver_post ORDER BY ind"))
+def countries(system: System) -> dict[int, str]:
+    return dict(system.rows("SELECT ind, country FROM silver_post ORDER BY ind"))
 
 
-def quarantined(place: Place) -> list[int]:
-    return [row[0] for row in place.rows("SELECT offset FROM quarantine ORDER BY offset")]
+def quarantined(system: System) -> list[int]:
+    return [row[0] for row in system.rows("SELECT offset FROM quarantine ORDER BY offset")]
 
 
 def by_post(content: dict[str, list[str]], posts: set[int], of_them: bool = True) -> dict[str, list[str]]:
@@ -135,7 +135,7 @@ def by_post(content: dict[str, list[str]], posts: set[int], of_them: bool = True
     ],
 )
 def test_posts_that_the_days_touch_are_as_after_a_whole_rebuild(
-    loaded: Place,
+    loaded: System,
     whole: dict[str, list[str]],
     first: int | None,
     last: int | None,
@@ -156,7 +156,7 @@ def test_posts_that_the_days_touch_are_as_after_a_whole_rebuild(
 
 
 @pytest.mark.slow
-def test_answers_follow(loaded: Place) -> None:
+def test_answers_follow(loaded: System) -> None:
     pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver", Days(day(1), day(1)))
     assert loaded.answers()["top_category_by_country"] == [
         (name, "travel", 1) for name in ("Chile", "Cuba", "Fiji", "Peru")
@@ -165,7 +165,7 @@ def test_answers_follow(loaded: Place) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("commit", [3, 4, 5])
-def test_a_backfill_that_was_stopped_is_run_again(loaded: Place, monkeypatch: pytest.MonkeyPatch, commit: int) -> None:
+def test_a_backfill_that_was_stopped_is_run_again(loaded: System, monkeypatch: pytest.MonkeyPatch, commit: int) -> None:
     left = [commit]
     usual = lake_module.commit
 
@@ -185,7 +185,7 @@ def test_a_backfill_that_was_stopped_is_run_again(loaded: Place, monkeypatch: py
 
 
 @pytest.mark.slow
-def test_drift_is_that_of_the_days_by_todays_rules(loaded: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_is_that_of_the_days_by_todays_rules(loaded: System, monkeypatch: pytest.MonkeyPatch) -> None:
     def cleaner(parsed: DataFrame) -> DataFrame:
         return clean_geo(parsed).withColumn("_drift", F.array(F.lit("extra:new")))
 
@@ -199,7 +199,7 @@ def test_drift_is_that_of_the_days_by_todays_rules(loaded: Place, monkeypatch: p
 
 @pytest.mark.slow
 def test_days_are_refused_where_another_days_record_has_another_id_now(
-    loaded: Place, monkeypatch: pytest.MonkeyPatch
+    loaded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cleaner(parsed: DataFrame) -> DataFrame:
         return clean_geo(parsed).withColumn("ind", F.col("ind") + F.when(F.col("country") == "Peru", 100).otherwise(0))

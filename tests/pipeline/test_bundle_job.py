@@ -11,12 +11,12 @@ from pinlake.emulate.emulator import emulate
 from pinlake.job.runner import run_job
 from pinlake.lake.model import GOLD
 from tests.bundle.reading import bundle
-from tests.pipeline.conftest import Place, as_numbers, read_csv
+from tests.pipeline.conftest import System, as_numbers, read_csv
 
 
 @pytest.mark.slow
 def test_the_bundles_job_gives_the_right_answers(
-    real_sample: Path, place: Callable[..., Place], tmp_path: Path
+    real_sample: Path, system: Callable[..., System], tmp_path: Path
 ) -> None:
     """By way of the job that files start: all notebooks, in a kernel with a session of its own."""
     source, lake = tmp_path / "dump", tmp_path / "lake"
@@ -27,7 +27,7 @@ def test_the_bundles_job_gives_the_right_answers(
     assert {run.task: str(run.state) for run in pipeline.job.tasks} == dict.fromkeys(
         ("check", "connect", "ingest", "clean", "quality", "has_posts", "query", "report"), "success"
     )
-    answers = place(source, lake).answers()
+    answers = system(source, lake).answers()
     for name in GOLD:
         _, expected = read_csv(real_sample / "answers" / f"{name}.csv")
         assert [as_numbers(row) for row in answers[name]] == expected

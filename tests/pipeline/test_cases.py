@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from pinlake.errors import SourceError
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 
 pytestmark = pytest.mark.slow
 
-Open = Callable[..., Place]
+Open = Callable[..., System]
 
 
-def drift(found: Place) -> set[tuple[str, str, str, int]]:
+def drift(found: System) -> set[tuple[str, str, str, int]]:
     """Topic, kind, field, records."""
     return {tuple(row) for row in found.lake.read("drift").select("topic", "kind", "field", "records").collect()}
 
@@ -51,9 +51,9 @@ def drift(found: Place) -> set[tuple[str, str, str, int]]:
     ],
 )
 def test_a_dump_of_this_shape_is_read_whole(
-    case: str, posts: int, expected: set[tuple[str, str, str, int]], cases: Path, place: Open, tmp_path: Path
+    case: str, posts: int, expected: set[tuple[str, str, str, int]], cases: Path, system: Open, tmp_path: Path
 ) -> None:
-    found = place(cases / case, tmp_path / "lake", max_bad_share=1.0)
+    found = system(cases / case, tmp_path / "lake", max_bad_share=1.0)
     counts = found.run_to_silver()
     assert (counts.posts, counts.missing) == (posts, [])
     assert found.lake.read("object_report").count() == 0
@@ -80,11 +80,11 @@ def test_a_dump_of_this_shape_is_read_whole(
 
 
 def test_topics_in_another_folder_are_read_by_a_setting_that_the_error_names(
-    cases: Path, place: Open, tmp_path: Path
+    cases: Path, system: Open, tmp_path: Path
 ) -> None:
     with pytest.raises(SourceError, match="there is one in kafka: give --topics-dir kafka"):
-        place(cases / "S04-topics-dir", tmp_path / "lake").run_to_silver()
-    found = place(cases / "S04-topics-dir", tmp_path / "lake", topics_dir="kafka")
+        system(cases / "S04-topics-dir", tmp_path / "lake").run_to_silver()
+    found = system(cases / "S04-topics-dir", tmp_path / "lake", topics_dir="kafka")
     assert found.run_to_silver().posts == 2
     # Its objects are no messages of a stream, though their paths begin alike.
     assert found.run_to_silver().posts == 2
@@ -92,10 +92,10 @@ def test_topics_in_another_folder_are_read_by_a_setting_that_the_error_names(
 
 
 def test_an_object_that_came_again_longer_is_read_again_without_an_audit(
-    cases: Path, place: Open, tmp_path: Path
+    cases: Path, system: Open, tmp_path: Path
 ) -> None:
     shutil.copytree(cases / "S09-written-again/before", tmp_path / "dump")
-    found = place(tmp_path / "dump", tmp_path / "lake")
+    found = system(tmp_path / "dump", tmp_path / "lake")
     assert found.run_to_silver().posts == 4
     shutil.copytree(cases / "S09-written-again/after", tmp_path / "dump", dirs_exist_ok=True)
     counts = found.run_to_silver()

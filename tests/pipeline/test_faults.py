@@ -17,7 +17,7 @@ from pinlake.errors import QualityError, SourceError, UsageError
 from pinlake.lake.accounting import check_sums
 from tests.clean.conftest import USUAL
 from tests.conftest import DumpWriter, write_dump_files
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 
 POSTS = range(100, 105)
 
@@ -86,7 +86,7 @@ USERS: dict[str, bytes | str] = {
 
 
 @pytest.fixture(scope="module")
-def dirty(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def dirty(system: Callable[..., System], tmp_path_factory: pytest.TempPathFactory) -> System:
     """A lake after one run on the dump above."""
     folder = tmp_path_factory.mktemp("faults")
     dump = write_dump_files(folder / "dump", {"pin": PINS, "geo": GEOS, "user": USERS})
@@ -96,24 +96,24 @@ def dirty(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory)
     (topics / "t0.pin" / "partition=0" / "notes.txt").write_text("hello")
     (topics / "t0.pin" / "_SUCCESS").touch()
     (topics / "t0.likes" / "partition=0").mkdir(parents=True)
-    made = place(dump, folder / "lake", max_bad_share=0.9)
+    made = system(dump, folder / "lake", max_bad_share=0.9)
     made.run()
     return made
 
 
-def reasons(dirty: Place, topic: str) -> dict[int, list[str]]:
+def reasons(dirty: System, topic: str) -> dict[int, list[str]]:
     rows = dirty.rows(f"SELECT offset, _errors.name FROM quarantine WHERE topic = '{topic}'")
     return {offset: sorted(names) for offset, names in rows}
 
 
-def test_every_readable_shape_is_in_silver(dirty: Place) -> None:
+def test_every_readable_shape_is_in_silver(dirty: System) -> None:
     found = {row[0] for row in dirty.rows("SELECT ind FROM silver_pin")}
     assert found == {0, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 19, 20, 21, 23, 28, 30, *POSTS}
     titles = dict(dirty.rows("SELECT ind, title FROM silver_pin WHERE ind IN (12, 13, 20, 23)"))
     assert titles == {12: "Карта 地図", 13: "Map\x0013", 20: "Map 20", 23: "Map 23"}
 
 
-def test_what_is_not_is_in_quarantine_with_its_reason(dirty: Place) -> None:
+def test_what_is_not_is_in_quarantine_with_its_reason(dirty: System) -> None:
     assert reasons(dirty, "pin") == {
         3: ["malformed"],
         4: ["malformed"],
@@ -130,7 +130,7 @@ def test_what_is_not_is_in_quarantine_with_its_reason(dirty: Place) -> None:
     assert kept == [(bytearray(PINS["0/15"]), None, "topics/t0.pin/partition=0/t0.pin+0+0000000015.json")]
 
 
-def test_sums_hold_and_what_is_missing_is_counted(dirty: Place) -> None:
+def test_sums_hold_and_what_is_missing_is_counted(dirty: System) -> None:
     counts = dirty.counts()
     check_sums(list(counts.values()))
     pins = counts["pin"]
@@ -140,7 +140,7 @@ def test_sums_hold_and_what_is_missing_is_counted(dirty: Place) -> None:
     assert [count.scattered_users for count in counts.values()] == [0, 0, 1]
 
 
-def test_unreadable_and_empty_objects_are_in_bronze_with_the_reason(dirty: Place) -> None:
+def test_unreadable_and_empty_objects_are_in_bronze_with_the_reason(dirty: System) -> None:
     rows = dirty.rows("SELECT offset, problem FROM bronze WHERE problem IS NOT NULL ORDER BY offset")
     assert [(offset, problem.split(":")[0]) for offset, problem in rows] == [
         (1, "empty"),
@@ -150,7 +150,7 @@ def test_unreadable_and_empty_objects_are_in_bronze_with_the_reason(dirty: Place
     assert "gzip" in rows[2][1]
 
 
-def test_drift_and_rescued_fields_are_reported(dirty: Place) -> None:
+def test_drift_and_rescued_fields_are_reported(dirty: System) -> None:
     drift = set(dirty.rows("SELECT kind, field FROM drift WHERE topic = 'pin'"))
     assert {("missing", "poster_name"), ("extra", "colour"), ("renamed", " Title ")} <= drift
     assert dirty.rows("SELECT _rescued FROM silver_pin WHERE ind = 19") == [('{"colour":"red"}',)]
@@ -158,7 +158,7 @@ def test_drift_and_rescued_fields_are_reported(dirty: Place) -> None:
     assert dirty.rows("SELECT _warnings.name FROM silver_geo WHERE ind = 11") == [(["in_the_future"],)]
 
 
-def test_foreign_hidden_and_unknown_names_are_reported(dirty: Place) -> None:
+def test_foreign_hidden_and_unknown_names_are_reported(dirty: System) -> None:
     found = {(path.split("/")[-1], kind) for path, kind in dirty.rows("SELECT path, kind FROM object_report")}
     assert found == {
         ("notes.txt", "foreign file"),
@@ -167,17 +167,17 @@ def test_foreign_hidden_and_unknown_names_are_reported(dirty: Place) -> None:
     }
 
 
-def test_three_spellings_are_one_instant(dirty: Place) -> None:
+def test_three_spellings_are_one_instant(dirty: System) -> None:
     assert dirty.rows("SELECT count(DISTINCT timestamp) FROM silver_geo WHERE ind IN (0, 7, 8)") == [(1,)]
 
 
 @pytest.mark.slow
-def test_late_changed_and_lost_objects(dirty: Place, place: Callable[..., Place], tmp_path: Path) -> None:
+def test_late_changed_and_lost_objects(dirty: System, system: Callable[..., System], tmp_path: Path) -> None:
     """On a copy: an object in a hole needs no audit; one with new content, one that came early and one lost do."""
     assert dirty.settings.source is not None
     shutil.copytree(dirty.settings.source, tmp_path / "dump")
     shutil.copytree(dirty.settings.lake, tmp_path / "lake")
-    changed = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=0.9)
+    changed = system(tmp_path / "dump", tmp_path / "lake", max_bad_share=0.9)
     folder = tmp_path / "dump" / "topics" / "t0.pin" / "partition=0"
     name = "t0.pin+0+00000000{:02}.json".format
     (folder / name(26)).write_text(pin(26))
@@ -200,11 +200,11 @@ def test_late_changed_and_lost_objects(dirty: Place, place: Callable[..., Place]
 
 @pytest.mark.slow
 def test_too_many_bad_records_stop_the_run_before_silver(
-    write_dump: DumpWriter, place: Callable[..., Place], tmp_path: Path
+    write_dump: DumpWriter, system: Callable[..., System], tmp_path: Path
 ) -> None:
     pins: dict[str, bytes | str] = {"0/0": pin(0), "0/1": "oops", "0/2": pin(2)}
     both = {"geo": {"0/0": geo(0)}, "user": {"0/0": user(0)}}
-    stopped = place(write_dump(tmp_path / "dump", {"pin": pins, **both}), tmp_path / "lake")
+    stopped = system(write_dump(tmp_path / "dump", {"pin": pins, **both}), tmp_path / "lake")
     with pytest.raises(QualityError, match=r"topic pin: 1 of 3 new records are bad \(33\.3%, more than 20\.0%\)"):
         stopped.run()
     assert not any(stopped.lake.exists(f"silver_{topic}") for topic in ("pin", "geo", "user"))
@@ -220,11 +220,11 @@ def test_too_many_bad_records_stop_the_run_before_silver(
     assert stopped.counts()["pin"].quarantined == 2
 
 
-def test_several_topic_ids_want_a_choice(write_dump: DumpWriter, place: Callable[..., Place], tmp_path: Path) -> None:
+def test_several_topic_ids_want_a_choice(write_dump: DumpWriter, system: Callable[..., System], tmp_path: Path) -> None:
     for topic_id in ("a1", "b2"):
         topics = {"pin": {"0/0": pin(1)}, "geo": {"0/0": geo(1)}, "user": {"0/0": user(1)}}
         write_dump(tmp_path / "dump", topics, topic_id)
-    made = place(tmp_path / "dump", tmp_path / "lake")
+    made = system(tmp_path / "dump", tmp_path / "lake")
     with pytest.raises(UsageError, match="a1, b2; choose one with --topic-id"):
         made.run()
     assert not made.lake.exists("bronze")
@@ -236,11 +236,11 @@ def test_several_topic_ids_want_a_choice(write_dump: DumpWriter, place: Callable
 
 
 def test_a_missing_topic_is_an_error_before_anything_is_written(
-    write_dump: DumpWriter, place: Callable[..., Place], tmp_path: Path
+    write_dump: DumpWriter, system: Callable[..., System], tmp_path: Path
 ) -> None:
     dump = write_dump(tmp_path / "dump", {"pin": {"0/0": pin(1)}})
     (dump / "topics" / "t0.user").rmdir()
-    made = place(dump, tmp_path / "lake")
+    made = system(dump, tmp_path / "lake")
     with pytest.raises(SourceError, match=r"topic t0\.user is missing"):
         made.run()
     assert not made.lake.exists("bronze")

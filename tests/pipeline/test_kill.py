@@ -15,7 +15,7 @@ import pytest
 
 from pinlake.emulate.emulator import emulate
 from pinlake.lake.model import GOLD
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 from tests.pipeline.test_made_dump import SILVER
 
 pytestmark = pytest.mark.slow
@@ -77,11 +77,11 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def whole(system: Callable[..., System], tmp_path_factory: pytest.TempPathFactory) -> System:
     """A dump, and the lake of a run that nobody killed."""
     folder = tmp_path_factory.mktemp("whole")
     emulate(folder / "dump", posts=100, seed=11, dirt=0.1, duplicates=0.2, flush_size=2)
-    made = place(folder / "dump", folder / "lake", max_bad_share=1.0)
+    made = system(folder / "dump", folder / "lake", max_bad_share=1.0)
     made.run()
     return made
 
@@ -103,7 +103,7 @@ def whole(place: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory)
     ],
 )
 def test_killed_while_it_writes_and_after_a_commit(
-    points: list[Until], whole: Place, place: Callable[..., Place], tmp_path: Path
+    points: list[Until], whole: System, system: Callable[..., System], tmp_path: Path
 ) -> None:
     dump, lake = Path(str(whole.settings.source)), tmp_path / "lake"
     for until in points:
@@ -113,6 +113,6 @@ def test_killed_while_it_writes_and_after_a_commit(
     process = start(dump, lake, tmp_path / "logs")
     _, told = process.communicate()
     assert process.returncode == 0, told
-    killed = place(dump, lake, max_bad_share=1.0)
+    killed = system(dump, lake, max_bad_share=1.0)
     assert killed.content(*SILVER, *GOLD) == whole.content(*SILVER, *GOLD)
     assert killed.counts() == whole.counts()

@@ -15,7 +15,7 @@ from pinlake.emulate.dirt import KINDS
 from pinlake.emulate.emulator import emulate
 from pinlake.emulate.truth import Truth
 from pinlake.lake.model import GOLD
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 
 pytestmark = pytest.mark.slow
 
@@ -30,13 +30,13 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
 
 
 @pytest.fixture(scope="module")
-def at_once(dump: tuple[Path, Truth], place, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    made = place(dump[0], tmp_path_factory.mktemp("once") / "lake")
+def at_once(dump: tuple[Path, Truth], system, tmp_path_factory: pytest.TempPathFactory) -> System:
+    made = system(dump[0], tmp_path_factory.mktemp("once") / "lake")
     made.run(max_bad_share=1.0)
     return made
 
 
-def test_status_is_the_emulators_truth(dump: tuple[Path, Truth], at_once: Place) -> None:
+def test_status_is_the_emulators_truth(dump: tuple[Path, Truth], at_once: System) -> None:
     for topic, counts in at_once.counts().items():
         sent = asdict(dump[1].topics[topic])
         received = sent.pop("sent")
@@ -49,7 +49,7 @@ def test_every_kind_of_dirt_was_there(dump: tuple[Path, Truth]) -> None:
     assert {"misrouted", "cut", "array", "conflict", "padded_keys", "extra_field", "html"} <= kinds
 
 
-def test_cleaning_warns_of_every_fact_that_a_record_breaks(dump: tuple[Path, Truth], at_once: Place) -> None:
+def test_cleaning_warns_of_every_fact_that_a_record_breaks(dump: tuple[Path, Truth], at_once: System) -> None:
     """Kinds of dirt that break a fact are called as the warnings are; records that another one replaced have none."""
     found = {
         row[0]
@@ -61,14 +61,14 @@ def test_cleaning_warns_of_every_fact_that_a_record_breaks(dump: tuple[Path, Tru
     assert len(found) >= 7
 
 
-def test_quarantine_names_a_reason_for_every_record(at_once: Place) -> None:
+def test_quarantine_names_a_reason_for_every_record(at_once: System) -> None:
     assert at_once.rows("SELECT count(*) FROM quarantine WHERE _errors IS NULL OR size(_errors) = 0") == [(0,)]
     reasons = {row[0] for row in at_once.rows("SELECT DISTINCT explode(_errors.name) FROM quarantine")}
     assert {"misrouted", "malformed", "not_an_object", "out_of_range"} <= reasons
 
 
-def test_three_slices_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
-    sliced = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
+def test_three_slices_equal_one_run(dump: tuple[Path, Truth], at_once: System, system, tmp_path: Path) -> None:
+    sliced = system(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
     objects = _objects(dump[0])
     for number in range(3):
         _copy(dump[0], tmp_path / "dump", [path for i, path in enumerate(objects) if i * 3 // len(objects) == number])
@@ -76,8 +76,8 @@ def test_three_slices_equal_one_run(dump: tuple[Path, Truth], at_once: Place, pl
     assert sliced.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
 
 
-def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path) -> None:
-    shuffled = place(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
+def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: System, system, tmp_path: Path) -> None:
+    shuffled = system(tmp_path / "dump", tmp_path / "lake", max_bad_share=1.0)
     objects = _objects(dump[0])
     random.Random(3).shuffle(objects)
     _copy(dump[0], tmp_path / "dump", objects[: len(objects) // 2])
@@ -87,7 +87,7 @@ def test_objects_in_any_order_equal_one_run(dump: tuple[Path, Truth], at_once: P
     assert shuffled.content(*SILVER, *GOLD) == at_once.content(*SILVER, *GOLD)
 
 
-def test_rebuild_equals_what_was_there(at_once: Place) -> None:
+def test_rebuild_equals_what_was_there(at_once: System) -> None:
     before = at_once.content(*SILVER, "drift", *GOLD)
     pipeline.run_rebuild(at_once.lake, at_once.settings, pipeline.new_run(), "silver")
     assert at_once.content(*SILVER, "drift", *GOLD) == before
@@ -95,10 +95,10 @@ def test_rebuild_equals_what_was_there(at_once: Place) -> None:
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland"])
 def test_the_session_time_zone_changes_nothing(
-    dump: tuple[Path, Truth], at_once: Place, place, tmp_path: Path, zone: str
+    dump: tuple[Path, Truth], at_once: System, system, tmp_path: Path, zone: str
 ) -> None:
     expected = at_once.content(*SILVER, *GOLD)
-    elsewhere = place(dump[0], tmp_path / "lake", max_bad_share=1.0)
+    elsewhere = system(dump[0], tmp_path / "lake", max_bad_share=1.0)
     conf = at_once.spark.conf
     conf.set("spark.sql.session.timeZone", zone)
     try:

@@ -1,4 +1,4 @@
-"""What is put right afterwards: quarantined records after a rule was mended, tables that were restored or lost."""
+"""What is put right afterwards: quarantined records after a rule was corrected, tables that were restored or lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pinlake.clean.geo import clean_geo
 from pinlake.errors import AccountingError, LakeError, QualityError
 from pinlake.lake.lake import Lake
 from tests.conftest import write_dump_files
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 from tests.pipeline.test_faults import geo, pin, user
 
 pytestmark = pytest.mark.slow
@@ -37,12 +37,12 @@ def dump_of(folder: Path, *posts: int) -> Path:
 
 
 @pytest.fixture
-def loaded(place: Callable[..., Place], tmp_path: Path) -> Place:
-    return place(dump_of(tmp_path / "dump", 0, 1, 2, 3), tmp_path / "lake")
+def loaded(system: Callable[..., System], tmp_path: Path) -> System:
+    return system(dump_of(tmp_path / "dump", 0, 1, 2, 3), tmp_path / "lake")
 
 
 def test_replay_moves_what_is_right_now_to_silver_posts_and_answers(
-    loaded: Place, monkeypatch: pytest.MonkeyPatch
+    loaded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setitem(silver.CLEANERS, "geo", too_strict)
@@ -57,7 +57,7 @@ def test_replay_moves_what_is_right_now_to_silver_posts_and_answers(
     assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), None) == 0
 
 
-def test_a_stopped_run_goes_on_after_its_rule_was_mended(loaded: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_goes_on_after_its_rule_was_mended(loaded: System, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setitem(silver.CLEANERS, "geo", too_strict)
         with pytest.raises(QualityError):
@@ -68,14 +68,14 @@ def test_a_stopped_run_goes_on_after_its_rule_was_mended(loaded: Place, monkeypa
     assert (counts.silver, counts.quarantined, counts.backlog) == (4, 0, 0)
 
 
-def test_restored_bronze_is_read_on_and_silver_says_what_to_do(loaded: Place, tmp_path: Path) -> None:
+def test_restored_bronze_is_read_on_and_silver_says_what_to_do(loaded: System, tmp_path: Path) -> None:
     loaded.run_to_silver()
     before = loaded.lake.version("bronze")
     dump_of(tmp_path / "dump", 4, 5)
     loaded.run_to_silver()
     loaded.lake.register()
     loaded.spark.sql(f"RESTORE TABLE {loaded.settings.database}.bronze TO VERSION AS OF {before}")
-    with pytest.raises(AccountingError, match="`pinlake rebuild silver` makes all but bronze anew"):
+    with pytest.raises(AccountingError, match="`pinlake rebuild silver` makes all but bronze again"):
         loaded.run_to_silver()
     assert loaded.lake.read("bronze").count() == 18
     pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver")
@@ -83,7 +83,7 @@ def test_restored_bronze_is_read_on_and_silver_says_what_to_do(loaded: Place, tm
     assert (counts.bronze, counts.silver, counts.deduplicated) == (6, 6, 0)
 
 
-def test_a_silver_table_that_is_gone_is_made_again(loaded: Place) -> None:
+def test_a_silver_table_that_is_gone_is_made_again(loaded: System) -> None:
     loaded.run()
     answers = loaded.answers()
     shutil.rmtree(loaded.settings.lake / "silver_geo")
@@ -94,14 +94,16 @@ def test_a_silver_table_that_is_gone_is_made_again(loaded: Place) -> None:
     # One that an earlier version made, without a column that is there now.
     name = f"{loaded.settings.database}.silver_geo"
     loaded.spark.sql(f"CREATE OR REPLACE TABLE {name} USING DELTA AS SELECT * EXCEPT (country) FROM {name}")
-    with pytest.raises(LakeError, match=r"silver_geo has no column country: .* `pinlake rebuild silver` makes it anew"):
+    with pytest.raises(
+        LakeError, match=r"silver_geo has no column country: .* `pinlake rebuild silver` makes it again"
+    ):
         loaded.run()
     pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver")
     assert loaded.rows(f"SELECT DISTINCT country FROM {name}") == [("Peru",)]
     assert loaded.answers() == answers
 
 
-def test_mended_objects_pass_the_threshold_that_stopped_a_run(loaded: Place, tmp_path: Path) -> None:
+def test_mended_objects_pass_the_threshold_that_stopped_a_run(loaded: System, tmp_path: Path) -> None:
     write_dump_files(tmp_path / "dump", {"geo": {"0/0": "{cut", "0/1": "{cut"}})
     with pytest.raises(QualityError, match=r"geo: 2 of 4 new records are bad .* run with --audit, .* --max-bad-share"):
         loaded.run_to_silver()
@@ -115,7 +117,7 @@ def test_mended_objects_pass_the_threshold_that_stopped_a_run(loaded: Place, tmp
     assert (counts.received, counts.silver, counts.quarantined, counts.backlog) == (6, 4, 2, 0)
 
 
-def test_a_batch_of_bad_records_alone_stops_every_run_until_it_is_taken_in(loaded: Place, tmp_path: Path) -> None:
+def test_a_batch_of_bad_records_alone_stops_every_run_until_it_is_taken_in(loaded: System, tmp_path: Path) -> None:
     loaded.run()
     write_dump_files(tmp_path / "dump", {"geo": {"0/4": "{cut"}})
     for _ in range(2):
@@ -129,7 +131,7 @@ def test_a_batch_of_bad_records_alone_stops_every_run_until_it_is_taken_in(loade
     assert (counts.silver, counts.quarantined, counts.backlog, loaded.lake.version("silver_geo")) == (4, 1, 0, version)
 
 
-def test_a_batch_of_bad_records_alone_that_came_with_others_is_not_judged_again(loaded: Place, tmp_path: Path) -> None:
+def test_a_batch_of_bad_records_alone_that_came_with_others_is_not_judged_again(loaded: System, tmp_path: Path) -> None:
     """Neither by the next run nor after a rebuild: silver's rows don't tell of it, so it is noted."""
     pipeline.run_ingest(loaded.lake, loaded.settings, pipeline.new_run())
     write_dump_files(tmp_path / "dump", {"geo": {"0/4": "{cut"}})
@@ -142,7 +144,7 @@ def test_a_batch_of_bad_records_alone_that_came_with_others_is_not_judged_again(
     assert (counts.silver, counts.quarantined, counts.backlog) == (4, 1, 0)
 
 
-def test_a_rebuild_lets_nothing_in_that_a_run_was_stopped_for(loaded: Place, tmp_path: Path) -> None:
+def test_a_rebuild_lets_nothing_in_that_a_run_was_stopped_for(loaded: System, tmp_path: Path) -> None:
     loaded.run()
     content = loaded.content("silver_geo", "silver_post")
     write_dump_files(tmp_path / "dump", {"geo": {"0/4": "{cut", "0/5": geo(1)}})
@@ -157,7 +159,7 @@ def test_a_rebuild_lets_nothing_in_that_a_run_was_stopped_for(loaded: Place, tmp
     assert (counts.silver, counts.deduplicated, counts.quarantined, counts.backlog) == (4, 1, 1, 0)
 
 
-def test_a_replay_that_was_stopped_is_told_and_run_again(loaded: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_that_was_stopped_is_told_and_run_again(loaded: System, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setitem(silver.CLEANERS, "geo", too_strict)
         loaded.run(max_bad_share=1.0)
@@ -178,7 +180,7 @@ def test_a_replay_that_was_stopped_is_told_and_run_again(loaded: Place, monkeypa
     assert (counts.silver, counts.quarantined, counts.backlog) == (4, 0, 0)
 
 
-def test_an_object_that_two_runs_read_at_once_counts_as_deduplicated(loaded: Place) -> None:
+def test_an_object_that_two_runs_read_at_once_counts_as_deduplicated(loaded: System) -> None:
     pipeline.run_ingest(loaded.lake, loaded.settings, pipeline.new_run())
     again = loaded.lake.read("bronze").withColumn("run_id", F.lit("the other run"))
     loaded.lake.append("bronze", again, ("the other run", 1))

@@ -27,7 +27,7 @@ from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
 from pinlake.topics import TOPICS
-from tests.pipeline.conftest import Place
+from tests.pipeline.conftest import System
 from tests.servers.kafka_broker import broker
 from tests.servers.s3_server import S3, one_s3_server, s3
 
@@ -39,20 +39,20 @@ TOPIC_ID = "ways"
 TABLES = (*(topic.silver_table for topic in TOPICS.values()), "silver_post", "quarantine")
 
 pytestmark = pytest.mark.slow
-Places = Callable[..., Place]
+Systems = Callable[..., System]
 
 
 @pytest.fixture(scope="module")
-def dumped(place: Places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Truth]:
+def dumped(system: Systems, tmp_path_factory: pytest.TempPathFactory) -> tuple[System, Truth]:
     """From a dump that the emulator wrote."""
     folder = tmp_path_factory.mktemp("dumped")
     truth = emulate(folder / "dump", posts=POSTS, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, flush_size=100)
-    made = place(folder / "dump", folder / "lake")
+    made = system(folder / "dump", folder / "lake")
     made.run()
     return made, truth
 
 
-def same(found: Place, expected: Place) -> None:
+def same(found: System, expected: System) -> None:
     """Every row of silver and quarantine but for the object that it lay in, and every answer."""
     for table in TABLES:
         names = [name for name in found.lake.read(table).columns if not name.endswith(_ELSEWHERE)]
@@ -67,7 +67,7 @@ _ELSEWHERE = ("path", "position", "batch", "run_id", "_records", "_contents", "q
 
 
 @pytest.fixture(scope="module")
-def posted(broker: Broker, dumped: tuple[Place, Truth], tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+def posted(broker: Broker, dumped: tuple[System, Truth], tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """From a database to Kafka; the number of messages by topic, the same at every hop."""
     folder, (_, truth) = tmp_path_factory.mktemp("posted"), dumped
     url = f"sqlite:///{folder / 'posts.db'}"
@@ -92,14 +92,14 @@ def posted(broker: Broker, dumped: tuple[Place, Truth], tmp_path_factory: pytest
 
 
 def test_through_a_database_kafka_and_its_sink(
-    dumped: tuple[Place, Truth], posted: dict[str, int], place: Places, tmp_path: Path, broker: Broker
+    dumped: tuple[System, Truth], posted: dict[str, int], system: Systems, tmp_path: Path, broker: Broker
 ) -> None:
     expected, truth = dumped
     options = SinkOptions(flush_size=50, until_end=True)
     store = FolderStore(tmp_path / "dump")
     config = client_config(broker.servers)
     written = run_sink(config, TOPIC_ID, store, options, print, lambda summary: None, lambda: False)
-    found = place(tmp_path / "dump", tmp_path / "lake")
+    found = system(tmp_path / "dump", tmp_path / "lake")
     counts = {count.topic: count for count in found.run().topics}
     assert {topic: each.messages for topic, each in written.topics.items()} == posted
     assert {topic: each.bronze for topic, each in counts.items()} == posted
@@ -110,9 +110,9 @@ def test_through_a_database_kafka_and_its_sink(
 
 
 def test_through_a_stream_from_kafka(
-    dumped: tuple[Place, Truth], posted: dict[str, int], place: Places, tmp_path: Path, broker: Broker
+    dumped: tuple[System, Truth], posted: dict[str, int], system: Systems, tmp_path: Path, broker: Broker
 ) -> None:
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     source = KafkaSource(client_config(broker.servers), TOPIC_ID)
     # In several batches, whose order and size make no difference.
     options = StreamOptions(until_end=True, most=7_000)
@@ -124,7 +124,7 @@ def test_through_a_stream_from_kafka(
     same(found, dumped[0])
 
 
-def test_through_kinesis(dumped: tuple[Place, Truth], place: Places, tmp_path: Path, s3: S3) -> None:
+def test_through_kinesis(dumped: tuple[System, Truth], system: Systems, tmp_path: Path, s3: S3) -> None:
     expected, truth = dumped
     kinesis = s3.client("kinesis")
     for topic in TOPICS:
@@ -133,7 +133,7 @@ def test_through_kinesis(dumped: tuple[Place, Truth], place: Places, tmp_path: P
     sink = KinesisSink(TOPIC_ID, 60, deliveries)
     emulate(None, posts=POSTS, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, sinks=[sink])
     assert deliveries.acknowledged == {topic: counts.sent for topic, counts in truth.topics.items()}
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     # The server has too much to do now and then.
     count = iter(range(10**9))
     s3.rule = lambda method, path: (503, b"{}") if next(count) % 7 == 3 else None
@@ -149,13 +149,13 @@ def test_through_kinesis(dumped: tuple[Place, Truth], place: Places, tmp_path: P
     assert again.batches == 0
 
 
-def test_through_a_bucket(dumped: tuple[Place, Truth], place: Places, tmp_path: Path, s3: S3) -> None:
+def test_through_a_bucket(dumped: tuple[System, Truth], system: Systems, tmp_path: Path, s3: S3) -> None:
     expected, truth = dumped
     deliveries = Deliveries("s3", FailedFile(tmp_path / "failed.jsonl"))
     sink = DumpSink(S3Store("s3://landing/dump"), TOPIC_ID, deliveries, flush_size=20)
     emulate(None, posts=POSTS, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, sinks=[sink])
     assert deliveries.acknowledged == {topic: counts.sent for topic, counts in truth.topics.items()}
-    found = place("s3://landing/dump", tmp_path / "lake")
+    found = system("s3://landing/dump", tmp_path / "lake")
     # The server asks to slow down now and then.
     count = iter(range(10**9))
     s3.rule = lambda method, path: (503, b"<Error><Code>SlowDown</Code></Error>") if next(count) % 23 == 7 else None

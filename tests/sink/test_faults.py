@@ -189,7 +189,7 @@ def test_a_topic_made_anew(broker: Broker, tmp_path: Path) -> None:
     remove_topic(broker, f"{topic_id}.pin")
     make_topics(broker, [f"{topic_id}.pin"])
     before = files(tmp_path)
-    with pytest.raises(MachineError, match="made anew"):
+    with pytest.raises(MachineError, match="made again"):
         Sink(broker, topic_id, tmp_path).run()
     assert files(tmp_path) == before
 

@@ -48,7 +48,7 @@ def reader(known: Known | None = None, most: int = 1000, give_up_after: float = 
         lambda: known or {},
         lambda make: None,
     )
-    return _Reader(source, Patience(source.place, give_up_after, said), context)
+    return _Reader(source, Patience(source.label, give_up_after, said), context)
 
 
 def values(rows: list[tuple[Any, ...]]) -> list[bytes]:
@@ -179,7 +179,7 @@ def test_a_number_that_the_stream_does_not_know_is_that_of_another(kinesis: Any,
         return answered(**arguments)
 
     client.get_shard_iterator = refusing
-    with pytest.raises(UsageError, match=f"stream t0-pin doesn't know the sequence number {first[2]}, .* made anew"):
+    with pytest.raises(UsageError, match=f"stream t0-pin doesn't know the sequence number {first[2]}, .* made again"):
         reader(known, client=client)
 
 

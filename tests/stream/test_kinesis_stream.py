@@ -1,4 +1,4 @@
-"""From a Kinesis server to the tables: packed records, empty ones, one stream for all topics, streams made anew."""
+"""From a Kinesis server to the tables: packed records, empty ones, one stream for all topics, streams made again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import StreamSummary, run_stream
 from pinlake.topics import TOPICS
-from tests.pipeline.conftest import Place, place
+from tests.pipeline.conftest import System, system
 from tests.servers.s3_server import S3, one_s3_server, s3
 from tests.stream.packing import pack
 
-__all__ = ["one_s3_server", "place", "s3"]
+__all__ = ["one_s3_server", "s3", "system"]
 
 pytestmark = pytest.mark.slow
-Places = Callable[..., Place]
+Systems = Callable[..., System]
 
 
 def pin(number: int) -> bytes:
@@ -41,24 +41,24 @@ def put(kinesis: Any, stream: str, *records: tuple[str, bytes]) -> None:
         kinesis.put_record(StreamName=stream, Data=data, PartitionKey=key)
 
 
-def read(found: Place, one_stream: bool = False, said: list[str] | None = None) -> StreamSummary:
+def read(found: System, one_stream: bool = False, said: list[str] | None = None) -> StreamSummary:
     source = KinesisSource("t0", 10, one_stream)
     say = ([] if said is None else said).append
     options = StreamOptions(until_end=True)
     return run_stream(found.lake, source, found.settings, options, lambda _, line: say(line), lambda: False)
 
 
-def bronze(found: Place) -> list[tuple[Any, ...]]:
+def bronze(found: System) -> list[tuple[Any, ...]]:
     """Topic, offset, text and problem of every row, and where in its stream it came from."""
     rows = found.rows("SELECT topic, offset, text, problem, path FROM bronze ORDER BY topic, offset")
     return [(row[0], row[1], row[2], row[3], row[4].split("/", 4)[4:]) for row in rows]
 
 
-def test_packed_and_empty_records(place: Places, kinesis: Any, tmp_path: Path) -> None:
+def test_packed_and_empty_records(system: Systems, kinesis: Any, tmp_path: Path) -> None:
     for topic in TOPICS:
         kinesis.create_stream(StreamName=f"t0-{topic}", ShardCount=1)
     put(kinesis, "t0-pin", ("1", pin(1)), ("a", pack([("2", pin(2)), ("3", b""), ("4", pin(4))])), ("5", b""))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     assert read(found).records == {"pin": 3}
     rows = [
         ("pin", 0, pin(1).decode(), None, []),
@@ -69,7 +69,7 @@ def test_packed_and_empty_records(place: Places, kinesis: Any, tmp_path: Path) -
     ]
     assert bronze(found) == rows
     assert (found.counts()["pin"].silver, found.counts()["pin"].quarantined) == (3, 0)
-    # Begun anew: after the last, and after a packed one.
+    # Begun again: after the last, and after a packed one.
     assert read(found).batches == 0
     put(kinesis, "t0-pin", ("a", pack([("6", pin(6)), ("7", pin(7))])))
     assert read(found).records == {"pin": 2}
@@ -80,11 +80,11 @@ def test_packed_and_empty_records(place: Places, kinesis: Any, tmp_path: Path) -
     assert bronze(found) == [*rows, ("pin", 7, pin(8).decode(), None, [])]
 
 
-def test_one_stream_for_all_topics(place: Places, kinesis: Any, tmp_path: Path) -> None:
+def test_one_stream_for_all_topics(system: Systems, kinesis: Any, tmp_path: Path) -> None:
     kinesis.create_stream(StreamName="t0", ShardCount=1)
     put(kinesis, "t0", ("t0.pin", pin(1)), ("geo", geo(1)), ("17", b"{}"))
     put(kinesis, "t0", ("x", pack([("pin-2", pin(2)), ("GEO_2", geo(2)), ("spinner", b"{}")])))
-    found, said = place(None, tmp_path / "lake"), list[str]()
+    found, said = system(None, tmp_path / "lake"), list[str]()
     assert read(found, True, said).records == {"pin": 2, "geo": 2}
     assert [(row[0], row[1], row[4]) for row in bronze(found)] == [
         ("geo", 0, []),
@@ -105,18 +105,18 @@ def test_one_stream_for_all_topics(place: Places, kinesis: Any, tmp_path: Path) 
     assert found.counts()["geo"].silver == found.counts()["pin"].silver == 3
 
 
-def test_a_stream_whose_keys_name_no_topic_is_an_error(place: Places, kinesis: Any, tmp_path: Path) -> None:
+def test_a_stream_whose_keys_name_no_topic_is_an_error(system: Systems, kinesis: Any, tmp_path: Path) -> None:
     kinesis.create_stream(StreamName="t0", ShardCount=1)
     put(kinesis, "t0", ("1", pin(1)), ("2", geo(1)))
     with pytest.raises(SourceError, match=r"none of the 2 records that came first .* the first key is '1'; send them"):
-        read(place(None, tmp_path / "lake"), True)
+        read(system(None, tmp_path / "lake"), True)
 
 
-def test_a_stream_that_was_made_anew_is_another(place: Places, kinesis: Any, tmp_path: Path) -> None:
+def test_a_stream_that_was_made_anew_is_another(system: Systems, kinesis: Any, tmp_path: Path) -> None:
     for topic in TOPICS:
         kinesis.create_stream(StreamName=f"t0-{topic}", ShardCount=1)
     put(kinesis, "t0-pin", ("1", pin(1)))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     assert read(found).records == {"pin": 1}
     kinesis.delete_stream(StreamName="t0-pin")
     kinesis.create_stream(StreamName="t0-pin", ShardCount=1)

@@ -16,12 +16,12 @@ from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
 from tests.clients.test_msk import LINES
 from tests.helpers import run_pinlake
-from tests.pipeline.conftest import Place, place
+from tests.pipeline.conftest import System, system
 from tests.servers.certificates import PASSWORD
 from tests.servers.kafka_broker import new_topic_id, produce
 from tests.servers.secured_broker import SecuredBroker, secured_broker
 
-__all__ = ["place"]
+__all__ = ["system"]
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]
 
 @pytest.mark.parametrize("form", ["pkcs1", "hidden_pkcs8"])
 def test_a_key_as_openssl_used_to_write_it(
-    place: Callable[..., Place], secured: SecuredBroker, tmp_path: Path, form: str
+    system: Callable[..., System], secured: SecuredBroker, tmp_path: Path, form: str
 ) -> None:
     topic_id = new_topic_id(secured.broker)
     produce(secured.broker, f"{topic_id}.pin", [b'{"index": 1}', b'{"index": 2}'])
@@ -46,7 +46,7 @@ def test_a_key_as_openssl_used_to_write_it(
         *([f"ssl.key.password={PASSWORD}"] if form.startswith("hidden") else []),
     ]
     config = client_config(secured.tls_servers, more_properties="\n".join(lines))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     source, options = KafkaSource(config, topic_id), StreamOptions(until_end=True)
     source.check(found.settings, print)
     summary = run_stream(found.lake, source, found.settings, options, lambda *_: None, lambda: False)
@@ -59,12 +59,12 @@ def test_the_login_of_msk(tmp_path: Path) -> None:
         topic_id = new_topic_id(secured.broker)
         config = tmp_path / "client.properties"
         config.write_text(f"{LINES}ssl.ca.location={secured.files.ca}\n")
-        place = f"kafka://{secured.token_servers}"
+        address = f"kafka://{secured.token_servers}"
         known = ("--topic-id", topic_id, "--kafka-config", str(config), "--format", "json")
-        pinlake(tmp_path, "emulate", "--posts", "3", "--to", place, *known)
-        sunk = pinlake(tmp_path, "sink", "--from", place, "--to", "dump", "--until-end", *known)
+        pinlake(tmp_path, "emulate", "--posts", "3", "--to", address, *known)
+        sunk = pinlake(tmp_path, "sink", "--from", address, "--to", "dump", "--until-end", *known)
         assert [row["messages"] for row in json.loads(sunk)] == [3, 3, 3]
-        streamed = pinlake(tmp_path, "stream", "--from", place, "--lake", "lake", "--until-end", *known)
+        streamed = pinlake(tmp_path, "stream", "--from", address, "--lake", "lake", "--until-end", *known)
         assert [row["silver"] for row in json.loads(streamed)] == [3, 3, 3]
 
 

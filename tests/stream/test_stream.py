@@ -28,13 +28,13 @@ from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import SourceLostError, StreamOptions
 from pinlake.stream.stream import StreamSummary, _Loader, run_stream
 from tests.helpers import wait_for
-from tests.pipeline.conftest import Place, place
+from tests.pipeline.conftest import System, system
 from tests.servers.kafka_broker import broker, make_topics, new_topic_id, produce, remove_topic
 
-__all__ = ["broker", "place"]
+__all__ = ["broker", "system"]
 
 pytestmark = pytest.mark.slow
-Places = Callable[..., Place]
+Systems = Callable[..., System]
 
 TO_END = StreamOptions(until_end=True)
 
@@ -48,7 +48,7 @@ def pairs(first: int, count: int) -> list[bytes]:
     return [b'{"ind": %d, "timestamp": "2020-01-01T00:00:00"}' % number for number in range(first, first + count)]
 
 
-def stream(found: Place, broker: Broker, topic_id: str, options: StreamOptions = TO_END, **more: Any) -> StreamSummary:
+def stream(found: System, broker: Broker, topic_id: str, options: StreamOptions = TO_END, **more: Any) -> StreamSummary:
     config = client_config(broker.servers)
     settings = found.settings.model_copy(update={"give_up_after": more.pop("give_up_after", 60.0)})
     say = more.pop("said", []).append
@@ -74,7 +74,7 @@ def to_bronze(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "run_query", lambda *_, **__: {})
 
 
-def offsets(found: Place, topic: str = "pin") -> list[tuple[int, int]]:
+def offsets(found: System, topic: str = "pin") -> list[tuple[int, int]]:
     """Partition and offset of every record in bronze."""
     return [
         tuple(row)
@@ -84,7 +84,7 @@ def offsets(found: Place, topic: str = "pin") -> list[tuple[int, int]]:
     ]
 
 
-def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Path) -> None:
+def test_bronze_is_that_of_the_dump(system: Systems, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker, partitions=2)
     odd = [b"{cut", b'[{"index": 91}, {"index": 92}]', b'{"index": 1, "more": [1, 2]}']
     # As the Schema Registry's serializer writes it; the schema's id is 10, a line end.
@@ -102,9 +102,9 @@ def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Pat
         lambda: False,
     )
     (tmp_path / f"dump/topics/{topic_id}.user").mkdir(exist_ok=True)
-    dumped = place(tmp_path / "dump", tmp_path / "dumped", max_bad_share=1.0)
+    dumped = system(tmp_path / "dump", tmp_path / "dumped", max_bad_share=1.0)
     wanted = dumped.run()
-    streamed = place(None, tmp_path / "streamed", max_bad_share=1.0)
+    streamed = system(None, tmp_path / "streamed", max_bad_share=1.0)
     summary = stream(streamed, broker, topic_id)
     assert summary.counts is not None
     assert summary.counts.topics == wanted.topics
@@ -134,11 +134,11 @@ def test_bronze_is_that_of_the_dump(place: Places, broker: Broker, tmp_path: Pat
 
 @pytest.mark.usefixtures("to_bronze")
 def test_a_dump_of_larger_objects_goes_on_where_the_stream_ended(
-    place: Places, broker: Broker, tmp_path: Path, write_dump: Callable[..., Path]
+    system: Systems, broker: Broker, tmp_path: Path, write_dump: Callable[..., Path]
 ) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 15))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     stream(found, broker, topic_id)
     objects = {f"0/{first}": b"\n".join(pins(first, 10)) for first in (0, 10, 20)}
     folder = write_dump(tmp_path / "dump", {"pin": objects}, topic_id)
@@ -162,10 +162,10 @@ def test_a_dump_of_larger_objects_goes_on_where_the_stream_ended(
     assert stream(found, broker, topic_id).records == {"pin": 3}
 
 
-def test_stopped_anywhere_and_begun_anew(place: Places, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
+def test_stopped_anywhere_and_begun_anew(system: Systems, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 30))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
 
     def fail(*_: Any, **__: Any) -> None:
         raise MachineError("pulled the plug")
@@ -191,11 +191,11 @@ def test_stopped_anywhere_and_begun_anew(place: Places, broker: Broker, tmp_path
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_two_that_read_the_same(place: Places, broker: Broker, tmp_path: Path) -> None:
+def test_two_that_read_the_same(system: Systems, broker: Broker, tmp_path: Path) -> None:
     """Another stream reads on between two batches of this one: a copied checkpoint would do the same."""
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 40))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     other: list[int] = []
 
     def between(summary: StreamSummary) -> None:
@@ -208,9 +208,9 @@ def test_two_that_read_the_same(place: Places, broker: Broker, tmp_path: Path) -
     assert offsets(found) == [(0, number) for number in range(40)]
 
 
-def test_few_bad_records_stop_nothing_and_many_do(place: Places, broker: Broker, tmp_path: Path) -> None:
+def test_few_bad_records_stop_nothing_and_many_do(system: Systems, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     produce(broker, f"{topic_id}.pin", [b"{cut", *pins(0, 1)])
     assert stream(found, broker, topic_id).records == {"pin": 2}
     assert found.counts()["pin"].quarantined == 1
@@ -226,10 +226,10 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_broker_killed_in_the_middle(place: Places, own_broker: Broker, tmp_path: Path) -> None:
+def test_broker_killed_in_the_middle(system: Systems, own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
     produce(own_broker, f"{topic_id}.pin", pins(0, 200))
-    found, done, said = place(None, tmp_path / "lake"), [False], []
+    found, done, said = system(None, tmp_path / "lake"), [False], []
     # Killed after the first batch, and only then: it is back when the stream waits for it.
     moments: list[str] = []
 
@@ -256,10 +256,10 @@ def test_broker_killed_in_the_middle(place: Places, own_broker: Broker, tmp_path
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_broker_gone_for_good(place: Places, own_broker: Broker, tmp_path: Path) -> None:
+def test_broker_gone_for_good(system: Systems, own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
     produce(own_broker, f"{topic_id}.pin", pins(0, 5))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     with pytest.raises(MachineError, match="was out of reach for 10 s"):
         stream(
             found,
@@ -273,10 +273,10 @@ def test_broker_gone_for_good(place: Places, own_broker: Broker, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_what_the_broker_deleted_unread_is_told(place: Places, broker: Broker, tmp_path: Path) -> None:
+def test_what_the_broker_deleted_unread_is_told(system: Systems, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 10))
-    found, said = place(None, tmp_path / "lake"), []
+    found, said = system(None, tmp_path / "lake"), []
     stream(found, broker, topic_id)
     produce(broker, f"{topic_id}.pin", pins(10, 10))
     admin = AdminClient(client_config(broker.servers))
@@ -288,10 +288,10 @@ def test_what_the_broker_deleted_unread_is_told(place: Places, broker: Broker, t
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_a_topic_that_was_made_anew_is_another(place: Places, broker: Broker, tmp_path: Path) -> None:
+def test_a_topic_that_was_made_anew_is_another(system: Systems, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 10))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     stream(found, broker, topic_id)
     remove_topic(broker, f"{topic_id}.pin")
     make_topics(broker, [f"{topic_id}.pin"])
@@ -300,11 +300,11 @@ def test_a_topic_that_was_made_anew_is_another(place: Places, broker: Broker, tm
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
+def test_a_dump_that_grows(system: Systems, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
     # A name that Spark would take for a pattern.
     folder = tmp_path / "dump [1] {a,b} *"
     write_dump(folder, {"pin": {f"0/{number}": each for number, each in enumerate(pins(0, 8))}})
-    found = place(folder, tmp_path / "lake")
+    found = system(folder, tmp_path / "lake")
 
     def read() -> StreamSummary:
         source = DumpSource(folder, "t0")
@@ -323,16 +323,16 @@ def test_a_dump_that_grows(place: Places, tmp_path: Path, write_dump: Callable[.
     assert read().records == {"pin": 1}
     assert read().batches == 0
     # The rows that the packing reader alone gives.
-    alone = place(folder, tmp_path / "alone")
+    alone = system(folder, tmp_path / "alone")
     pipeline.run_ingest(alone.lake, alone.settings, pipeline.new_run())
     assert found.content("bronze") == alone.content("bronze")
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_a_late_object_may_be_old(place: Places, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
+def test_a_late_object_may_be_old(system: Systems, tmp_path: Path, write_dump: Callable[..., Path]) -> None:
     """Spark's file source by itself passes over what is a week older than the newest it has seen."""
     folder = write_dump(tmp_path / "dump", {"pin": {"0/0": pins(0, 1)[0], "0/2": pins(2, 1)[0]}})
-    found, ends = place(folder, tmp_path / "lake"), time.monotonic() + 600
+    found, ends = system(folder, tmp_path / "lake"), time.monotonic() + 600
 
     def late(_: StreamSummary) -> None:
         if len(offsets(found)) == 2:
@@ -356,7 +356,7 @@ def test_a_late_object_may_be_old(place: Places, tmp_path: Path, write_dump: Cal
 class Breaking:
     """A source that breaks off again and again, `times` in all, each time after `seconds`."""
 
-    place, topic_id, counted_by = "nowhere", "t0", "kafka"
+    label, topic_id, counted_by = "nowhere", "t0", "kafka"
 
     def __init__(self, times: int, seconds: float, error: Exception) -> None:
         self.left, self.seconds, self.error = times, seconds, error
@@ -372,11 +372,11 @@ class Breaking:
 
 
 def test_a_source_that_was_there_in_between_is_waited_for_anew(
-    place: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    system: Systems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pinlake.stream.stream._WAS_THERE", 0.2)
     monkeypatch.setattr("pinlake.stream.stream._PAUSE", 0.1)
-    found = place(None, tmp_path / "lake", give_up_after=0.5)
+    found = system(None, tmp_path / "lake", give_up_after=0.5)
 
     def read(source: Breaking) -> StreamSummary:
         return run_stream(found.lake, source, found.settings, TO_END, lambda *_: None, lambda: False)
@@ -387,26 +387,26 @@ def test_a_source_that_was_there_in_between_is_waited_for_anew(
 
 
 def test_a_busy_lake_is_asked_again_after_a_pause(
-    place: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    system: Systems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
     clock = SimpleNamespace(sleep=slept.append, monotonic=time.monotonic)
     monkeypatch.setattr("pinlake.stream.stream.time", clock)
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     source = Breaking(3, 0.0, LakeBusyError("busy"))
     run_stream(found.lake, source, found.settings, TO_END, lambda *_: None, lambda: False)
     assert len(slept) == 3
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_kafka_is_not_read_into_a_lake_from_kinesis(place: Places, broker: Broker, tmp_path: Path) -> None:
+def test_kafka_is_not_read_into_a_lake_from_kinesis(system: Systems, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 2))
-    found = place(None, tmp_path / "lake")
+    found = system(None, tmp_path / "lake")
     stream(found, broker, topic_id)
 
     class Other:
-        place, counted_by = "Kinesis", "kinesis"
+        system, counted_by = "Kinesis", "kinesis"
 
         def __init__(self) -> None:
             self.topic_id = topic_id
@@ -421,20 +421,20 @@ def test_kafka_is_not_read_into_a_lake_from_kinesis(place: Places, broker: Broke
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_checkpoints_are_thrown_away(place: Places, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
+def test_checkpoints_are_thrown_away(system: Systems, broker: Broker, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     os.mkdir(tmp_path / "temporary")
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 2))
-    stream(place(None, tmp_path / "lake"), broker, topic_id)
+    stream(system(None, tmp_path / "lake"), broker, topic_id)
     assert [path.name for path in (tmp_path / "temporary").glob("pinlake-stream*")] == []
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_a_lake_that_another_run_holds_is_waited_for(place: Places, broker: Broker, tmp_path: Path) -> None:
+def test_a_lake_that_another_run_holds_is_waited_for(system: Systems, broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker)
     produce(broker, f"{topic_id}.pin", pins(0, 2))
-    found, said = place(None, tmp_path / "lake", lake_wait=0.2), list[str]()
+    found, said = system(None, tmp_path / "lake", lake_wait=0.2), list[str]()
     run = pipeline.new_run()
     with pipeline.writing(found.lake, found.settings, run):
         streaming = Thread(target=lambda: stream(found, broker, topic_id, said=said), daemon=True)
@@ -448,11 +448,11 @@ def test_a_lake_that_another_run_holds_is_waited_for(place: Places, broker: Brok
 
 @pytest.mark.usefixtures("to_bronze")
 def test_a_broker_killed_while_a_batch_is_read(
-    place: Places, own_broker: Broker, tmp_path: Path, monkeypatch: Any
+    system: Systems, own_broker: Broker, tmp_path: Path, monkeypatch: Any
 ) -> None:
     topic_id = new_topic_id(own_broker)
     produce(own_broker, f"{topic_id}.pin", pins(0, 50))
-    found, said, killed = place(None, tmp_path / "lake"), list[str](), []
+    found, said, killed = system(None, tmp_path / "lake"), list[str](), []
 
     def kill_first(*arguments: Any) -> int:
         if not killed:

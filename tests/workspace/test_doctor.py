@@ -192,7 +192,7 @@ def test_the_team_must_be_able_to_read_the_tables(server: Server, doctor: Doctor
     assert doctor("--var", "team=analysts")[1]["warehouse"]["result"] == "failed"
 
 
-PLACE = "external location of s3://dumps/kafka/shop"
+RECORD_KEY = "external location of s3://dumps/kafka/shop"
 
 
 def test_a_volume_that_is_yet_to_be_made_needs_a_location(server: Server, doctor: Doctor) -> None:
@@ -203,9 +203,9 @@ def test_a_volume_that_is_yet_to_be_made_needs_a_location(server: Server, doctor
     server.grants("catalog", "lakes", buyers="USE_CATALOG CREATE_SCHEMA")
     words = ("--target", "external", "--var", "warehouse_id=w1")
     code, lines = doctor(*words)
-    assert (code, failed(lines)) == (1, [PLACE])
-    assert lines[PLACE]["found"] == f"none of the 1 that {ME} may see covers it"
-    assert "docs/workspace.md" in lines[PLACE]["remedy"]
+    assert (code, failed(lines)) == (1, [RECORD_KEY])
+    assert lines[RECORD_KEY]["found"] == f"none of the 1 that {ME} may see covers it"
+    assert "docs/workspace.md" in lines[RECORD_KEY]["remedy"]
     server.answers[listing] = Reply(body={"external_locations": [near, found]})
     server.grants("external_location", "dumps", sellers="CREATE_EXTERNAL_VOLUME")
     code, lines = doctor(*words)
@@ -213,7 +213,7 @@ def test_a_volume_that_is_yet_to_be_made_needs_a_location(server: Server, doctor
     server.grants("external_location", "dumps", buyers="CREATE_EXTERNAL_VOLUME")
     assert doctor(*words)[0] == 0
     server.answers[listing] = Reply(body={"external_locations": [{**found, "read_only": True}]})
-    line = doctor(*words)[1][PLACE]
+    line = doctor(*words)[1][RECORD_KEY]
     assert line["found"] == "dumps, owner keepers, read-only"
     assert "databricks external-locations update dumps --read-only=false" in line["remedy"]
 

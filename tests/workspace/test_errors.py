@@ -125,7 +125,7 @@ def test_nobody_is_there(server: Server, doctor: Doctor, monkeypatch: pytest.Mon
         monkeypatch.setenv("DATABRICKS_HOST", f"http://127.0.0.1:{free.getsockname()[1]}")
         code, lines = doctor()
     assert (code, lines["workspace"]["found"]) == (1, "127.0.0.1 can't be reached")
-    assert lines["workspace"]["remedy"] == "mend DATABRICKS_HOST, or look at the network and its proxy"
+    assert lines["workspace"]["remedy"] == "correct DATABRICKS_HOST, or look at the network and its proxy"
 
 
 @pytest.mark.parametrize("end", ["\nx", " …"])
@@ -165,4 +165,4 @@ def test_a_profile_that_is_not_there(doctor: Doctor, tmp_path: Path, monkeypatch
     code, lines = doctor()
     assert code == 1
     assert "has no mine profile configured" in lines["workspace"]["found"]
-    assert lines["workspace"]["remedy"].startswith("mend them, or log in")
+    assert lines["workspace"]["remedy"].startswith("correct them, or log in")

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.latest import latest, record_hash
-from pinlake.clean.silver import PLACE, clean_records, content_columns, drift_rows, good, only, quarantine_rows
+from pinlake.clean.silver import RECORD_KEY, clean_records, content_columns, drift_rows, good, only, quarantine_rows
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
 from pinlake.lake.parallel import side_by_side
@@ -123,7 +123,7 @@ def _write(lake: Lake, part: _Part, run: Run) -> None:
     """
     topic = part.topic
     bad = quarantine_rows(only(part.cleaned, F.col("_errors").isNotNull()), topic, run)
-    same = " AND ".join(f"old.`{name}` = new.`{name}`" for name in ("topic", *PLACE))
+    same = " AND ".join(f"old.`{name}` = new.`{name}`" for name in ("topic", *RECORD_KEY))
     lake.merge("quarantine", bad, same)
     # The last batch may lose its last row in silver. It still counts as cleaned.
     mark_cleaned(lake, topic.name, part.last_batch)
@@ -132,7 +132,7 @@ def _write(lake: Lake, part: _Part, run: Run) -> None:
     lake.merge(topic.silver_table, rows, "old.ind = new.ind")
     lake.remove(topic.silver_table, part.touched.join(rows, "ind", "left_anti"))
     taken_in = _in_quarantine(lake, topic, part.records).join(_members(lake, topic), "_record", "left_semi")
-    lake.remove("quarantine", taken_in.select("topic", *PLACE))
+    lake.remove("quarantine", taken_in.select("topic", *RECORD_KEY))
 
     # Drift is counted by batch. The counts of other batches stay.
     batches = F.col("batch").isin(part.batches)
@@ -147,8 +147,8 @@ def _members(lake: Lake, topic: Topic) -> DataFrame:
 
 
 def _in_quarantine(lake: Lake, topic: Topic, records: DataFrame) -> DataFrame:
-    places = lake.read("quarantine").where(F.col("topic") == topic.name).select(*PLACE)
-    return records.join(places, list(PLACE), "left_semi")
+    places = lake.read("quarantine").where(F.col("topic") == topic.name).select(*RECORD_KEY)
+    return records.join(places, list(RECORD_KEY), "left_semi")
 
 
 def _kept(numbers: DataFrame) -> DataFrame:

@@ -31,7 +31,7 @@ from pinlake.lake.state import LakeState, mark_cleaned, state_of_damaged
 from pinlake.topics import TOPICS, Topic
 
 # The columns that identify a record in bronze and in quarantine.
-PLACE = ("path", "position", "batch")
+RECORD_KEY = ("path", "position", "batch")
 
 CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
 
@@ -116,8 +116,8 @@ def _judge(found: Sequence[TopicClean], max_bad_share: float, least_judged: int)
             raise QualityError(
                 f"topic {result.topic}: {result.judged_bad:,} of {result.judged:,} new records are bad "
                 f"({result.bad_share:.1%}, more than {max_bad_share:.1%}); stopped before silver. See `pinlake "
-                f"quarantine --topic {result.topic}`, then mend the objects and run with --audit, which reads changed "
-                "ones again, or take the rest in with a higher --max-bad-share (in a job: table quarantine, audit, "
+                f"quarantine --topic {result.topic}`, then correct the objects and run with --audit, which reads "
+                "changed ones again, or take the rest in with a higher --max-bad-share (in a job: table quarantine, audit, "
                 "max_bad_share)"
             )
 
@@ -152,7 +152,7 @@ def replay(lake: Lake, run: Run, state: LakeState, topic_name: str | None = None
             continue
         settled = (F.col("topic") == topic.name) & (F.col("batch") <= state.cleaned[topic.name])
         quarantined = lake.read("quarantine").where(settled)
-        again = _bronze(lake, topic).join(quarantined.select(*PLACE), list(PLACE), "left_semi")
+        again = _bronze(lake, topic).join(quarantined.select(*RECORD_KEY), list(RECORD_KEY), "left_semi")
         passing = good(clean_records(again, topic))
         count = passing.count()
         run.report("replay", f"{topic.name}: {count:,} of {quarantined.count():,} records pass")
@@ -163,7 +163,7 @@ def replay(lake: Lake, run: Run, state: LakeState, topic_name: str | None = None
     if passed:
         update_posts(lake, run, state, reduce(DataFrame.union, [rows.select("ind") for rows in passed.values()]))
     for topic, rows in passed.items():
-        places = rows.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in PLACE])
+        places = rows.select(F.lit(topic.name).alias("topic"), *[F.col(f"_{name}").alias(name) for name in RECORD_KEY])
         lake.remove("quarantine", places)
     return moved
 

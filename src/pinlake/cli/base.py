@@ -82,9 +82,11 @@ class Command:
         """Return the lake. Raises LakeError if it does not exist."""
         from pinlake import pipeline
 
-        place = pipeline.place_of(self.settings)
-        if place is not None and not place.is_lake():
-            raise LakeError(f"no lake in {place}; make one with `pinlake run --source DIR --lake {self.settings.lake}`")
+        location = pipeline.lake_location(self.settings)
+        if location is not None and not location.is_lake():
+            raise LakeError(
+                f"no lake in {location}; make one with `pinlake run --source DIR --lake {self.settings.lake}`"
+            )
         return self.lake
 
     def new_run(self) -> Run:

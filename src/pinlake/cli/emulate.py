@@ -161,7 +161,7 @@ def resend(
         raise UsageError(f"--failed is {messages} itself; name another file for what fails again")
     folders, others = _places(to or places_of(lines))
     if folders:
-        raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another place")
+        raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another destination")
     failures = FailedFile(again, chosen_id)
     sinks = _open(call, others, chosen_id, failures)
     with waiting(call.settings, "sending again"), stopping() as stop:
@@ -174,16 +174,16 @@ def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
     from pinlake.emulate.sinks.open import FORMS, is_folder
 
     if not to:
-        raise UsageError(f"no place to send to; give --to, one of {FORMS}")
-    for place in to:
-        if not is_folder(place):
-            refuse_credentials(place)
-    if repeated := next((place for place in to if list(to).count(place) > 1), None):
-        raise UsageError(f"--to {repeated} is given twice; give each place once")
-    folders = [Path(place) for place in to if is_folder(place)]
+        raise UsageError(f"no destination to send to; give --to, one of {FORMS}")
+    for destination in to:
+        if not is_folder(destination):
+            refuse_credentials(destination)
+    if repeated := next((destination for destination in to if list(to).count(destination) > 1), None):
+        raise UsageError(f"--to {repeated} is given twice; give each destination once")
+    folders = [Path(destination) for destination in to if is_folder(destination)]
     if len(folders) > 1:
         raise UsageError(f"{folders[0]} and {folders[1]} are both folders; give one dump at a time")
-    return folders, [place for place in to if not is_folder(place)]
+    return folders, [destination for destination in to if not is_folder(destination)]
 
 
 def _source(call: Command, rows: Path | None) -> tuple[Path | Rows | None, str | None]:
@@ -221,7 +221,7 @@ def _password(call: Command) -> str | None:
 
 def _open(
     call: Command,
-    places: Sequence[str],
+    destinations: Sequence[str],
     topic_id: str,
     failures: FailedFile,
     partitions: int = 1,
@@ -244,7 +244,7 @@ def _open(
         create_topics,
         again,
     )
-    return [open_sink(place, options) for place in places]
+    return [open_sink(destination, options) for destination in destinations]
 
 
 def _progress(call: Command, sinks: Sequence[Sink]) -> Callable[[int], None]:

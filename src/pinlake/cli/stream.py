@@ -50,7 +50,7 @@ def stream(
     found = open_source(call.settings)
     found.check(call.settings, lambda message: report("stream", message))
     with stopping() as asked:
-        report("stream", f"{found.place}: starting Spark")
+        report("stream", f"{found.label}: starting Spark")
         call.is_short = False
         call.packages = found.packages
         opened = call.lake
@@ -63,7 +63,7 @@ def stream(
             _until(asked, seconds),
             lambda so_far: _show(opened, so_far, watch or []),
         )
-    write(stream_result(summary, found.place), form, out)
+    write(stream_result(summary, found.label), form, out)
 
 
 def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], bool]:

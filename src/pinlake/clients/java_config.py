@@ -78,7 +78,7 @@ def _jaas(config: Config, mechanism: str, environment: Mapping[str, str]) -> str
     if module is None:
         raise SettingsError(
             f"sasl.mechanism {mechanism!r} can't be carried over to Spark's client; a stream logs in with "
-            f"{', '.join(_MODULES)}, or with certificates: mend the file of --kafka-config"
+            f"{', '.join(_MODULES)}, or with certificates: correct the file of --kafka-config"
         )
     # Databricks Runtime has shaded names for the classes of Kafka.
     shaded = "kafkashaded." if environment.get("DATABRICKS_RUNTIME_VERSION") else ""
@@ -110,5 +110,5 @@ def _read(name: str, path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"{name} {path} can't be read as PEM ({error}); mend the path in the file of --kafka-config"
+            f"{name} {path} can't be read as PEM ({error}); correct the path in the file of --kafka-config"
         ) from error

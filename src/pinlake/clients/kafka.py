@@ -161,9 +161,9 @@ def watermarks(
     """
     for topic, numbers in partitions.items():
         for number in numbers:
-            place = TopicPartition(topic, number)
-            low, high = consumer.get_watermark_offsets(place, timeout=timeout)
-            yield place, low, high
+            partition = TopicPartition(topic, number)
+            low, high = consumer.get_watermark_offsets(partition, timeout=timeout)
+            yield partition, low, high
 
 
 def _client(make: Callable[[], Any]) -> Any:
@@ -171,7 +171,7 @@ def _client(make: Callable[[], Any]) -> Any:
         return make()
     except KafkaException as error:
         raise SettingsError(
-            f"Kafka's client can't be set up: {error.args[0].str()}; mend the file of --kafka-config"
+            f"Kafka's client can't be set up: {error.args[0].str()}; correct the file of --kafka-config"
         ) from error
 
 

@@ -62,13 +62,13 @@ def kinesis_client(give_up_after: float, region: str | None = None) -> Any:
         ) from None
     if not has_credentials:
         raise MachineError(
-            f"{place_of(client)}: no credentials; log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            f"{label_of(client)}: no credentials; log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY"
         )
     return client
 
 
-def place_of(client: Any) -> str:
+def label_of(client: Any) -> str:
     """Return the name of the client's service in messages."""
     return f"Kinesis at {public(client.meta.endpoint_url)}"
 

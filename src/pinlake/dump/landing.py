@@ -45,12 +45,14 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
     return found
 
 
-def _keys(store: Store, place: ObjectName) -> dict[int, str]:
+def _keys(store: Store, within: ObjectName) -> dict[int, str]:
     """The keys of the objects in a partition's folder, by their start offset."""
-    names = [entry.name for entry in store.entries(place.folder) if not entry.is_folder]
-    starts = [(USUAL.start(name, place.full_topic), name) for name in names]
+    names = [entry.name for entry in store.entries(within.folder) if not entry.is_folder]
+    starts = [(USUAL.start(name, within.full_topic), name) for name in names]
     return {
-        start.offset: f"{place.folder}/{name}" for start, name in starts if start and start.partition == place.partition
+        start.offset: f"{within.folder}/{name}"
+        for start, name in starts
+        if start and start.partition == within.partition
     }
 
 

@@ -37,7 +37,7 @@ class Dump(NamedTuple):
     layout: Layout = Layout()
 
 
-class Stranger(NamedTuple):
+class UnknownName(NamedTuple):
     """An entry for table object_report: a kind of unrecognized names, or an object that is late, changed or lost.
 
     `path` is the object, or the first of `files` names of this kind.
@@ -49,11 +49,11 @@ class Stranger(NamedTuple):
     files: int = 1
 
 
-class Strangers:
+class UnknownNames:
     """Collects unrecognized names: the first of each kind, and their number; and findings about single objects."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str], Stranger] = {}
+        self._kinds: dict[tuple[str, str], UnknownName] = {}
 
     def add(self, path: str, kind: str = "", message: str = "") -> None:
         """Add a name. Without a `kind`, derives kind and message from the name."""
@@ -62,20 +62,20 @@ class Strangers:
             kind, message = _kind_of(path.rpartition("/")[2])
         if (kind, message) not in self._kinds and len(self._kinds) >= _MOST_KINDS:
             message = "other names that are no object of the topic; not read"
-        found = self._kinds.get((kind, message), Stranger(path, kind, message, 0))
+        found = self._kinds.get((kind, message), UnknownName(path, kind, message, 0))
         self._kinds[kind, message] = found._replace(files=found.files + 1)
 
     def add_object(self, path: str, kind: str, message: str) -> None:
         """What is told of this object alone."""
-        self._kinds[kind, path] = Stranger(path, kind, message)
+        self._kinds[kind, path] = UnknownName(path, kind, message)
 
-    def all(self) -> list[Stranger]:
+    def all(self) -> list[UnknownName]:
         """One entry for each kind."""
         return list(self._kinds.values())
 
-    def visible(self) -> list[Stranger]:
+    def visible(self) -> list[UnknownName]:
         """The entries without hidden files: names that may be meant as objects."""
-        return [stranger for stranger in self._kinds.values() if stranger.kind != "hidden file"]
+        return [name for name in self._kinds.values() if name.kind != "hidden file"]
 
 
 @dataclass
@@ -83,14 +83,14 @@ class Listing:
     """The listing of one topic.
 
     `objects`: the objects to read, sorted by partition and offset.
-    `strangers`: the unrecognized names, and after an audit what it found.
+    `unknown`: the unrecognized names, and after an audit what it found.
     `has_any`: True if the topic has any object, including known ones.
     """
 
     topic_id: str
     topic: str
     objects: list[ObjectName] = field(default_factory=list)
-    strangers: Strangers = field(default_factory=Strangers)
+    unknown: UnknownNames = field(default_factory=UnknownNames)
     has_any: bool = False
 
     @property
@@ -99,7 +99,7 @@ class Listing:
         return f"{self.topic_id}.{self.topic}"
 
 
-def choose_topic_id(dump: Dump, wanted: str | None) -> tuple[str, list[Stranger]]:
+def choose_topic_id(dump: Dump, wanted: str | None) -> tuple[str, list[UnknownName]]:
     """The topic id to read, and the unrecognized names in the topics' folder.
 
     If `wanted` is None, returns the only id. Raises SourceError if there is no dump or it lacks a topic. Raises
@@ -109,14 +109,14 @@ def choose_topic_id(dump: Dump, wanted: str | None) -> tuple[str, list[Stranger]
     where = f"{store.root}/{layout.folder}" if layout.folder else store.root
     entries = store.entries(layout.folder)
     known: dict[str, set[str]] = {}
-    strangers = Strangers()
+    unknown = UnknownNames()
     for entry in entries:
         if topic := _topic_folder(entry):
             known.setdefault(topic[0], set()).add(topic[1])
         elif entry.is_folder and not is_hidden(entry.name):
-            strangers.add(_below(layout.folder, entry.name), "unknown topic", "a folder of no topic; not read")
+            unknown.add(_below(layout.folder, entry.name), "unknown topic", "a folder of no topic; not read")
         else:
-            strangers.add(_below(layout.folder, entry.name))
+            unknown.add(_below(layout.folder, entry.name))
     if not known:
         raise SourceError(_no_dump(dump, where, entries))
     if wanted is None and len(known) > 1:
@@ -135,7 +135,7 @@ def choose_topic_id(dump: Dump, wanted: str | None) -> tuple[str, list[Stranger]
             f"topic {names} is missing in {where}; pin, geo and user are all needed: check the sink's topic list, or "
             "make the folder if the topic really is empty"
         )
-    return topic_id, strangers.all()
+    return topic_id, unknown.all()
 
 
 def list_topic(dump: Dump, topic_id: str, topic: str, known: Progress | None) -> Listing:
@@ -155,12 +155,12 @@ def list_topic(dump: Dump, topic_id: str, topic: str, known: Progress | None) ->
         elif partition is not None:
             keys += _in_partition(dump, listing, partition, key, known)
         elif is_hidden(entry.name):
-            listing.strangers.add(key)
+            listing.unknown.add(key)
         else:
             # Folders of hours or field values aren't in the order of offsets, so list them completely.
             keys += dump.store.walk(key)
     _sort_out(dump.layout, listing, keys, known)
-    if not listing.has_any and (visible := listing.strangers.visible()):
+    if not listing.has_any and (visible := listing.unknown.visible()):
         raise SourceError(_none_known(dump, folder, visible))
     return listing
 
@@ -173,7 +173,7 @@ def _in_partition(dump: Dump, listing: Listing, partition: int, folder: str, kno
         if not entry.is_folder:
             keys.append(f"{folder}/{entry.name}")
         elif is_hidden(entry.name):
-            listing.strangers.add(f"{folder}/{entry.name}")
+            listing.unknown.add(f"{folder}/{entry.name}")
         else:
             keys += store.walk(f"{folder}/{entry.name}")
     return keys
@@ -206,10 +206,10 @@ def _sort_out(layout: Layout, listing: Listing, keys: Iterable[str], known: Prog
     for key in dict.fromkeys(keys):
         start = layout.start(key.rpartition("/")[2], listing.full_topic)
         if start is None:
-            listing.strangers.add(key)
+            listing.unknown.add(key)
             continue
         if not _is_utf8(key):
-            listing.strangers.add(key, "foreign file", "its path is not UTF-8, which tables can't hold; not read")
+            listing.unknown.add(key, "foreign file", "its path is not UTF-8, which tables can't hold; not read")
             continue
         name = ObjectName(listing.topic_id, listing.topic, *start, key)
         (new if known is None or known.is_new(*start) else before).add(name)
@@ -274,8 +274,8 @@ def _find_topics(dump: Dump) -> str | None:
     return None
 
 
-def _none_known(dump: Dump, folder: str, visible: list[Stranger]) -> str:
-    first, count = visible[0], sum(stranger.files for stranger in visible)
+def _none_known(dump: Dump, folder: str, visible: list[UnknownName]) -> str:
+    first, count = visible[0], sum(name.files for name in visible)
     delimiter = dump.layout.delimiter
     return (
         f"{dump.store.root}/{folder} holds {count:,} files, and none is an object that pinlake knows; the first is "

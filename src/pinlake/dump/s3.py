@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from pinlake.clients.waits import Patience
-from pinlake.dump.s3_client import AT_ONCE, Places, find_places, keys_of, keys_of_variables, make_client
+from pinlake.dump.s3_client import AT_ONCE, Endpoints, find_endpoints, keys_of, keys_of_variables, make_client
 from pinlake.dump.s3_errors import AWS_ERRORS, code_of, is_passing, of_one_object, short, tell
 from pinlake.dump.store import Content, Entry, Stat, is_hidden
 from pinlake.errors import MachineError, SourceError, UsageError
@@ -59,7 +59,7 @@ class S3Store:
         self._role = role
         self._keys = keys_of(keys)
         self._give_up_after = give_up_after
-        self._places: Places | None = None
+        self._endpoints: Endpoints | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -77,14 +77,14 @@ class S3Store:
         given, or that are in this process's environment variables.
         """
         try:
-            places = self._places or find_places(self._role, self._keys)
+            endpoints = self._endpoints or find_endpoints(self._role, self._keys)
             keys = self._keys or keys_of_variables()
         except AWS_ERRORS as error:
             raise SourceError(self._told("can't be read", error)) from error
         own = {"_client", "_making", "_patience", "_seen"}
         return {
             **{name: value for name, value in self.__dict__.items() if name not in own},
-            "_places": places,
+            "_endpoints": endpoints,
             "_keys": keys,
         }
 
@@ -241,7 +241,7 @@ class S3Store:
     def _s3(self) -> Any:
         with self._making:  # one client for all threads
             if self._client is None:
-                self._client = make_client(self._role, self._keys, self._places or Places(), self._give_up_after)
+                self._client = make_client(self._role, self._keys, self._endpoints or Endpoints(), self._give_up_after)
             return self._client
 
 

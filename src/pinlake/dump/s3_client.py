@@ -29,7 +29,7 @@ class Keys(NamedTuple):
         return "Keys(…)"
 
 
-class Places(NamedTuple):
+class Endpoints(NamedTuple):
     """The region, and the endpoint URLs of S3 and STS. None means the machine's configuration, or the AWS default."""
 
     region: str | None = None
@@ -60,22 +60,22 @@ def keys_of_variables() -> Keys | None:
     return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
 
-def make_client(role: str | None, keys: Keys | None, places: Places, give_up_after: float) -> Any:
+def make_client(role: str | None, keys: Keys | None, endpoints: Endpoints, give_up_after: float) -> Any:
     """A client without retries. Raises one of AWS_ERRORS for an invalid configuration.
 
     The client fetches a role's keys with the first request, and renews them before they expire.
     """
     config = _config(give_up_after)
-    session = _session(keys, places)
+    session = _session(keys, endpoints)
     if role:
-        session = _assumed(session, role, places, config)
-    return session.client("s3", endpoint_url=places.s3, config=config)
+        session = _assumed(session, role, endpoints, config)
+    return session.client("s3", endpoint_url=endpoints.s3, config=config)
 
 
-def find_places(role: str | None, keys: Keys | None) -> Places:
+def find_endpoints(role: str | None, keys: Keys | None) -> Endpoints:
     """The region and endpoints in this machine's configuration, to send to workers. Raises as `make_client`."""
-    session = _session(keys, Places())
-    return Places(session.region_name, _configured(session, "s3"), _configured(session, "sts") if role else None)
+    session = _session(keys, Endpoints())
+    return Endpoints(session.region_name, _configured(session, "s3"), _configured(session, "sts") if role else None)
 
 
 def _configured(session: Any, service: str) -> str | None:
@@ -86,16 +86,16 @@ def _configured(session: Any, service: str) -> str | None:
     return None if found == amazons else str(found)
 
 
-def _session(keys: Keys | None, places: Places) -> Any:
-    return boto3.Session(*(keys or ()), region_name=places.region)
+def _session(keys: Keys | None, endpoints: Endpoints) -> Any:
+    return boto3.Session(*(keys or ()), region_name=endpoints.region)
 
 
-def _assumed(session: Any, role: str, places: Places, config: Config) -> Any:
+def _assumed(session: Any, role: str, endpoints: Endpoints, config: Config) -> Any:
     source = session.get_credentials()
     if source is None:
         raise NoCredentialsError()
     fetcher = AssumeRoleCredentialFetcher(
-        partial(session.client, endpoint_url=places.sts, config=config),
+        partial(session.client, endpoint_url=endpoints.sts, config=config),
         source,
         role,
         extra_args={"RoleSessionName": "pinlake"},

@@ -70,7 +70,7 @@ _REMEDIES = {
     "AllAccessDisabled": _DENIED,
     "AuthorizationHeaderMalformed": _OTHER_REGION,
     "ConfigNotFound": "a file of AWS's configuration is not there; check AWS_CONFIG_FILE",
-    "ConfigParseError": "a file of AWS's configuration can't be parsed; mend it, or check AWS_CONFIG_FILE",
+    "ConfigParseError": "a file of AWS's configuration can't be parsed; correct it, or check AWS_CONFIG_FILE",
     "ExpiredToken": f"the session's token has expired; {_LOG_IN}",
     "ExpiredTokenException": f"the session's token has expired; {_LOG_IN}",
     "IllegalLocationConstraintException": _OTHER_REGION,

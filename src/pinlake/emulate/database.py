@@ -66,10 +66,10 @@ class DatabaseRows:
         self._database.close()
 
     def _look(self, connection: sql.Connection) -> tuple[dict[str, sql.TableClause], list[int]]:
-        place = self._database.place
-        tables = {name: _table_of(place, topic, connection) for name, topic in TOPICS.items()}
-        ids = {name: _ids_of(place, TOPICS[name], table, connection) for name, table in tables.items()}
-        _check_same(place, ids)
+        label = self._database.label
+        tables = {name: _table_of(label, topic, connection) for name, topic in TOPICS.items()}
+        ids = {name: _ids_of(label, TOPICS[name], table, connection) for name, table in tables.items()}
+        _check_same(label, ids)
         return tables, ids["pin"]
 
     def _read(self, ids: list[int], connection: sql.Connection) -> list[dict[int, Record]]:
@@ -86,13 +86,13 @@ class DatabaseRows:
             missing = sorted(set(ids) - found.keys())
             what = f"post id {missing[0]} is gone" if missing else "a post id occurs more than once"
             raise SourceError(
-                f"table {table.name} of {self._database.place}: {what} since the start; leave its rows as they are "
+                f"table {table.name} of {self._database.label}: {what} since the start; leave its rows as they are "
                 "while posts are sent, then start again"
             )
         return found
 
 
-def _table_of(place: str, topic: Topic, connection: sql.Connection) -> sql.TableClause:
+def _table_of(label: str, topic: Topic, connection: sql.Connection) -> sql.TableClause:
     """Return the topic's table. Its columns are the fields of the topic, then any other columns of the table."""
     # The columns have no types: values stay as the driver returns them, and SQLite does not enforce declared types.
     name = TABLES[topic.name]
@@ -101,23 +101,23 @@ def _table_of(place: str, topic: Topic, connection: sql.Connection) -> sql.Table
     if not inspector.has_table(name):
         there = ", ".join(sorted(inspector.get_table_names())[:10]) or "none"
         raise SourceError(
-            f"{place} has no table {name}; found tables: {there}; {expected} in it; name another database, or make the "
+            f"{label} has no table {name}; found tables: {there}; {expected} in it; name another database, or make the "
             "table or a view of that name"
         )
     quoted = sql.quoted_name(name, True)
     found = list(connection.execute(sql.select(sql.text("*")).select_from(sql.table(quoted)).limit(0)).keys())
     if missing := [field for field in topic.field_names if field not in found]:
         raise SourceError(
-            f"table {name} of {place} has no column {' and '.join(missing)}; found {', '.join(found)}; {expected}; "
+            f"table {name} of {label} has no column {' and '.join(missing)}; found {', '.join(found)}; {expected}; "
             "rename or add columns, or replace the table by a view with these"
         )
     names = [*topic.field_names, *(name for name in found if name not in topic.field_names)]
     return sql.table(quoted, *(sql.column(sql.quoted_name(name, True)) for name in names))
 
 
-def _ids_of(place: str, topic: Topic, table: sql.TableClause, connection: sql.Connection) -> list[int]:
+def _ids_of(label: str, topic: Topic, table: sql.TableClause, connection: sql.Connection) -> list[int]:
     """Return the post ids of a table, ascending. Raises SourceError if one is NULL, not an integer, or repeated."""
-    where = f"column {topic.key} of table {table.name} of {place}"
+    where = f"column {topic.key} of table {table.name} of {label}"
     ids = [_json_value(value) for value in connection.execute(sql.select(table.c[topic.key])).scalars()]
     if ids.count(None):
         raise SourceError(f"{where} is NULL in {ids.count(None):,} rows; give each row its post id, or remove it")
@@ -132,7 +132,7 @@ def _ids_of(place: str, topic: Topic, table: sql.TableClause, connection: sql.Co
     return ids
 
 
-def _check_same(place: str, ids: dict[str, list[int]]) -> None:
+def _check_same(label: str, ids: dict[str, list[int]]) -> None:
     """Raise SourceError if a post id is not in all tables."""
     if ids["pin"] == ids["geo"] == ids["user"]:
         return
@@ -142,7 +142,7 @@ def _check_same(place: str, ids: dict[str, list[int]]) -> None:
         f"table {table} lacks {len(posts):,}, for example {posts[0]}" for table, posts in missing.items() if posts
     )
     raise SourceError(
-        f"the tables of {place} hold different post ids: {counts}; add these rows, or remove those posts from the "
+        f"the tables of {label} hold different post ids: {counts}; add these rows, or remove those posts from the "
         "other tables"
     )
 

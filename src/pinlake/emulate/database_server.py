@@ -57,12 +57,12 @@ class Database:
         file that does not exist.
         """
         parsed = _parsed(url)
-        self.place = f"database {parsed.set(query={}).render_as_string()}"
+        self.label = f"database {parsed.set(query={}).render_as_string()}"
         is_file = parsed.drivername == "sqlite"
         if is_file and not is_made and not Path(str(parsed.database)).is_file():
-            raise SourceError(f"{self.place}: no such file; give the path of a SQLite file in the URL")
+            raise SourceError(f"{self.label}: no such file; give the path of a SQLite file in the URL")
         self._engine = self._engine_of(parsed, password, give_up_after)
-        self._patience = Patience(self.place, give_up_after, say)
+        self._patience = Patience(self.label, give_up_after, say)
 
     def ask(self, work: Callable[[sql.Connection], T]) -> T:
         """Run `work` in its own transaction and return its result. If the connection is lost, the transaction restarts.
@@ -94,7 +94,7 @@ class Database:
             missing = f"package {error.name} is not installed; install pinlake's extra `transports`"
             raise MachineError(missing) from error
         except (TypeError, ValueError, SQLAlchemyError) as error:
-            raise UsageError(f"{self.place} can't be used: {first_line(error)}; mend its URL") from error
+            raise UsageError(f"{self.label} can't be used: {first_line(error)}; correct its URL") from error
         # Otherwise pg8000 makes one round trip for each row.
         engine.dialect.use_insertmanyvalues_wo_returning = url.drivername == "postgresql+pg8000"
         # SQLAlchemy logs errors that occur while it closes a lost connection. Wait messages already report the loss.
@@ -120,8 +120,8 @@ class Database:
             # Errors of the driver itself: an unknown option, an authentication method that needs another package, or
             # a server of another kind.
             raise UsageError(
-                f"{self.place} can't be connected to ({first_line(error)}); check its kind and port, mend what follows "
-                "? in the URL, or install the package that is named"
+                f"{self.label} can't be connected to ({first_line(error)}); check its kind and port, correct what "
+                "follows ? in the URL, or install the package that is named"
             ) from error
 
     def _judged(self, error: Exception) -> NoAnswerError | PinlakeError:
@@ -129,7 +129,7 @@ class Database:
         if code in _PASSING or _is_network(error):
             return NoAnswerError(said)
         kind = SourceError if code in _NOT_THERE else MachineError
-        return kind(f"{self.place}: {said}; {_REMEDIES.get(code, 'check the tables, and the log of the server')}")
+        return kind(f"{self.label}: {said}; {_REMEDIES.get(code, 'check the tables, and the log of the server')}")
 
 
 def _parsed(url: str) -> sql.URL:

@@ -29,17 +29,17 @@ def check_topic_id(path: Path, lines: Sequence[Failure], given: str | None, defa
 def places_of(lines: Sequence[Failure]) -> list[str]:
     """Return the addresses that the messages were sent to, without dumps.
 
-    In a dump, each message has a fixed place, so only the original run can write it. Raises UsageError if all
+    In a dump, each message has a fixed destination, so only the original run can write it. Raises UsageError if all
     addresses are dumps.
     """
     named = sorted({line.sink for line in lines})
-    places = [place for place in named if not is_dump(place)]
-    if named and not places:
+    destinations = [destination for destination in named if not is_dump(destination)]
+    if named and not destinations:
         raise UsageError(
-            f"{named[0]} is a dump: start its run again, which goes on where it had --state, or name another place "
-            "with --to"
+            f"{named[0]} is a dump: start its run again, which goes on where it had --state, or name another "
+            "destination with --to"
         )
-    return places
+    return destinations
 
 
 def resend(

@@ -42,7 +42,7 @@ def seed_database(
     left, total, seen = iter(posts), 0, set[int]()
     try:
         tables = _new_tables()
-        database.ask(partial(_make_tables, database.place, tables, replace))
+        database.ask(partial(_make_tables, database.label, tables, replace))
         while batch := list(islice(left, PAGE)):
             for number, post in enumerate(batch, start=total):
                 _check_post(post, number, seen)
@@ -75,13 +75,13 @@ def _new_tables() -> dict[str, sql.Table]:
     }
 
 
-def _make_tables(place: str, tables: dict[str, sql.Table], replace: bool, connection: sql.Connection) -> None:
+def _make_tables(label: str, tables: dict[str, sql.Table], replace: bool, connection: sql.Connection) -> None:
     there = [table for table in tables.values() if sql.inspect(connection).has_table(table.name)]
     for table in there:
         rows = 0 if replace else connection.execute(sql.select(sql.func.count()).select_from(table)).scalar_one()
         if rows:
             raise UsageError(
-                f"table {table.name} of {place} already holds {rows:,} rows; name another database, or have its tables "
+                f"table {table.name} of {label} already holds {rows:,} rows; name another database, or have its tables "
                 "replaced with --replace"
             )
     for table in there:
@@ -106,7 +106,7 @@ def _check_post(post: Post, number: int, seen: set[int]) -> None:
     for topic, record in zip(TOPICS.values(), post, strict=True):
         for name, value in record.items():
             if name not in topic.field_names or not _is_storable(value, topic.field(name).kind):
-                raise SourceError(f"{what}: field {name} of its {topic.name} is {value!r}; mend or remove it")
+                raise SourceError(f"{what}: field {name} of its {topic.name} is {value!r}; correct or remove it")
     ids = [record.get(topic.key) for topic, record in zip(TOPICS.values(), post, strict=True)]
     if None in ids or len(set(ids)) > 1 or ids[0] in seen:
         raise SourceError(f"{what}: its post ids are {ids}; give it one of its own, the same in all three records")

@@ -73,9 +73,9 @@ class Calendar:
 
     def moment(self, drawn: int) -> int:
         """Map a drawn number to the moment of a post, in seconds since 1970."""
-        place = below(self._before[-1], drawn)
-        month = bisect_right(self._before, place) - 1
-        return self._begins[month] + (place - self._before[month]) // self._rates[month]
+        rank = below(self._before[-1], drawn)
+        month = bisect_right(self._before, rank) - 1
+        return self._begins[month] + (rank - self._before[month]) // self._rates[month]
 
 
 def _rate(category: str, number: int, year: int, month: int) -> int:
@@ -84,12 +84,12 @@ def _rate(category: str, number: int, year: int, month: int) -> int:
     return (_FIRST_MONTH + number) * _SEASON[month - 1] * own // _SCALE
 
 
-def _followers_of(place: int, count: int) -> str:
-    """Return the followers of the poster at this place of `count`, as the site shows them: `950`, `12k` or `3M`."""
-    share = 1_000 * place // count
+def _followers_of(rank: int, count: int) -> str:
+    """Return the followers of the poster at this rank of `count`, as the site shows them: `950`, `12k` or `3M`."""
+    share = 1_000 * rank // count
     upper = next(number for number, (limit, _) in enumerate(_FOLLOWERS) if share < limit)
     (low, fewest), (high, most) = _FOLLOWERS[upper - 1 : upper + 1]
-    number = fewest + (most - fewest) * (1_000 * place - low * count) // ((high - low) * count)
+    number = fewest + (most - fewest) * (1_000 * rank - low * count) // ((high - low) * count)
     if number < 1_000:
         return str(number)
     return f"{number // 1_000}k" if number < 1_000_000 else f"{number // 1_000_000}M"
@@ -98,7 +98,7 @@ def _followers_of(place: int, count: int) -> str:
 def _posters() -> list[tuple[str, str]]:
     names = [style.format(name) for style in POSTER_STYLES for name in POSTERS]
     shuffled = sorted(range(len(names)), key=lambda number: draw(0, "poster", number))
-    return [(names[number], _followers_of(place, len(names))) for place, number in enumerate(shuffled)]
+    return [(names[number], _followers_of(rank, len(names))) for rank, number in enumerate(shuffled)]
 
 
 # Name and followers of each poster, by ascending followers. A poster has the same number of followers in all posts.

@@ -34,12 +34,12 @@ def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) ->
                 continue
             to_read.append(name)
             if not progress.is_new(name.partition, name.offset):
-                listing.strangers.add_object(name.key, "late", "appeared after objects with a higher offset")
+                listing.unknown.add_object(name.key, "late", "appeared after objects with a higher offset")
         elif now is None or now != (before["size"], before["modified_us"]):
             suspects.append(name)
     listing.objects = sorted(to_read + _changed(lake, dump, listing, suspects))
     for path in sorted(known):
-        listing.strangers.add_object(path, "lost", "was read before and is no longer in the dump")
+        listing.unknown.add_object(path, "lost", "was read before and is no longer in the dump")
 
 
 def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> None:
@@ -110,7 +110,7 @@ def _changed(lake: Lake, dump: Dump, listing: Listing, suspects: list[ObjectName
     changed = [name for name in suspects if name.key in batches]
     for name in changed:
         message = f"has other content than in ingest batch {batches[name.key]}; read again"
-        listing.strangers.add_object(name.key, "changed", message)
+        listing.unknown.add_object(name.key, "changed", message)
     return changed
 
 

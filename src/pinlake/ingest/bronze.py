@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.dump.folder import FolderStore
-from pinlake.dump.listing import Dump, Listing, Stranger, choose_topic_id, list_topic
+from pinlake.dump.listing import Dump, Listing, UnknownName, choose_topic_id, list_topic
 from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, ObjectName, is_message
 from pinlake.dump.offsets import Progress
 from pinlake.dump.store import stat_all
@@ -32,7 +32,7 @@ def ingest(
     writes anything, raises SourceError if the source isn't a dump or has files but no objects, and UsageError if the
     lake holds another source. Raises ClosedError if no object can be opened.
     """
-    chosen, strangers = choose_topic_id(dump, topic_id)
+    chosen, unknown = choose_topic_id(dump, topic_id)
     check_same_source(state, chosen)
     found = []
     for topic in TOPICS:
@@ -41,7 +41,7 @@ def ingest(
         (audit_topic if audit else look_again)(lake, dump, listing, before)
         found.append(listing)
         run.report("ingest", f"{topic}: {len(listing.objects):,} new objects")
-    report(lake, run, [*((None, s) for s in strangers), *((t.topic, s) for t in found for s in t.strangers.all())])
+    report(lake, run, [*((None, s) for s in unknown), *((t.topic, s) for t in found for s in t.unknown.all())])
     objects = [name for topic in found for name in topic.objects]
     if objects:
         batch = _take_in(lake, dump, objects, run, state)
@@ -71,19 +71,19 @@ def _opens(dump: Dump, name: ObjectName) -> bool:
     return True
 
 
-def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, Stranger]]) -> None:
+def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, UnknownName]]) -> None:
     """Report what was found: to the run, and in table object_report the entries that it doesn't have yet.
 
     `found` has pairs of a topic, or None, and an entry.
     """
     if not found:
         return
-    for kind, message in sorted({(stranger.kind, stranger.message) for _, stranger in found}):
-        alike = [stranger for _, stranger in found if (stranger.kind, stranger.message) == (kind, message)]
-        more = sum(stranger.files for stranger in alike) - 1
+    for kind, message in sorted({(name.kind, name.message) for _, name in found}):
+        alike = [name for _, name in found if (name.kind, name.message) == (kind, message)]
+        more = sum(name.files for name in alike) - 1
         run.report("ingest", f"{kind}: {alike[0].path}" + (f" and {more:,} more" if more else "") + f": {message}")
     rows = lake.spark.createDataFrame(
-        [(topic, *stranger[:3]) for topic, stranger in found], "topic STRING, path STRING, kind STRING, message STRING"
+        [(topic, *name[:3]) for topic, name in found], "topic STRING, path STRING, kind STRING, message STRING"
     )
     # Entries about a single object are compared by path. Names are reported once per kind, with any path.
     is_known = [

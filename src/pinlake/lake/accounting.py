@@ -70,7 +70,7 @@ def check_sums(counts: Sequence[TopicCount]) -> None:
                 raise AccountingError(
                     f"topic {count.topic}: {what} does not hold, {whole:,} are not {parts:,}. Was a replay, or a "
                     "rebuild of some days, stopped? Run it again. Else a table was changed by hand or lost: `pinlake "
-                    "rebuild silver` makes all but bronze anew (in a workspace the job backfill), a new lake from the "
+                    "rebuild silver` makes all but bronze again (in a workspace the job backfill), a new lake from the "
                     "dump all"
                 )
 

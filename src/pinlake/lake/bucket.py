@@ -16,7 +16,7 @@ from threading import Event, Thread
 from uuid import uuid4
 
 from pinlake.errors import LakeBusyError, LakeError, PinlakeError
-from pinlake.lake.place import LOG, MARKER, MARKER_TEXT, Commit, kept_as, last_of
+from pinlake.lake.location import LOG, MARKER, MARKER_TEXT, Commit, kept_as, last_of
 from pinlake.lake.run import Run
 from pinlake.lake.s3_lake import LakeBucket
 
@@ -30,13 +30,13 @@ FREE = b"{}"
 _LOOK_EVERY = 2.0
 
 
-class BucketPlace:
-    """A folder in a bucket. Implements `LakePlace`."""
+class BucketLocation:
+    """A folder in a bucket. Implements `LakeLocation`."""
 
     def __init__(self, store: LakeBucket) -> None:
         self.store = store
         self._lease: _Lease | None = None
-        self.location = "s3a://" + store.root.removeprefix("s3://")
+        self.uri = "s3a://" + store.root.removeprefix("s3://")
 
     def __str__(self) -> str:
         return self.store.root
@@ -94,7 +94,7 @@ class BucketPlace:
 
     @contextmanager
     def hold(self, run: Run, wait: float) -> Iterator[None]:
-        """Hold the lease and renew it in a thread. Raises as `LakePlace.hold`, and LakeError if the lease was lost."""
+        """Hold the lease and renew it in a thread. Raises as `LakeLocation.hold`, and LakeError if it is lost."""
         lease = _Lease(self.store.quickly(_PATIENCE), run)
         lease.take(wait)
         self._lease = lease
@@ -168,15 +168,15 @@ class _Lease:
         except PinlakeError:
             pass  # it expires
 
-    def check(self, place: str) -> None:
+    def check(self, location: str) -> None:
         """Raise LakeError if the lease was lost or is about to expire, for example after the machine was suspended."""
         silent = _now() - self._renewed
         if self.lost is None and silent > _SILENT_AT_MOST:
             self.lost = f"it was not renewed for {silent:.0f} s"
         if self.lost is not None:
             raise LakeError(
-                f"lake {place}: the lease was lost while the run went on ({self.lost}), so another may have written at "
-                "the same time; run again, and `pinlake status` says whether the sums hold"
+                f"lake {location}: the lease was lost while the run went on ({self.lost}), so another may have written "
+                "at the same time; run again, and `pinlake status` says whether the sums hold"
             )
 
     def _content(self) -> bytes:

@@ -23,8 +23,8 @@ from pyspark.sql import functions as F
 
 from pinlake.errors import LakeError, UsageError, first_line
 from pinlake.lake.commit import commit, explained
+from pinlake.lake.location import LOG, Commit, FolderLocation, LakeLocation
 from pinlake.lake.model import ANSWERS, GOLD, STORED, TABLES, Table
-from pinlake.lake.place import LOG, Commit, FolderPlace, LakePlace
 
 if TYPE_CHECKING:
     from pyspark.sql.readwriter import DataFrameWriterV2
@@ -63,38 +63,38 @@ class Files(NamedTuple):
 
 
 class Lake:
-    """The tables of one lake. `place` is its folder, or None in a workspace, where the catalog has their locations.
+    """The tables of one lake. `location` is its folder, or None in a workspace, where the catalog has their locations.
 
     Methods that read or write raise LakeError if Delta reports that the table can't be used.
     """
 
     def __init__(
-        self, spark: SparkSession, database: str, root: Path | LakePlace | None = None, catalog: str | None = None
+        self, spark: SparkSession, database: str, root: Path | LakeLocation | None = None, catalog: str | None = None
     ) -> None:
         """Open a lake, or create it in a folder. Raises LakeError if it can't, or if the schema doesn't exist."""
         self.spark = spark
-        self.place = FolderPlace(root) if isinstance(root, Path) else root
+        self.location = FolderLocation(root) if isinstance(root, Path) else root
         self._schema = f"`{catalog}`.`{database}`" if catalog else f"`{database}`"
         self._found: set[str] = set()
         self._lock = RLock()
-        if self.place is None:
+        if self.location is None:
             _check_schema(spark, self._schema)
         else:
-            self.place.make()
+            self.location.make()
 
     @property
     def root(self) -> Path | None:
         """The lake's folder, if it is local."""
-        return self.place.root if isinstance(self.place, FolderPlace) else None
+        return self.location.root if isinstance(self.location, FolderLocation) else None
 
     def exists(self, table: str) -> bool:
         """True if the table exists. Raises LakeError if its folder holds something that isn't a Delta table."""
         table = TABLES[table].view_of or table
-        if self.place is None:
+        if self.location is None:
             return self.spark.catalog.tableExists(self._name(table))
         with self._lock:
             # No need to check the log of a table that was found before.
-            there = self.place.has(table) and (table in self._found or _is_committed(self.place, table))
+            there = self.location.has(table) and (table in self._found or _is_committed(self.location, table))
             if there:
                 self._found.add(table)
             else:
@@ -118,7 +118,7 @@ class Lake:
             way_out = (
                 "bring back an earlier version with RESTORE TABLE, or move it away"
                 if table in _NOT_REBUILT
-                else "`pinlake rebuild silver` makes it anew, in a workspace the job backfill"
+                else "`pinlake rebuild silver` makes it again, in a workspace the job backfill"
             )
             raise LakeError(
                 f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
@@ -149,13 +149,13 @@ class Lake:
         Outside a workspace this registers the folders in the session's catalog. Another lake with the same schema name
         replaces the entries.
         """
-        if self.place is not None:
+        if self.location is not None:
             self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {self._schema}")
             for table in STORED:
                 # Drops only the catalog entry of an earlier lake: the tables are external.
                 self.spark.sql(f"DROP TABLE IF EXISTS {self._schema}.`{table}`")
                 if self.exists(table):
-                    location = _literal(f"{self.place.location}/{table}")
+                    location = _literal(f"{self.location.uri}/{table}")
                     with _explaining(table):
                         self.spark.sql(f"CREATE TABLE {self._schema}.`{table}` USING DELTA LOCATION {location}")
             if self.exists(ANSWERS.name):
@@ -231,15 +231,15 @@ class Lake:
 
         Tables of the same names, from earlier versions of pinlake, are dropped; in a folder they are moved aside.
         """
-        if self.place is None:
+        if self.location is None:
             for table in GOLD:
                 with suppress(AnalysisException):  # DROP TABLE fails on a view
                     self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
             self._make_views()
         else:
             for table in GOLD:
-                if self.place.has(table):
-                    self.place.set_aside(table)
+                if self.location.has(table):
+                    self.location.set_aside(table)
 
     def _make_views(self) -> None:
         for view in GOLD.values():
@@ -306,11 +306,11 @@ class Lake:
         dropped = [table for table in reversed(TABLES) if self.exists(table)]
         for table in dropped:
             kind = "VIEW" if TABLES[table].view_of else "TABLE"
-            if self.place is None:
+            if self.location is None:
                 with _explaining(table):
                     self.spark.sql(f"DROP {kind} IF EXISTS {self._name(table)}")
             elif kind == "TABLE":
-                self.place.remove(table)
+                self.location.remove(table)
             self._found.discard(table)
         return dropped[::-1]
 
@@ -353,8 +353,8 @@ class Lake:
         """Commit, unless the lease was lost meanwhile."""
 
         def held() -> T:
-            if self.place is not None:
-                self.place.check_held()
+            if self.location is not None:
+                self.location.check_held()
             return write()
 
         return commit(table, held)
@@ -368,7 +368,7 @@ class Lake:
 
     def _last_commit(self, table: str) -> Commit:
         table = TABLES[table].view_of or table
-        if self.place is not None and (last := self.place.last_commit(table)):
+        if self.location is not None and (last := self.location.last_commit(table)):
             return last
         with _explaining(table):
             history = self.spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
@@ -380,9 +380,9 @@ class Lake:
     def _set_aside_unfinished(self, table: str) -> None:
         # Delta doesn't create a table in a folder with files. They are moved, not deleted: a table that lost its log
         # looks the same.
-        if self.place is not None and self.place.has(table) and not _is_committed(self.place, table):
-            kept = self.place.set_aside(table)
-            _log.warning("%s/%s holds files and no commit of a table: moved to %s", self.place, table, kept)
+        if self.location is not None and self.location.has(table) and not _is_committed(self.location, table):
+            kept = self.location.set_aside(table)
+            _log.warning("%s/%s holds files and no commit of a table: moved to %s", self.location, table, kept)
 
     def _shaped(self, table: str, rows: DataFrame) -> DataFrame:
         """The table's columns in their order, with their types and comments. Drops other columns of `rows`."""
@@ -400,23 +400,25 @@ class Lake:
 
     def _name(self, table: str) -> str:
         """The table's name in a SQL statement."""
-        if self.place is None:
+        if self.location is None:
             return f"{self._schema}.`{table}`"
-        path = f"{self.place.location}/{table}".replace("`", "``")
+        path = f"{self.location.uri}/{table}".replace("`", "``")
         return f"delta.`{path}`"
 
 
-def _is_committed(place: LakePlace, table: str) -> bool:
+def _is_committed(location: LakeLocation, table: str) -> bool:
     """True if the table has a commit, False if its folder only holds data of an incomplete first commit.
 
     Raises LakeError if the folder holds other files and no log.
     """
-    commits = place.log(table)
+    commits = location.log(table)
     if commits is not None:
         return any(name.endswith((".json", ".parquet")) for name in commits)
-    if all(_DATA.fullmatch(name) for name in place.names(table)):
+    if all(_DATA.fullmatch(name) for name in location.names(table)):
         return False
-    raise LakeError(f"{place}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again")
+    raise LakeError(
+        f"{location}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again"
+    )
 
 
 def check_query(statement: str) -> None:

@@ -97,13 +97,15 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
     if others := [name for name in given if name not in Settings.model_fields]:
         for other in others:
             if near := meant(other, (*Settings.model_fields, *_TASK_WIDGETS)):
-                raise UsageError(f"no widget is called {other!r}, did you mean {near}? Mend the job parameter's name")
+                raise UsageError(
+                    f"no widget is called {other!r}, did you mean {near}? Correct the job parameter's name"
+                )
             del given[other]
         print(f"no widgets of pinlake, and let be: {', '.join(others)}")
     if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
         raise UsageError(f"widget audit holds {audit!r}; give true or false")
     days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
-    settings = resolve(given, os.environ, place=lambda name: f"widget {name}").settings
+    settings = resolve(given, os.environ, origin_of=lambda name: f"widget {name}").settings
     seconds = _seconds(task.get("seconds"))
     return Work(dbutils, settings, spark, audit == "true", days, task.get("confirm"), seconds)
 
@@ -175,9 +177,7 @@ class Work:
         """
         with self._writing() as run:
             found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
-        rows = [
-            (each.topic, len(each.objects), sum(stranger.files for stranger in each.strangers.all())) for each in found
-        ]
+        rows = [(each.topic, len(each.objects), sum(name.files for name in each.unknown.all())) for each in found]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
     def stream(self) -> DataFrame:

@@ -16,7 +16,7 @@ from pinlake.workspace.storage import folder_of
 POSTS, DIRT, DUPLICATES, FLUSH_SIZE = 2_000, 0.05, 0.03, 5
 
 # Other files in real dumps, one of each kind that the listing distinguishes.
-_STRANGERS = (
+_UNKNOWN_NAMES = (
     "{topic_id}.pin/partition=0/_SUCCESS",
     "{topic_id}.pin/partition=0/{topic_id}.pin+0+0000000000.avro",
     "{topic_id}.geo/readme.txt",
@@ -39,13 +39,13 @@ def ensure_dump(settings: Settings, posts: int = POSTS) -> str:
         )
     topic_id = settings.topic_id or DEFAULT_TOPIC_ID
     truth = emulate(folder, posts=posts, dirt=DIRT, duplicates=DUPLICATES, flush_size=FLUSH_SIZE, topic_id=topic_id)
-    _add_strangers(folder / "topics", topic_id)
+    _add_unknown_names(folder / "topics", topic_id)
     sent = ", ".join(f"{topic} {counts.sent:,}" for topic, counts in truth.topics.items())
     return f"made up a dump of {posts:,} posts in {folder}; records: {sent}"
 
 
-def _add_strangers(topics: Path, topic_id: str) -> None:
-    for name in _STRANGERS:
+def _add_unknown_names(topics: Path, topic_id: str) -> None:
+    for name in _UNKNOWN_NAMES:
         path = topics / name.format(topic_id=topic_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}\n", encoding="utf-8")

@@ -22,7 +22,7 @@ def sink_result(summary: SinkSummary, to: str) -> Result:
     return Result(["topic", "messages", "objects", "dead_letters", "bytes"], rows, f"Written to {to}")
 
 
-def stream_result(summary: StreamSummary, place: str) -> Result:
+def stream_result(summary: StreamSummary, label: str) -> Result:
     """What a stream brought, a row for each topic; what is in bronze and silver is all that the lake has now."""
     counts = {count.topic: count for count in summary.counts.topics} if summary.counts else {}
     rows = [
@@ -34,7 +34,7 @@ def stream_result(summary: StreamSummary, place: str) -> Result:
         for topic in TOPICS
     ]
     batches = f"{summary.batches:,} batches" if summary.batches != 1 else "1 batch"
-    return Result(["topic", "came", "bronze", "silver"], rows, f"{batches} from {place}")
+    return Result(["topic", "came", "bronze", "silver"], rows, f"{batches} from {label}")
 
 
 def hops_result(hops: Mapping[str, Mapping[str, int]]) -> Result:

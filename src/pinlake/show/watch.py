@@ -23,7 +23,7 @@ def watch(
     seconds: float | None = None,
     clear: Callable[[], object] | None = None,
 ) -> None:
-    """Show the accounting and these answers, anew after every run that was counted, for `seconds`, else a minute.
+    """Show the accounting and these answers, again after every run that was counted, for `seconds`, else a minute.
 
     `display` shows a DataFrame, `clear` takes away what was shown before; by default what IPython has. Raises
     LakeError where no run was counted yet, UsageError for an unknown answer.

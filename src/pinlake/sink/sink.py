@@ -35,7 +35,7 @@ _PASSING = {
 
 
 # The full name of a topic, and a partition.
-Place = tuple[str, int]
+PartitionId = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SinkSummary:
     """
 
     topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
-    ends: dict[Place, int] = field(default_factory=dict)
+    ends: dict[PartitionId, int] = field(default_factory=dict)
 
     def line(self) -> str:
         """A progress line: how many messages, objects and dead letters were written."""
@@ -74,15 +74,15 @@ class SinkSummary:
         letters = sum(each.dead_letters for each in self.topics.values())
         return f"{messages:,} messages in {objects:,} objects" + (f", {letters:,} dead letters" if letters else "")
 
-    def check(self, place: str) -> None:
-        """Raise SourceError if all messages became dead letters. `place` is the store, for the error message."""
+    def check(self, store: str) -> None:
+        """Raise SourceError if all messages became dead letters. `store` is its address, for the error message."""
         letters = sum(each.dead_letters for each in self.topics.values())
         first = next((each.first_letter for each in self.topics.values() if each.first_letter), None)
         if first is None or any(each.messages for each in self.topics.values()):
             return
         raise SourceError(
             f"none of the {letters:,} messages that came can be in a dump, which holds JSON; they are dead letters in "
-            f"{place.rstrip('/')}/{DEAD_LETTERS}, the first in {first.key} ({first.reason}): have the producers send "
+            f"{store.rstrip('/')}/{DEAD_LETTERS}, the first in {first.key} ({first.reason}): have the producers send "
             "JSON, or check --topic-id"
         )
 
@@ -118,7 +118,7 @@ def run_sink(
                 reported = clock()
             if options.until_end and sink.reached(ends):
                 break
-        sink.flush(sink.places())
+        sink.flush(sink.keys())
         sink.commit()
     except BaseException:
         # Closing the consumer revokes the partitions, which would write their open objects.
@@ -143,11 +143,11 @@ class _Sink:
         self._patience = Patience(f"Kafka at {self._servers}", options.give_up_after, say)
         # The topics were found, so the connection settings are correct.
         self._watch = Watch(answered=True)
-        self._writers: dict[Place, PartitionWriter] = {}
-        self._positions: dict[Place, int] = {}
+        self._writers: dict[PartitionId, PartitionWriter] = {}
+        self._positions: dict[PartitionId, int] = {}
         self._joined = False
         self._names: list[str] = []
-        self._told: Mapping[Place, int | None] = {}
+        self._told: Mapping[PartitionId, int | None] = {}
         self._heard = clock()
         self._told_of_others = 0.0
         # Writing to a bucket is slow but can be parallel. The objects of a partition are written in order.
@@ -168,28 +168,28 @@ class _Sink:
             logger=quiet(),
         )
 
-    def high_watermarks(self, partitions: dict[str, list[int]]) -> dict[Place, int]:
+    def high_watermarks(self, partitions: dict[str, list[int]]) -> dict[PartitionId, int]:
         """The current end of each partition that has messages. Sinks never commit an offset for an empty partition."""
-        places = [(topic, number) for topic, numbers in partitions.items() for number in numbers]
-        found = {place: self._watermarks(place) for place in places}
-        return {place: high for place, (low, high) in found.items() if high > low}
+        keys = [(topic, number) for topic, numbers in partitions.items() for number in numbers]
+        found = {key: self._watermarks(key) for key in keys}
+        return {key: high for key, (low, high) in found.items() if high > low}
 
     def subscribe(self, names: list[str]) -> None:
         self._names = names
         self._consumer.subscribe(names, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
-    def reached(self, ends: dict[Place, int]) -> bool:
+    def reached(self, ends: dict[PartitionId, int]) -> bool:
         """True if every partition is stored up to its end, by this sink or another one in the group."""
-        mine = [place for place in ends if place in self._writers]
-        if not self._joined or any(self._positions[place] < ends[place] for place in mine):
+        mine = [key for key in ends if key in self._writers]
+        if not self._joined or any(self._positions[key] < ends[key] for key in mine):
             return False
         # Write and commit, because other sinks may wait for this one. If an object existed, there is more to consume.
-        if not self.flush(self.places()):
+        if not self.flush(self.keys()):
             return False
         self.commit()
-        others = [place for place in ends if place not in self._writers]
-        committed = self._committed([TopicPartition(*place) for place in others]) if others else {}
-        behind = [place for place in others if committed[place] < ends[place]]
+        others = [key for key in ends if key not in self._writers]
+        committed = self._committed([TopicPartition(*key) for key in others]) if others else {}
+        behind = [key for key in others if committed[key] < ends[key]]
         if behind and self._clock() - self._told_of_others >= SAY_EVERY:
             self._told_of_others = self._clock()
             self._say(
@@ -198,7 +198,7 @@ class _Sink:
             )
         return not behind
 
-    def places(self) -> list[Place]:
+    def keys(self) -> list[PartitionId]:
         return list(self._writers)
 
     def turn(self) -> None:
@@ -207,7 +207,7 @@ class _Sink:
         self._watch.check(self._servers)
         if not messages:
             self._check_broker()
-        arrived: dict[Place, list[Any]] = {}
+        arrived: dict[PartitionId, list[Any]] = {}
         for message in messages:
             error = message.error()
             if error is not None and error.code() == KafkaError._MAX_POLL_EXCEEDED:
@@ -222,19 +222,17 @@ class _Sink:
             arrived.setdefault((str(message.topic()), message.partition() or 0), []).append(message)
         if arrived:
             self._hear()
-        self._each(lambda place: self._take(place, arrived[place]), arrived)
+        self._each(lambda key: self._take(key, arrived[key]), arrived)
         if self._options.rotate_seconds is not None:
             due = self._clock() - self._options.rotate_seconds
-            self.flush(
-                [place for place, each in self._writers.items() if each.opened is not None and each.opened <= due]
-            )
+            self.flush([key for key, each in self._writers.items() if each.opened is not None and each.opened <= due])
         # While the broker is unreachable, a commit would only wait, silently.
         if self._watch.last is None and self._clock() - self._committed_at >= _COMMIT_EVERY:
             self.commit()
 
-    def flush(self, places: Iterable[Place]) -> bool:
+    def flush(self, keys: Iterable[PartitionId]) -> bool:
         """Write the open objects. Returns False if another sink has written one of them."""
-        return self._each(lambda place: self._writers[place].flush(), places)
+        return self._each(lambda key: self._writers[key].flush(), keys)
 
     def abandon(self) -> None:
         """Drop all partitions, so that nothing more is written or committed."""
@@ -245,84 +243,82 @@ class _Sink:
         if self._pool:
             self._pool.shutdown()
 
-    def _each(self, work: Callable[[Place], None], places: Iterable[Place]) -> bool:
+    def _each(self, work: Callable[[PartitionId], None], keys: Iterable[PartitionId]) -> bool:
         """Call `work` for each partition. Returns False if another sink has written an object of one."""
 
-        def attempt(place: Place) -> tuple[Place, FileExistsError | None]:
+        def attempt(key: PartitionId) -> tuple[PartitionId, FileExistsError | None]:
             try:
-                work(place)
+                work(key)
             except FileExistsError as error:
-                return place, error
-            return place, None
+                return key, error
+            return key, None
 
-        in_the_way = [
-            (place, error) for place, error in (self._pool.map if self._pool else map)(attempt, places) if error
-        ]
-        for place, error in in_the_way:
-            self._go_on_after(place, error)
+        in_the_way = [(key, error) for key, error in (self._pool.map if self._pool else map)(attempt, keys) if error]
+        for key, error in in_the_way:
+            self._go_on_after(key, error)
         return not in_the_way
 
-    def _take(self, place: Place, messages: list[Any]) -> None:
-        writer = self._writers.get(place)
+    def _take(self, key: PartitionId, messages: list[Any]) -> None:
+        writer = self._writers.get(key)
         if writer is None:
             return
         now = self._clock()
         for message in messages:
             offset = message.offset()
-            if offset < self._positions[place]:
+            if offset < self._positions[key]:
                 continue
             if message.error() is not None:  # the end of the partition
-                self._positions[place] = offset
+                self._positions[key] = offset
                 continue
             arrived = Arrived(offset, message.timestamp()[1], message.key(), message.value())
             # If this fails, the remaining messages are skipped too: all of them are consumed again.
             writer.add(arrived, now)
-            self._positions[place] = offset + 1
+            self._positions[key] = offset + 1
 
-    def _go_on_after(self, place: Place, error: FileExistsError) -> None:
+    def _go_on_after(self, key: PartitionId, error: FileExistsError) -> None:
         """Continue after the objects that another sink has written."""
-        writer = self._writers[place]
+        writer = self._writers[key]
         writer.drop()
         end = writer.end()
         self._say(f"{error} is there already, written by another sink; going on at offset {end}")
-        self._positions[place] = writer.durable = end
-        self._consumer.seek(TopicPartition(*place, end))
+        self._positions[key] = writer.durable = end
+        self._consumer.seek(TopicPartition(*key, end))
 
     def _assigned(self, consumer: Any, assigned: list[TopicPartition]) -> None:
         self._joined = True
         committed = self._committed(assigned)
         starts = []
         for each in assigned:
-            place = (each.topic, each.partition)
+            key = (each.topic, each.partition)
             counts = self.summary.topics[each.topic.rpartition(".")[2]]
             options = self._options
-            writer = PartitionWriter(self._store, *place, counts, options.flush_size, options.gzip)
-            start = self._start(place, writer.end(), committed[place])
-            self._writers[place], self._positions[place], writer.durable = writer, start, start
-            starts.append(TopicPartition(*place, start))
+            writer = PartitionWriter(self._store, *key, counts, options.flush_size, options.gzip)
+            start = self._start(key, writer.end(), committed[key])
+            self._writers[key], self._positions[key], writer.durable = writer, start, start
+            starts.append(TopicPartition(*key, start))
         consumer.assign(starts)
 
-    def _start(self, place: Place, end: int, committed: int) -> int:
-        low, high = self._watermarks(place)
+    def _start(self, key: PartitionId, end: int, committed: int) -> int:
+        low, high = self._watermarks(key)
         if end > high:
             raise MachineError(
-                f"topic {place[0]}, partition {place[1]}: Kafka at {self._servers} has {high} messages, the dump in "
-                f"{self._store.root} goes to {end}: the topic was made anew; give another place with --to"
+                f"topic {key[0]}, partition {key[1]}: Kafka at {self._servers} has {high} messages, the dump in "
+                f"{self._store.root} goes to {end}: the topic was made again; give another folder with --to"
             )
         start = end or max(min(committed, high), 0)
         if start > max(end, low):
             self._say(
-                f"{place[0]}, partition {place[1]}: nothing is in {self._store.root}; going on at offset {start}, to "
+                f"{key[0]}, partition {key[1]}: nothing is in {self._store.root}; going on at offset {start}, to "
                 f"which the group {self._group} had come: to write what is before it again, name another --group"
             )
         if start < low:
-            self._say(f"{place[0]}, partition {place[1]}: the broker no longer has offsets {start} to {low - 1}")
+            self._say(f"{key[0]}, partition {key[1]}: the broker no longer has offsets {start} to {low - 1}")
         return max(start, low)
 
     def _revoked(self, _: Any, revoked: list[TopicPartition]) -> None:
-        places = [(each.topic, each.partition) for each in revoked]
-        for place in places:
-            if writer := self._writers.get(place):
+        keys = [(each.topic, each.partition) for each in revoked]
+        for key in keys:
+            if writer := self._writers.get(key):
                 try:
                     writer.flush()
                 except FileExistsError:
@@ -338,14 +334,15 @@ class _Sink:
     def commit(self) -> None:
         """Commit the offsets before which everything is stored."""
         self._committed_at = self._clock()
-        done = {place: writer.durable for place, writer in self._writers.items() if writer.durable}
-        self.summary.ends.update({place: end for place, end in done.items() if end is not None})
+        done = {key: writer.durable for key, writer in self._writers.items() if writer.durable}
+        self.summary.ends.update({key: end for key, end in done.items() if end is not None})
         if not done or done == self._told:
             return
         self._store.settle()
         try:
             self._consumer.commit(
-                offsets=[TopicPartition(*place, end) for place, end in done.items()], asynchronous=False
+                offsets=[TopicPartition(*key, end) for key, end in done.items()],
+                asynchronous=False,
             )
             self._told = dict(done)
         except KafkaException as error:
@@ -353,13 +350,13 @@ class _Sink:
             self._watch.last = error.args[0].str()
             self._patience.missed(self._watch.last)
 
-    def _watermarks(self, place: Place) -> tuple[int, int]:
-        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=5))
+    def _watermarks(self, key: PartitionId) -> tuple[int, int]:
+        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=5))
         return low, high
 
-    def _committed(self, places: list[TopicPartition]) -> dict[Place, int]:
+    def _committed(self, keys: list[TopicPartition]) -> dict[PartitionId, int]:
         """The offsets that the group has committed. -1001 means none."""
-        found = self._ask(lambda: self._consumer.committed(places, 5))
+        found = self._ask(lambda: self._consumer.committed(keys, 5))
         return {(each.topic, each.partition): each.offset for each in found}
 
     def _ask(self, question: Callable[[], T]) -> T:
@@ -391,7 +388,7 @@ class _Sink:
         """The reason why no messages can arrive though a broker answers. Raises KafkaException if no broker answers."""
         topics = self._consumer.list_topics(timeout=1).topics
         leaders = {(name, number): each.leader for name in topics for number, each in topics[name].partitions.items()}
-        if headless := [place for place in self._writers if leaders.get(place) == -1]:
+        if headless := [key for key in self._writers if leaders.get(key) == -1]:
             return f"no leader for {_listed(headless)}"
         if not self._joined:
             try:
@@ -414,5 +411,5 @@ class _Sink:
         return self._watch.last
 
 
-def _listed(places: Iterable[Place]) -> str:
-    return ", ".join(f"{topic} partition {number}" for topic, number in sorted(places))
+def _listed(keys: Iterable[PartitionId]) -> str:
+    return ", ".join(f"{topic} partition {number}" for topic, number in sorted(keys))

@@ -45,12 +45,12 @@ def make_archive() -> str:
 
     The archive only affects speed, so a failure is part of the message and not an error.
     """
-    places = archive_files()
-    if archive := _whole_archive(places):
+    candidates = archive_files()
+    if archive := _whole_archive(candidates):
         return f"the class archive is in {archive}"
     try:
-        parent = writable([place.parent for place in places])
-        archive = parent / places[0].name
+        parent = writable([candidate.parent for candidate in candidates])
+        archive = parent / candidates[0].name
         # A temporary folder on the same disk, so that an interrupted set-up leaves no incomplete archive.
         with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
             made = _trained(Path(folder))
@@ -79,9 +79,9 @@ def _trained(folder: Path) -> Path:
     return archive
 
 
-def _whole_archive(places: Sequence[Path]) -> Path | None:
+def _whole_archive(candidates: Sequence[Path]) -> Path | None:
     """The first archive that exists with its original size. The JVM crashes on a truncated archive."""
-    for archive in places:
+    for archive in candidates:
         try:
             if archive.stat().st_size == int(_size_file(archive).read_text(encoding="utf-8")):
                 return archive

@@ -33,7 +33,7 @@ def spark_home() -> Path:
     if not (home / "jars").is_dir():
         raise MachineError(
             f"the pyspark in {home} has no Spark in it; take its folder out of PYTHONPATH, or install pinlake[local] "
-            "anew"
+            "again"
         )
     return home
 

@@ -128,8 +128,8 @@ def _connect_session() -> SparkSession:
         ) from error
     except PySparkValueError as error:
         raise MachineError(
-            f"SPARK_REMOTE does not name a Spark Connect server ({first_line(error)}); mend it, or unset it for Spark "
-            "on this machine"
+            f"SPARK_REMOTE does not name a Spark Connect server ({first_line(error)}); correct it, or unset it for "
+            "Spark on this machine"
         ) from error
 
 
@@ -151,7 +151,7 @@ def _find_server(address: str) -> None:
             # Without the part after the port, which may contain a token.
             raise MachineError(
                 f"no Spark Connect server answered at {builder.endpoint}, which SPARK_REMOTE names, within "
-                f"{_ANSWERS_WITHIN} s; start it, mend SPARK_REMOTE, or unset it for Spark on this machine"
+                f"{_ANSWERS_WITHIN} s; start it, correct SPARK_REMOTE, or unset it for Spark on this machine"
             ) from error
 
 
@@ -205,9 +205,9 @@ def _sizes(folder: Path | str) -> Iterator[int]:
 
 def _s3a_config(s3a: S3a) -> dict[str, str]:
     """Hadoop's settings for a bucket. Region and endpoint are those that boto3 finds, as for dumps."""
-    from pinlake.dump.s3_client import find_places
+    from pinlake.dump.s3_client import find_endpoints
 
-    places = find_places(s3a.role, None)
+    endpoints = find_endpoints(s3a.role, None)
     given = dict(zip(("fs.s3a.access.key", "fs.s3a.secret.key"), s3a.keys or (), strict=False))
     provider = _GIVEN_KEYS if s3a.keys else _USUAL_KEYS
     config = {**given, "fs.s3a.aws.credentials.provider": provider}
@@ -216,16 +216,16 @@ def _s3a_config(s3a: S3a) -> dict[str, str]:
         config["fs.s3a.assumed.role.credentials.provider"] = provider
         config["fs.s3a.assumed.role.arn"] = s3a.role
         # Hadoop requires both or neither.
-        if places.region:
-            config["fs.s3a.assumed.role.sts.endpoint.region"] = places.region
-            config["fs.s3a.assumed.role.sts.endpoint"] = places.sts or f"sts.{places.region}.amazonaws.com"
-    if places.region:
-        config["fs.s3a.endpoint.region"] = places.region
-    if places.s3:
-        config["fs.s3a.endpoint"] = places.s3
-        config["fs.s3a.connection.ssl.enabled"] = str(places.s3.startswith("https")).lower()
+        if endpoints.region:
+            config["fs.s3a.assumed.role.sts.endpoint.region"] = endpoints.region
+            config["fs.s3a.assumed.role.sts.endpoint"] = endpoints.sts or f"sts.{endpoints.region}.amazonaws.com"
+    if endpoints.region:
+        config["fs.s3a.endpoint.region"] = endpoints.region
+    if endpoints.s3:
+        config["fs.s3a.endpoint"] = endpoints.s3
+        config["fs.s3a.connection.ssl.enabled"] = str(endpoints.s3.startswith("https")).lower()
         # Only AWS supports bucket names as host names.
-        config["fs.s3a.path.style.access"] = str(".amazonaws.com" not in places.s3).lower()
+        config["fs.s3a.path.style.access"] = str(".amazonaws.com" not in endpoints.s3).lower()
     return config
 
 

@@ -33,7 +33,7 @@ class DumpSource:
 
     def __init__(self, folder: Path, topic_id: str, layout: Layout = USUAL) -> None:
         self.topic_id = topic_id
-        self.place = f"dump {folder}"
+        self.label = f"dump {folder}"
         self._folder = folder.absolute()
         self._dump = Dump(FolderStore(self._folder), layout)
 

@@ -34,7 +34,7 @@ class KafkaSource:
 
     def __init__(self, config: Config, topic_id: str) -> None:
         self.topic_id = topic_id
-        self.place = f"Kafka at {config['bootstrap.servers']}"
+        self.label = f"Kafka at {config['bootstrap.servers']}"
         self._config = config
         # Short topic names by full names.
         self._topics = {f"{topic_id}.{topic}": topic for topic in TOPICS}
@@ -97,22 +97,22 @@ class KafkaSource:
         starts: dict[str, dict[str, int]] = {topic: {} for topic in partitions}
         consumer = Consumer({"group.id": "pinlake-stream", **self._config}, logger=quiet())
         try:
-            for place, low, high in watermarks(consumer, partitions, SAY_EVERY):
-                position = known.get((self._topics[place.topic], place.partition))
+            for end, low, high in watermarks(consumer, partitions, SAY_EVERY):
+                position = known.get((self._topics[end.topic], end.partition))
                 start = position.next_offset if position else _EARLIEST
                 if start > high:
                     raise UsageError(
-                        f"{self.place}: topic {place.topic} ends at offset {high:,} in partition {place.partition}, "
-                        f"but the lake has it up to {start - 1:,}: the topic was made anew; give another lake with "
+                        f"{self.label}: topic {end.topic} ends at offset {high:,} in partition {end.partition}, "
+                        f"but the lake has it up to {start - 1:,}: the topic was made again; give another lake with "
                         "--lake"
                     )
                 if 0 <= start < low:
                     context.say(
-                        f"{place.topic}, partition {place.partition}: the broker has deleted offsets {start:,} to "
+                        f"{end.topic}, partition {end.partition}: the broker has deleted offsets {start:,} to "
                         f"{low - 1:,} before they were read; they count as missing_offsets"
                     )
                     start = _EARLIEST
-                starts[place.topic][str(place.partition)] = start
+                starts[end.topic][str(end.partition)] = start
         except KafkaException as error:
             raise SourceLostError(error.args[0].str()) from error
         finally:

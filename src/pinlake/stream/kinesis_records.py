@@ -5,7 +5,7 @@ order of their sequence numbers. Later records have higher offsets, even after a
 row contains the sequence number, and after it the position in an aggregated record. Therefore, bronze alone tells where
 each shard continues:
 
-    kinesis/<stream>/<shard>/<sequence number>[/<place>]
+    kinesis/<stream>/<shard>/<sequence number>[/<index>]
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ RECORD_SCHEMA = (
     "stream STRING, shardId STRING, sequenceNumber STRING, approximateArrivalTimestamp TIMESTAMP, partitionKey STRING, "
     "data BINARY"
 )
-# `topic` is a short name, or null if the key names none. `place` is null for a record that was not aggregated.
+# `topic` is a short name, or null if the key names none. `index` is null for a record that was not aggregated.
 USER_SCHEMA = (
-    "topic STRING, key STRING, stream STRING, shardId STRING, partition INT, sequenceNumber STRING, place INT, "
+    "topic STRING, key STRING, stream STRING, shardId STRING, partition INT, sequenceNumber STRING, index INT, "
     "timestamp TIMESTAMP, value BINARY"
 )
 
@@ -102,10 +102,10 @@ def _unpack_all(batches: Iterable[pyarrow.RecordBatch], one_stream: bool) -> Ite
             # The Databricks source returns the ARN if the stream was given by its ARN.
             stream = stream.rpartition("/")[2]
             packed = unpack(data or b"")
-            for place, user in enumerate(packed or [UserRecord(key or "", data)]):
+            for index, user in enumerate(packed or [UserRecord(key or "", data)]):
                 topic = topic_of(user.key) if one_stream else stream.rpartition("-")[2]
-                place_in = None if packed is None else place
-                rows.append((number, topic, user.key, stream, shard, shard_number(shard), place_in, user.data))
+                index_in = None if packed is None else index
+                rows.append((number, topic, user.key, stream, shard, shard_number(shard), index_in, user.data))
         found = list(zip(*rows, strict=True)) or [()] * 8
         taken = batch.take(pyarrow.array(found[0], pyarrow.int32()))
         texts = [pyarrow.array(column, pyarrow.string()) for column in found[1:5]]
@@ -133,7 +133,7 @@ def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:
     ).distinct()
     # An aggregated record is in bronze completely or not at all.
     is_new = F.col("last").isNull() | (F.struct(*_order("sequenceNumber")) > F.struct(*_order("last")))
-    in_topic = Window.partitionBy("topic").orderBy(*_order("sequenceNumber"), "partition", "place")
+    in_topic = Window.partitionBy("topic").orderBy(*_order("sequenceNumber"), "partition", "index")
     numbered = (
         users.where(F.col("topic").isNotNull())
         .join(F.broadcast(ends), ["stream", "partition"], "left")
@@ -155,7 +155,7 @@ def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:
 
 def path() -> Column:
     """Return the column with the path of a row in USER_SCHEMA, in the form above."""
-    return F.concat_ws("/", F.lit(KINESIS_ROOT), "stream", "shardId", "sequenceNumber", F.col("place").cast("string"))
+    return F.concat_ws("/", F.lit(KINESIS_ROOT), "stream", "shardId", "sequenceNumber", F.col("index").cast("string"))
 
 
 def _order(column: str) -> list[Column]:

@@ -15,9 +15,9 @@ from botocore.parsers import ResponseParserError
 from pyspark.sql import functions as F
 
 from pinlake import pipeline
-from pinlake.clients.kinesis import ADDRESS, error_line, is_passing, kinesis_client, place_of, remedy
+from pinlake.clients.kinesis import ADDRESS, error_line, is_passing, kinesis_client, label_of, remedy
 from pinlake.clients.waits import NoAnswerError, Patience, Say
-from pinlake.dump.listing import Stranger
+from pinlake.dump.listing import UnknownName
 from pinlake.dump.objects import KINESIS_ROOT
 from pinlake.errors import MachineError, SourceError, UsageError, first_line
 from pinlake.ingest.bronze import report
@@ -80,11 +80,11 @@ class KinesisSource:
         self._one_stream = one_stream
         self._streams = [name] if one_stream else [f"{name}-{topic}" for topic in TOPICS]
         self._client = kinesis_client(give_up_after)
-        self.place = f"{place_of(self._client)}, " + (f"stream {name}" if one_stream else f"streams {name}-*")
+        self.label = f"{label_of(self._client)}, " + (f"stream {name}" if one_stream else f"streams {name}-*")
 
     def check(self, settings: Settings, say: Say) -> None:
         """Raise MachineError if a stream can't be described."""
-        patience = Patience(self.place, settings.give_up_after, say)
+        patience = Patience(self.label, settings.give_up_after, say)
         for stream in self._streams:
             self._ask(patience, _DESCRIBE, stream, StreamName=stream)
 
@@ -94,7 +94,7 @@ class KinesisSource:
         Raises UsageError if a stream was created again, MachineError if a call fails or Kinesis is unreachable for too
         long, and SourceLostError if the Databricks source fails.
         """
-        patience = Patience(self.place, context.settings.give_up_after, context.say)
+        patience = Patience(self.label, context.settings.give_up_after, context.say)
         self.check_same(patience, context.known())
         if os.environ.get("DATABRICKS_RUNTIME_VERSION"):
             self._run_in_workspace(context, patience)
@@ -115,7 +115,7 @@ class KinesisSource:
     def made_anew(self, stream: str, found: str) -> UsageError:
         """Return the error for a stream that was deleted and created again."""
         return UsageError(
-            f"{self.place}: stream {stream} {found}, after what the lake has of it: the stream was made anew; give "
+            f"{self.label}: stream {stream} {found}, after what the lake has of it: the stream was made again; give "
             "another lake with --lake, in a workspace another database"
         )
 
@@ -175,7 +175,7 @@ class KinesisSource:
         key = counts["first"]["key"]
         if counts["nameless"] == counts["all"] and not context.known():
             raise SourceError(
-                f"{self.place}: none of the {counts['all']:,} records that came first has a partition key that names "
+                f"{self.label}: none of the {counts['all']:,} records that came first has a partition key that names "
                 f"a topic, the first key is {key!r}; send them with keys such as <id>.pin, geo or user-17, or, where "
                 "each topic has a stream of its own, read kinesis://prefix"
             )
@@ -183,7 +183,7 @@ class KinesisSource:
         context.say(f"{told}, the first key is {key!r}; they are left out, see table object_report")
         run = pipeline.new_run()
         with pipeline.writing(context.lake, context.settings, run):
-            found = Stranger(counts["first"]["path"], "no topic", f"{told}, the first of them {key!r}; not read")
+            found = UnknownName(counts["first"]["path"], "no topic", f"{told}, the first of them {key!r}; not read")
             report(context.lake, run, [(None, found)])
 
     def _run_here(self, context: Context, patience: Patience) -> None:
@@ -210,15 +210,15 @@ class KinesisSource:
             line = error_line(code, said.get("Message", ""))
             if is_passing(code, status):
                 raise NoAnswerError(line) from None
-            raise _CallError(f"{self.place}: stream {stream}: {line}; {remedy(code, call.action)}", code) from None
+            raise _CallError(f"{self.label}: stream {stream}: {line}; {remedy(code, call.action)}", code) from None
         except boto.BotoCoreError as error:
             if isinstance(error, boto.ConnectionError | boto.HTTPClientError) and not isinstance(error, boto.SSLError):
                 raise NoAnswerError(f"no answer: {type(error).__name__}") from None
-            raise MachineError(f"{self.place}: {first_line(error)}; {ADDRESS}") from None
+            raise MachineError(f"{self.label}: {first_line(error)}; {ADDRESS}") from None
         except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
             # botocore's parser fails on answers that are not from AWS, for example an HTML page.
             raise MachineError(
-                f"{self.place} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
+                f"{self.label} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
             ) from None
         return answer
 

@@ -14,7 +14,7 @@ from pinlake.dump.offsets import last_offset
 from pinlake.lake.lake import Lake
 
 # Short name of a topic, and partition.
-Place = tuple[str, int]
+PartitionId = tuple[str, int]
 
 
 class Position(NamedTuple):
@@ -38,9 +38,9 @@ class Positions:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._seen: str | None = None
-        self._known: dict[Place, Position] = {}
+        self._known: dict[PartitionId, Position] = {}
 
-    def now(self) -> Mapping[Place, Position]:
+    def now(self) -> Mapping[PartitionId, Position]:
         """Return the current positions, none if there is no bronze table."""
         if not self._lake.exists("bronze"):
             return {}
@@ -77,7 +77,7 @@ class Positions:
         )
 
 
-def _positions(rows: Iterable[Row]) -> dict[Place, Position]:
+def _positions(rows: Iterable[Row]) -> dict[PartitionId, Position]:
     return {
         (row["topic"], row["partition"]): Position(
             row["last"]["end"] + 1, row["last"]["path"], _moment(row["last"]["sent"])

@@ -19,13 +19,13 @@ from pinlake.errors import first_line
 from pinlake.lake.commit import said
 from pinlake.lake.lake import Lake
 from pinlake.settings import Settings
-from pinlake.stream.positions import Place, Position
+from pinlake.stream.positions import PartitionId, Position
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-Known = Mapping[Place, Position]
+Known = Mapping[PartitionId, Position]
 # Returns the rows in READ_SCHEMA that bronze, at these positions, does not hold yet, or None if there are none.
 Make = Callable[[Known], "DataFrame | None"]
 
@@ -61,9 +61,9 @@ class Context:
 
 
 class Source(Protocol):
-    """A source of messages. `place` names it in log lines and errors; `topic_id` is the id of its pipeline."""
+    """A source of messages. `label` names it in log lines and errors; `topic_id` is the id of its pipeline."""
 
-    place: str
+    label: str
     topic_id: str
     # The kind of `offset` in bronze: offsets of Kafka, or numbers assigned to Kinesis records. A lake holds one kind.
     counted_by: str

@@ -71,7 +71,7 @@ def run_stream(
     loader = _Loader(lake, settings, say, after_batch)
     check_same_source(loader.state(), source.topic_id, source.counted_by)
     context = Context(lake, settings, options, say, stop, loader.positions.now, loader.load)
-    patience = Patience(source.place, settings.give_up_after, say)
+    patience = Patience(source.label, settings.give_up_after, say)
     while not stop():
         before, began = loader.summary.batches, time.monotonic()
         try:

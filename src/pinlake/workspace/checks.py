@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pinlake import __version__, pipeline
 from pinlake.errors import MachineError, first_line
-from pinlake.lake.place import nearest_folder
+from pinlake.lake.location import nearest_folder
 from pinlake.settings import Settings
 from pinlake.spark.environment import not_used, spark_home
 from pinlake.spark.jars import jars_folders, kept_jars, spark_packages

@@ -82,7 +82,7 @@ def connect() -> WorkspaceClient:
                 raise WorkspaceError(
                     "the host doesn't tell where tokens come from, or can't be reached", WRONG_HOST
                 ) from None
-            remedy = f"mend them, or {LOG_IN}"
+            remedy = f"correct them, or {LOG_IN}"
             raise WorkspaceError(f"the credentials can't be used: {said}", remedy) from None
         if "host=" not in str(error):
             raise NoCredentialsError(f"no workspace is configured; {LOG_IN}") from None
@@ -134,7 +134,7 @@ def _explained(client: WorkspaceClient, error: Exception, missing: str, refused:
     """Return the reason of an error, and the remedy."""
     if isinstance(error, requests.exceptions.InvalidHeader | UnicodeError) or "Invalid header value" in str(error):
         # The message contains the header with the credentials.
-        return "the credentials hold a character that can't be sent, such as a line break", "set DATABRICKS_TOKEN anew"
+        return "the credentials hold a character that can't be sent, such as a line break", "set DATABRICKS_TOKEN again"
     if isinstance(error, TimeoutError):
         # After its retries, the SDK raises an error that only names the duration. Its cause is the last error.
         error = error.__cause__ or error.__context__ or error  # type: ignore[assignment]
@@ -157,7 +157,10 @@ def _explained(client: WorkspaceClient, error: Exception, missing: str, refused:
         case requests.Timeout() | TimeoutError():
             return f"no answer within {client.config.http_timeout_seconds:g} s", "look at the network, or run again"
         case requests.RequestException():
-            return f"{host_name(client)} can't be reached", "mend DATABRICKS_HOST, or look at the network and its proxy"
+            return (
+                f"{host_name(client)} can't be reached",
+                "correct DATABRICKS_HOST, or look at the network and its proxy",
+            )
     return f"the credentials can't be used: {said}", LOG_IN_AGAIN
 
 

@@ -110,7 +110,7 @@ def _runner(client: WorkspaceClient, mine: Principal, bundle: Bundle) -> tuple[P
     except WorkspaceError as error:
         return Principal(name), [Check("jobs run as", True, f"{name}; its groups can't be seen, {error.found}")]
     if found is None:
-        remedy = "add it to the workspace, or mend the variable service_principal"
+        remedy = "add it to the workspace, or correct the variable service_principal"
         return Principal(name), [Check("jobs run as", False, f"{name}, which is not in this workspace", remedy)]
     return Principal(name, _groups(found.groups)), [Check("jobs run as", True, name)]
 

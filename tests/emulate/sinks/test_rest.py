@@ -207,7 +207,7 @@ def test_it_gives_up_and_keeps_what_was_not_taken(
     told.check_kept()
     for part in (f"{server.address}/stage", found, "took no message for 0.6 s", "--give-up-after", "kept in", ": 5;"):
         assert part in str(raised.value)
-    # What has failed is over: a later flush must not begin anew.
+    # What has failed is over: a later flush must not begin again.
     before = len(server.calls)
     sink.flush()
     assert len(server.calls) == before

@@ -108,13 +108,13 @@ class BatchSink(ABC):
     slow_remedy: ClassVar[str]
     """The remedy if messages are refused temporarily for too long."""
 
-    def __init__(self, place: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
-        """`place` names the destination in log lines and errors. `give_up_after` is in seconds."""
+    def __init__(self, label: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
+        """`label` names the destination in log lines and errors. `give_up_after` is in seconds."""
         self.deliveries = deliveries
         self.name = deliveries.sink
-        self._place = place
+        self._label = label
         self._give_up_after = give_up_after
-        self._patience = Patience(place, give_up_after, say)
+        self._patience = Patience(label, give_up_after, say)
         self._queues = {topic: _Queue() for topic in TOPICS}
 
     @abstractmethod
@@ -214,7 +214,7 @@ class BatchSink(ABC):
             remedy = f"{remedy}, or wait longer with --give-up-after"
         path = self.deliveries.failures.path
         return MachineError(
-            f"{self._place}: {found}; {remedy}. Messages kept in {path}: {len(waiting):,}; send them again with "
+            f"{self._label}: {found}; {remedy}. Messages kept in {path}: {len(waiting):,}; send them again with "
             f"`pinlake emulate resend {path}`"
         )
 

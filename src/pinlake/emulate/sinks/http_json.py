@@ -101,7 +101,7 @@ class HttpJson:
             return self._session.request(method, self._url + path, data=body, timeout=seconds, allow_redirects=False)
         except (requests.exceptions.InvalidHeader, UnicodeError):
             # The text of this error is the header, which may contain credentials.
-            raise FinalError("a header or the address holds a character that can't be sent", "mend it") from None
+            raise FinalError("a header or the address holds a character that can't be sent", "correct it") from None
         except requests.exceptions.SSLError as error:
             raise FinalError(f"no trusted connection: {_cause(error)}", "check its certificate, and yours") from None
         except requests.Timeout:

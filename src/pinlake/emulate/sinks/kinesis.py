@@ -8,7 +8,7 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from pinlake.clients.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, place_of, remedy
+from pinlake.clients.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, label_of, remedy
 from pinlake.clients.waits import Say, silent
 from pinlake.emulate.sinks.base import Deliveries, Message
 from pinlake.emulate.sinks.batches import (
@@ -41,8 +41,8 @@ class KinesisBatches(BatchSink):
     slow_remedy = _MORE_SHARDS
     address_remedy = ADDRESS
 
-    def __init__(self, place: str, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
-        super().__init__(place, give_up_after, deliveries, say)
+    def __init__(self, label: str, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
+        super().__init__(label, give_up_after, deliveries, say)
         self._prefix = stream_prefix
 
     @abstractmethod
@@ -96,7 +96,7 @@ class KinesisSink(KinesisBatches):
     ) -> None:
         """`give_up_after` is in seconds. Raises MachineError if credentials or region are missing."""
         self._client = kinesis_client(give_up_after, region)
-        super().__init__(place_of(self._client), stream_prefix, give_up_after, deliveries, say)
+        super().__init__(label_of(self._client), stream_prefix, give_up_after, deliveries, say)
 
     def _record(self, value: bytes, key: str) -> dict[str, Any]:
         return {"Data": value, "PartitionKey": key}

@@ -124,12 +124,12 @@ def _kinesis_gateway(scheme: str) -> Callable[[str, SinkOptions, Deliveries], Si
     return open_gateway
 
 
-def _bucket(place: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
+def _bucket(destination: str, options: SinkOptions, deliveries: Deliveries) -> Sink:
     from pinlake.dump.open import open_for
     from pinlake.emulate.sinks.dump import DumpSink
 
     return DumpSink(
-        open_for(options.settings, f"s3://{place}"),
+        open_for(options.settings, f"s3://{destination}"),
         options.topic_id,
         deliveries,
         options.partitions,

@@ -46,10 +46,10 @@ def kept_as(table: str) -> str:
     return f"{LEFT_OVER}/{table}-{uuid4().hex[:8]}"
 
 
-class LakePlace(Protocol):
+class LakeLocation(Protocol):
     """The folder of a lake. Each table is in a subfolder with its name."""
 
-    location: str
+    uri: str
     """The folder as Spark names it."""
 
     def __str__(self) -> str:
@@ -92,12 +92,12 @@ class LakePlace(Protocol):
         """Raise LakeError if this process had the lease and lost it."""
 
 
-class FolderPlace:
-    """A local folder. Implements `LakePlace`."""
+class FolderLocation:
+    """A local folder. Implements `LakeLocation`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self.location = str(self.root)
+        self.uri = str(self.root)
         # The path as given, for messages.
         self._name = root
 
