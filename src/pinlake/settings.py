@@ -197,8 +197,8 @@ def resolve(
     """Merge flags, environment, secrets file, settings file and defaults.
 
     `flags` has the given flags. An empty variable counts as not set. `file` defaults to the variable
-    `PINLAKE_SETTINGS`, then to `pinlake.toml` in the current folder. `origin_of` converts the name of a flag to the origin
-    that errors show. Raises SettingsError, which names the setting, its origin and the remedy.
+    `PINLAKE_SETTINGS`, then to `pinlake.toml` in the current folder. `origin_of` converts the name of a flag to the
+    origin that errors show. Raises SettingsError, which names the setting, its origin and the remedy.
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
