@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from pinlake.clients.waits import NoAnswerError, Patience, growing
@@ -23,8 +25,10 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    monkeypatch.setattr("time.monotonic", lambda: found.now)
-    monkeypatch.setattr("time.sleep", found.sleep)
+    # In these modules alone: a thread that another test has left would move the clock.
+    own = SimpleNamespace(monotonic=lambda: found.now, sleep=found.sleep)
+    for module in ("pinlake.clients.waits", "tenacity", "tenacity.nap"):
+        monkeypatch.setattr(f"{module}.time", own)
     monkeypatch.setattr("random.uniform", lambda least, most: most)
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pinlake.emulate.resend import check_topic_id, places_of, resend
+from pinlake.emulate.resend import check_topic_id, destinations_of, resend
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Failure, Message, read_failed
 from pinlake.errors import MachineError, PinlakeError, UsageError
 
@@ -119,9 +119,11 @@ def test_messages_of_a_dump_stay_where_others_are_sent(failed: Path, tmp_path: P
         Failure("dump", MESSAGES[0]),
         Failure("kafka://host:1", MESSAGES[1]),
     ]
-    assert places_of(lines) == ["kafka://host:1"]
-    with pytest.raises(UsageError, match=r"dump is a dump: start its run again, .* or name another folder with --to"):
-        places_of(lines[:2])
+    assert destinations_of(lines) == ["kafka://host:1"]
+    with pytest.raises(
+        UsageError, match=r"dump is a dump: start its run again, .* or name another destination with --to"
+    ):
+        destinations_of(lines[:2])
     again = FailedFile(tmp_path / "again.jsonl")
     sink = Held("one", again)
     _, error = send(failed, [sink])

@@ -77,7 +77,7 @@ def emulate(
     from pinlake.emulate.emulator import emulate as run_emulator
     from pinlake.emulate.sinks.base import FailedFile
 
-    folders, others = _places(to)
+    folders, others = _destinations(to)
     if append and not folders:
         raise UsageError("--append adds to the dump in a folder; name it with --to, or leave --append out")
     source, name = _source(call, rows)
@@ -150,7 +150,7 @@ def resend(
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Send failed messages again, each to its original destination or all to another one."""
-    from pinlake.emulate.resend import check_topic_id, places_of
+    from pinlake.emulate.resend import check_topic_id, destinations_of
     from pinlake.emulate.resend import resend as send_again
     from pinlake.emulate.sinks.base import FailedFile, read_failed
 
@@ -159,7 +159,7 @@ def resend(
     again = failed or messages.with_name(f"{messages.stem}-again{messages.suffix}")
     if again.resolve() == messages.resolve():
         raise UsageError(f"--failed is {messages} itself; name another file for what fails again")
-    folders, others = _places(to or places_of(lines))
+    folders, others = _destinations(to or destinations_of(lines))
     if folders:
         raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another destination")
     failures = FailedFile(again, chosen_id)
@@ -170,7 +170,7 @@ def resend(
     _complain(sinks, failures)
 
 
-def _places(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
+def _destinations(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
     from pinlake.emulate.sinks.open import FORMS, is_folder
 
     if not to:

@@ -26,7 +26,7 @@ def check_topic_id(path: Path, lines: Sequence[Failure], given: str | None, defa
     return ids[0]
 
 
-def places_of(lines: Sequence[Failure]) -> list[str]:
+def destinations_of(lines: Sequence[Failure]) -> list[str]:
     """Return the addresses that the messages were sent to, without dumps.
 
     In a dump, each message has a fixed destination, so only the original run can write it. Raises UsageError if all
