@@ -36,6 +36,7 @@ class Bundle:
 
     @property
     def jobs(self) -> dict[str, dict[str, Any]]:
+        """The definitions of the jobs, by key."""
         return self.resources.get("jobs", {})
 
     def names(self, kind: str, *fields: str, having: str | None = None) -> list[str]:

@@ -49,6 +49,7 @@ class JobResult(BaseModel):
 
     @property
     def succeeded(self) -> bool:
+        """Whether the run ended with success."""
         return self.state is State.SUCCESS
 
     @computed_field  # type: ignore[prop-decorator]
