@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from pinlake import __version__, logs
-from pinlake.cli.flags import SETTINGS, FileFlag
+from pinlake.cli.flags import BUNDLE, SETTINGS, FileFlag
 from pinlake.errors import LakeError, MachineError, PinlakeError, UsageError, first_line, printable
 from pinlake.settings import Resolved, Settings, resolve
 from pinlake.topics import TOPICS
@@ -52,6 +52,8 @@ class Command:
     """Whether the command ends when its work is done. It is False for a stream."""
     packages: tuple[str, ...] = ()
     """Additional Maven packages that local Spark needs."""
+    bundle: Mapping[str, Any] = field(default_factory=dict)
+    """The flags that select a bundle: `target`, `variables` and `folder`."""
 
     @property
     def settings(self) -> Settings:
@@ -105,22 +107,30 @@ class Command:
             yield lake
 
 
-def takes(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(*settings: str, bundle: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds the flags of these settings, of the log and of the settings file to a command.
+
+    With `bundle`, it also adds the flags that select a bundle.
 
     The decorated function gets the Command as its first argument. If it is the callback of a group, with a `context`
     parameter, it is not called when a subcommand is given. The subcommand then gets the options before its name.
     """
-    flags = {name: SETTINGS[name] for name in (*settings, "log_format", "log_level")} | {"file": FileFlag}
+    selects = BUNDLE if bundle else {}
+    first = {name: SETTINGS[name] for name in settings} | selects
+    last = {name: SETTINGS[name] for name in ("log_format", "log_level")} | {"file": FileFlag}
+
+    def parameters(flags: Mapping[str, Any]) -> list[inspect.Parameter]:
+        return [inspect.Parameter(name, _KEYWORD, default=None, annotation=flag) for name, flag in flags.items()]
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         _, *own = inspect.signature(body, eval_str=True).parameters.values()
-        shared = [inspect.Parameter(name, _KEYWORD, default=None, annotation=flag) for name, flag in flags.items()]
 
         @wraps(body)
         def run(**given: Any) -> None:
-            values = {name: given.pop(name) for name in flags}
+            selected = {name: given.pop(name) for name in selects}
+            values = {name: given.pop(name) for name in (first | last).keys() - selects.keys()}
             with _call(values.pop("file"), **values) as call:
+                call.bundle = selected
                 context = given.get("context")
                 if context is None or not context.invoked_subcommand:
                     body(call, **given)
@@ -128,9 +138,9 @@ def takes(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]
                     _hand_on(context)
 
         mine = [parameter.replace(kind=_KEYWORD) for parameter in own]
-        parameters = [*shared[: len(settings)], *mine, *shared[len(settings) :]]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        all_of_them = [*parameters(first), *mine, *parameters(last)]
+        run.__signature__ = inspect.Signature(all_of_them)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in all_of_them}
         return run
 
     return decorate

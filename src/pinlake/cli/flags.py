@@ -59,6 +59,18 @@ SETTINGS: dict[str, Any] = {
     "log_format": Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="console")],
     "log_level": Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")],
 }
+# The flags that select a bundle.
+BUNDLE: dict[str, Any] = {
+    "target": Annotated[
+        str | None, typer.Option("--target", "-t", help="Target of the bundle.", show_default="default")
+    ],
+    "variables": Annotated[
+        list[str] | None, typer.Option("--var", help="Bundle variable, NAME=VALUE; may be repeated.")
+    ],
+    "folder": Annotated[
+        Path | None, typer.Option("--bundle", help="Folder of databricks.yml.", show_default="this one or one above")
+    ],
+}
 FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
 
 AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]

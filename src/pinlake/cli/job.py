@@ -32,19 +32,12 @@ _HERE = {"BUNDLE_VAR_catalog": "local"}
 
 job_app = typer.Typer(no_args_is_help=True, help="List the jobs of the bundle; run them on this machine.")
 
-TargetFlag = Annotated[str | None, typer.Option("--target", "-t", help="Target of the bundle.", show_default="default")]
-VarFlag = Annotated[list[str] | None, typer.Option("--var", help="Bundle variable, NAME=VALUE; may be repeated.")]
-BundleFlag = Annotated[
-    Path | None, typer.Option("--bundle", help="Folder of databricks.yml.", show_default="this one or one above")
-]
-
 
 @job_app.command("run")
-@takes("source", "lake")
+@takes("source", "lake", bundle=True)
 def run(
     call: Command,
     name: Annotated[str | None, typer.Argument(help="Key of the job.", show_default="pipeline")] = None,
-    target: TargetFlag = None,
     parameters: Annotated[
         list[str] | None, typer.Option("--param", help="Job parameter, NAME=VALUE; may be repeated.")
     ] = None,
@@ -54,8 +47,6 @@ def run(
     secrets: Annotated[
         Path | None, typer.Option("--secrets", help='JSON file of secrets, {"scope": {"key": "value"}}.')
     ] = None,
-    variables: VarFlag = None,
-    folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Run the tasks of a job on this machine, notebooks in a Jupyter kernel, and print a timeline."""
@@ -65,7 +56,7 @@ def run(
 
     if form is Format.CSV:
         raise UsageError("a run has no CSV form; give --format table or json")
-    bundle = load_bundle(folder, target, variables, environment={**_HERE, **os.environ})
+    bundle = load_bundle(call, environment={**_HERE, **os.environ})
     key = bundle.job_key(name)
     _check_taken(key, check_job(bundle, key).values(), {name: call.given.get(name) for name in ("source", "lake")})
     result = run_job(
@@ -89,12 +80,9 @@ def run(
 
 
 @job_app.command("list")
-@takes()
+@takes(bundle=True)
 def list_jobs(
     call: Command,
-    target: TargetFlag = None,
-    variables: VarFlag = None,
-    folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """List the jobs of the bundle with their tasks and parameters."""
@@ -103,7 +91,7 @@ def list_jobs(
     from pinlake.job.model import read_job
     from pinlake.show.output import Result, write
 
-    bundle = load_bundle(folder, target, variables, environment={**_HERE, **os.environ})
+    bundle = load_bundle(call, environment={**_HERE, **os.environ})
     rows = []
     for key, written in bundle.jobs.items():
         about = str(written.get("description") or written.get("name") or "")
@@ -118,16 +106,14 @@ def list_jobs(
 
 
 def load_bundle(
-    folder: Path | None,
-    target: str | None,
-    variables: Sequence[str] | None,
-    user: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] = os.environ,
+    call: Command, user: Mapping[str, str] | None = None, environment: Mapping[str, str] = os.environ
 ) -> Bundle:
-    """Load the bundle that these flags select, see pinlake.job.bundle.load. Raises UsageError for an invalid --var."""
+    """Load the bundle that the flags select, see pinlake.job.bundle.load. Raises UsageError for an invalid --var."""
     from pinlake.job.bundle import find_root, load
 
-    return load(folder or find_root(Path()), target, _pairs("--var", variables), environment, user)
+    flags = call.bundle
+    root = flags["folder"] or find_root(Path())
+    return load(root, flags["target"], _pairs("--var", flags["variables"]), environment, user)
 
 
 def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:

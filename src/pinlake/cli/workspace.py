@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +16,7 @@ from pinlake.cli.base import (
     waiting,
 )
 from pinlake.cli.flags import FormatFlag
-from pinlake.cli.job import BundleFlag, TargetFlag, VarFlag, load_bundle
+from pinlake.cli.job import load_bundle
 from pinlake.errors import PinlakeError
 from pinlake.show.formats import Format
 
@@ -28,12 +27,9 @@ if TYPE_CHECKING:
 # The SDK and YAML belong to extras, so modules that need them are imported inside the commands.
 
 
-@takes("lake")
+@takes("lake", bundle=True)
 def doctor(
     call: Command,
-    target: TargetFlag = None,
-    variables: VarFlag = None,
-    folder: BundleFlag = None,
     workspace: Annotated[bool, typer.Option("--workspace", help="Check only the workspace, not this machine.")] = False,
     form: FormatFlag = Format.TABLE,
 ) -> None:
@@ -42,7 +38,7 @@ def doctor(
 
     found = [] if workspace else _machine(call.settings)
     with waiting(call.settings, "asking the workspace"):
-        in_workspace, left_out = _workspace(folder, target, variables)
+        in_workspace, left_out = _workspace(call)
     found += in_workspace
     rows = [["passed" if line.ok else "failed", line.what, line.found, line.remedy] for line in found]
     write(Result(["result", "check", "found", "remedy"], rows), form, out)
@@ -52,12 +48,9 @@ def doctor(
         raise typer.Exit(1)
 
 
-@takes()
+@takes(bundle=True)
 def links(
     call: Command,
-    target: TargetFlag = None,
-    variables: VarFlag = None,
-    folder: BundleFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Print workspace addresses: jobs of the bundle, their last runs, tables, volumes and dashboards."""
@@ -66,10 +59,10 @@ def links(
     from pinlake.workspace import links as pages
     from pinlake.workspace.client import bundle_user, connect, who_am_i
 
-    load_bundle(folder, target, variables)  # report errors in the bundle before connecting
+    load_bundle(call)  # report errors in the bundle before connecting
     with waiting(call.settings, "asking the workspace"):
         client = connect()
-        bundle = load_bundle(folder, target, variables, bundle_user(who_am_i(client)))
+        bundle = load_bundle(call, bundle_user(who_am_i(client)))
         found = pages.links(client, bundle)
     if form is Format.TABLE:
         # Not a table, since an address that is wrapped can't be followed.
@@ -88,11 +81,11 @@ def _machine(settings: Settings) -> list[Check]:
     return check_machine(settings)
 
 
-def _workspace(folder: Path | None, target: str | None, variables: Sequence[str] | None) -> tuple[list[Check], str]:
+def _workspace(call: Command) -> tuple[list[Check], str]:
     """Return the checks of bundle and workspace, and the reason why checks are left out, if any."""
     try:
         need("workspace", "databricks.sdk", "yaml")
-        if not (folder or target or variables):
+        if not any(call.bundle.values()):
             from pinlake.job.bundle import find_root
 
             find_root(Path())
@@ -100,4 +93,4 @@ def _workspace(folder: Path | None, target: str | None, variables: Sequence[str]
         return [], str(error)
     from pinlake.workspace.doctor import check_all
 
-    return check_all(lambda user: load_bundle(folder, target, variables, user))
+    return check_all(lambda user: load_bundle(call, user))
