@@ -10,7 +10,7 @@ from pinlake import pipeline
 from pinlake.emulate.emulator import emulate
 from pinlake.settings import resolve
 from pinlake.spark.class_archive import QUIET_ARCHIVE, TRAINING_SECONDS
-from pinlake.spark.session import QUICK, local_session
+from pinlake.spark.session import local_session
 
 _POSTS = 20
 
@@ -22,9 +22,9 @@ def main(words: Sequence[str]) -> None:
     """
     folder = Path(words[0])
     settings = resolve({"source": folder / "dump", "lake": folder / "lake"}, environment={}).settings
-    # Writing the archive takes long enough, so the JVM uses only fast compilation.
-    options = [f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", QUIET_ARCHIVE, *QUICK]
-    spark = local_session(settings.driver_memory, folder / "spark.log", java_options=options, use_archive=False)
+    options = [f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", QUIET_ARCHIVE]
+    log = folder / "spark.log"
+    spark = local_session(settings.driver_memory, log, quick=True, java_options=options, use_archive=False)
     gateway = spark.sparkContext._gateway
     assert gateway is not None  # this process has started the gateway
     lake = pipeline.open_lake(spark, settings)

@@ -56,10 +56,12 @@ _USUAL_KEYS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvide
 _GIVEN_KEYS = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 _ROLES_KEYS = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
 
-# For a small run, use only the JVM's first compiler (C1). The second one produces faster code, but compiling takes
-# longer than the whole run. With C1 only, the JVM reserves a fifth of the usual code cache. A run would fill it, and
-# the JVM would exit. So the size is set too. A run is small up to these sizes of dump and lake together.
-QUICK = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
+# For a small run, compiling takes longer than the work that it speeds up. So Spark evaluates expressions without
+# generated classes, and the JVM uses only its first compiler (C1). With C1 only, the JVM reserves a fifth of the usual
+# code cache. A run would fill it, and the JVM would exit. So the size is set too.
+_QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
+_QUICK_CONFIG = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+# A run is small up to these sizes of dump and lake together.
 _SMALL_FILES, _SMALL_BYTES = 10_000, 32 * 1024 * 1024
 
 # Seconds. Spark's client itself would retry silently for more than ten minutes.
@@ -77,7 +79,7 @@ def spark_session(
     driver_memory: str = "2g",
     log: Path | None = None,
     s3a: S3a | None = None,
-    java_options: Sequence[str] = (),
+    quick: bool = False,
     packages: Sequence[str] = (),
 ) -> SparkSession:
     """The active session, else the workspace's, else a Spark Connect session if one is configured, else a local one.
@@ -86,7 +88,7 @@ def spark_session(
     `driver_memory`: memory of the JVM.
     `log`: the file for Spark's own output.
     `s3a`: access to a bucket. Its jars are fetched at the first use.
-    `java_options`: additional JVM options.
+    `quick`: optimize for a run on little data, see `is_small`.
     `packages`: additional Maven packages. They are fetched at the first use.
 
     Raises MachineError if Java, jars, or the packages of the Connect client are missing, or if no server answers.
@@ -105,7 +107,7 @@ def spark_session(
 
         session: SparkSession = DatabricksSession.builder.getOrCreate()
         return session
-    return local_session(driver_memory, log, s3a, java_options, packages=packages)
+    return local_session(driver_memory, log, s3a, quick, packages=packages)
 
 
 def is_remote(spark: SparkSession) -> bool:
@@ -173,7 +175,7 @@ def session_for(
     local Spark can be optimized for a small run. `packages` are additional Maven packages for local Spark.
     """
     s3a = S3a(settings.s3_role, settings.s3_keys) if settings.needs_s3a else None
-    quick = QUICK if for_one_command and is_small(settings) else ()
+    quick = for_one_command and is_small(settings)
     return spark_session(settings.driver_memory, log, s3a, quick, packages)
 
 
@@ -233,6 +235,7 @@ def local_session(
     driver_memory: str,
     log: Path | None,
     s3a: S3a | None = None,
+    quick: bool = False,
     java_options: Sequence[str] = (),
     use_archive: bool = True,
     packages: Sequence[str] = (),
@@ -240,7 +243,8 @@ def local_session(
 ) -> SparkSession:
     """A local session. For the parameters and errors, see `spark_session`.
 
-    `use_archive` uses the class archive. Workers run `python`, by default this one.
+    `java_options` are additional options of the JVM. `use_archive` uses the class archive. Workers run `python`, by
+    default this one.
     """
     check_java()
     _use_own_spark(python)
@@ -248,7 +252,8 @@ def local_session(
     from pyspark.sql import SparkSession
 
     cores = min(os.cpu_count() or 2, 8)
-    options = ["-XX:+UseParallelGC", "-XX:-UsePerfData", *java_options, *(archive_options() if use_archive else [])]
+    options = ["-XX:+UseParallelGC", "-XX:-UsePerfData", *java_options]
+    options += [*(_QUICK_JAVA if quick else ()), *(archive_options() if use_archive else ())]
     jars = local_jars()
     if s3a:
         jars = [*jars, *fetch_jars(jars_folders("s3a"), s3a_packages())]
@@ -257,6 +262,7 @@ def local_session(
     conf = SparkConf(loadDefaults=False).setAppName("pinlake").setMaster(f"local[{cores}]")
     for name, value in {
         **LOCAL_CONFIG,
+        **(_QUICK_CONFIG if quick else {}),
         # On the class path, not in spark.jars: Spark would load those with its own class loader, without the archive.
         "spark.driver.extraClassPath": class_path(jars),
         "spark.driver.memory": driver_memory,
