@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from pinlake.errors import MachineError
+from pinlake.spark import jars
 from pinlake.spark.jars import fetch_jars, jars_folders, proxy_options
 
 PACKAGE = "org.example:delta-spark_9"
@@ -101,8 +103,8 @@ def web() -> Iterator[Web]:
         server.shutdown()
 
 
-def names(jars: list[Path]) -> list[str]:
-    return [jar.name for jar in jars]
+def names(files: list[Path]) -> list[str]:
+    return [file.name for file in files]
 
 
 @pytest.mark.slow
@@ -119,6 +121,15 @@ def test_jars_that_are_there_are_taken_without_asking_anybody(tmp_path: Path, mo
     assert fetch_jars([tmp_path / "ivy"], [f"{PACKAGE}:1"]) == first
     assert fetch_jars([tmp_path / "other", tmp_path / "ivy"], [f"{PACKAGE}:1"]) == first
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.slow
+def test_of_several_that_need_them_at_once_one_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve, fetched = jars._resolve, []
+    monkeypatch.setattr(jars, "_resolve", lambda folder, packages: fetched.append(resolve(folder, packages)))
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: names(fetch_jars([tmp_path / "ivy"], [f"{PACKAGE}:1"])), range(3)))
+    assert (found, len(fetched)) == ([["org.example_delta-spark_9-1.jar"]] * 3, 1)
 
 
 @pytest.mark.slow

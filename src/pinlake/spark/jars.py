@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment
 
 import platformdirs
+from filelock import FileLock
 
 from pinlake.errors import MachineError, first_line
 from pinlake.spark.environment import is_nameless, machine_options, spark_environment, spark_home
@@ -76,6 +77,15 @@ def fetch_jars(folders: Sequence[Path], packages: Sequence[str]) -> list[Path]:
         return kept[1]
     check_java()
     folder = writable(folders)
+    # Several processes may need the jars for the first time at once. One fetches them, the others wait for it.
+    with FileLock(folder / "lock"):
+        if not kept_jars([folder], packages):
+            _fetch(folder, packages)
+    return sorted((folder / "jars").glob("*.jar"))
+
+
+def _fetch(folder: Path, packages: Sequence[str]) -> None:
+    """Replace the jars in the folder. Raises MachineError if they can't be fetched."""
     (folder / "complete").unlink(missing_ok=True)
     for jar in (folder / "jars").glob("*.jar"):
         jar.unlink()
@@ -83,7 +93,6 @@ def fetch_jars(folders: Sequence[Path], packages: Sequence[str]) -> list[Path]:
     # Remove Ivy's own copies.
     shutil.rmtree(folder / "cache", ignore_errors=True)
     (folder / "complete").write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
-    return sorted((folder / "jars").glob("*.jar"))
 
 
 def writable(folders: Sequence[Path]) -> Path:
