@@ -6,6 +6,7 @@ idempotent: run a backfill that was interrupted again.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -13,7 +14,16 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.clean.latest import latest, record_hash
-from pinlake.clean.silver import RECORD_KEY, clean_records, content_columns, drift_rows, good, only, quarantine_rows
+from pinlake.clean.silver import (
+    RECORD_KEY,
+    clean_records,
+    content_columns,
+    drift_rows,
+    good,
+    keeping,
+    only,
+    quarantine_rows,
+)
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
 from pinlake.lake.parallel import side_by_side
@@ -78,16 +88,19 @@ def backfill(lake: Lake, run: Run, state: LakeState, days: Days) -> None:
     Skips records that no run has cleaned yet; `clean` processes them. Raises UsageError, before it writes anything, if
     a record of another day would move to another post: a backfill of some days can't be correct then.
     """
-    found = side_by_side(*[lambda topic=topic: _part(lake, state, topic, run, days) for topic in TOPICS.values()])
-    # The next join rebuilds an empty silver_post, also if this backfill is interrupted.
-    lake.delete("silver_post")
-    state.joined.update(dict.fromkeys(TOPICS, 0))
-    for part in found:
-        if part:
-            _write(lake, part, run)
+    with ExitStack() as kept:
+        found = side_by_side(
+            *[lambda topic=topic: _part(lake, state, topic, run, days, kept) for topic in TOPICS.values()]
+        )
+        # The next join rebuilds an empty silver_post, also if this backfill is interrupted.
+        lake.delete("silver_post")
+        state.joined.update(dict.fromkeys(TOPICS, 0))
+        for part in found:
+            if part:
+                _write(lake, part, run)
 
 
-def _part(lake: Lake, state: LakeState, topic: Topic, run: Run, days: Days) -> _Part | None:
+def _part(lake: Lake, state: LakeState, topic: Topic, run: Run, days: Days, kept: ExitStack) -> _Part | None:
     last_batch = state.cleaned[topic.name]
     is_cleaned = (F.col("batch") <= last_batch) & F.col("problem").isNull()
     records = lake.read("bronze").where((F.col("topic") == topic.name) & is_cleaned)
@@ -107,6 +120,7 @@ def _part(lake: Lake, state: LakeState, topic: Topic, run: Run, days: Days) -> _
     kept_back = good(clean_records(_in_quarantine(lake, topic, records), topic)).join(touched, "ind", "left_semi")
     again = of_days.select("_record").union(has).union(kept_back.select(record_hash("_").alias("_record")))
     cleaned = clean_records(records.join(_kept(again), "_record", "left_semi"), topic)
+    kept.enter_context(keeping(cleaned))
     if not good(cleaned).join(touched, "ind", "left_anti").isEmpty():
         raise UsageError(
             f"topic {topic.name}: by today's rules a record of another day has another post id than before, so a range "

@@ -281,7 +281,8 @@ def quarantine_rows(bad: DataFrame, topic: Topic, run: Run) -> DataFrame:
 
 def drift_rows(cleaned: DataFrame, topic: Topic, run: Run) -> DataFrame:
     """Rows of table drift, from cleaned records: one for each batch, kind of drift and field."""
-    fields = cleaned.select(F.explode("_drift").alias("_drift"), "_path", "_batch")
+    # For `explode` without `outer`, Spark infers a filter, pushes it below the projections, and cleans every row twice.
+    fields = cleaned.select(F.explode_outer("_drift").alias("_drift"), "_path", "_batch").where("_drift IS NOT NULL")
     counted = fields.groupBy("_drift", F.col("_batch").alias("batch")).agg(
         F.count("*").alias("records"), F.min("_path").alias("example_path")
     )
