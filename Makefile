@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 POSTS ?= 1000
+SECONDS ?= 60
 WORK ?= work
 TARGET ?= dev
 # Two processes, each with its own Spark, because tests often wait. All tests of a file run in the same process, because
@@ -23,10 +24,10 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: run
-run: $(VENV)/installed ## run the main job with generated posts, and print the answers
+run: $(VENV)/installed ## run the main job with generated posts, print the answers, and write a report
 	@rm -rf $(WORK)/dump $(WORK)/lake
 	@$(BIN)/pinlake emulate --posts $(POSTS) --to $(WORK)/dump --dirt 0.02 --duplicates 0.03
-	@$(BIN)/pinlake run --source $(WORK)/dump --lake $(WORK)/lake
+	@$(BIN)/pinlake run --source $(WORK)/dump --lake $(WORK)/lake --report $(WORK)/report.html
 
 .PHONY: run-kafka
 run-kafka: $(VENV)/installed ## run the same with a database, Kafka and the sink before it
@@ -34,7 +35,7 @@ run-kafka: $(VENV)/installed ## run the same with a database, Kafka and the sink
 
 .PHONY: run-stream
 run-stream: $(VENV)/installed ## run emulator and stream at the same time for a minute; the answers change as posts arrive
-	@$(BIN)/python -m tools.whole stream $(WORK)/stream $(POSTS)
+	@$(BIN)/python -m tools.whole stream $(WORK)/stream $(SECONDS)
 
 .PHONY: run-s3
 run-s3: $(VENV)/installed ## run the same as run-kafka, in a bucket; downloads 650 MB of jars once
@@ -61,7 +62,7 @@ bundle-check: $(VENV)/installed ## check the bundle, also with the Databricks CL
 
 .PHONY: test-connect
 test-connect: $(VENV)/installed $(CONNECT)/installed ## run the Spark tests with databricks-connect
-	@$(CONNECT)/bin/pytest --connect=$(BIN)/python tests/connect tests/clean tests/gold tests/ingest tests/lake \
+	@$(CONNECT)/bin/pytest $(PARALLEL) --connect=$(BIN)/python tests/connect tests/clean tests/gold tests/ingest tests/lake \
 		tests/pipeline/test_real_sample.py
 
 .PHONY: lint

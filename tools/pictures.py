@@ -1,4 +1,4 @@
-"""The picture of answers that README shows: `python -m tools.pictures PATH` draws it from made-up posts."""
+"""The picture of answers that README shows: `python -m tools.pictures PATH` draws it from generated posts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = ("category_posts_by_year", "median_followers_by_join_year_and_age_group"
 def picture(answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     """The figures in `SHOWN` as one PNG, from the rows of the answers by name."""
     return figures.panels(
-        "Two of ten answers, from made-up posts", [figures.answer(n, answers[n]) for n in SHOWN]
+        "Two of ten answers, from generated posts", [figures.answer(n, answers[n]) for n in SHOWN]
     ).png()
 
 

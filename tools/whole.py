@@ -46,8 +46,7 @@ from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
 _GIVE_UP_AFTER = 60.0
 _DIRT, _DUPLICATES = 0.02, 0.03
-# Of a stream: how long posts come, and how many a second.
-_SECONDS, _RATE = 60.0, 100.0
+_RATE = 100.0  # posts a second, of a stream
 _BUCKET = "pinlake"
 _WATCHED = ("top_category_by_year", "users_joined_by_year")
 
@@ -57,11 +56,8 @@ def run_kafka(folder: Path, posts: int, out: Console) -> None:
     _through_kafka(folder, posts, out, str(folder / "dump"), str(folder / "lake"))
 
 
-def run_stream(folder: Path, _: int, out: Console) -> None:
-    """Emulator and stream at once, for a minute from the first answers on, in which these change.
-
-    How many posts that are, the rate says.
-    """
+def run_stream(folder: Path, seconds: int, out: Console) -> None:
+    """Emulator and stream at once, for `seconds` from the first answers on, in which these change."""
     say = _Say()
     settings = resolve({"lake": folder / "lake"}, {}).settings
     with running_broker(folder / "broker") as broker:
@@ -70,7 +66,7 @@ def run_stream(folder: Path, _: int, out: Console) -> None:
         kafka = _kafka_sink(config, folder)
         source = KafkaSource(config, DEFAULT_TOPIC_ID)
         lake = pipeline.open_lake(session_for(settings, folder / "spark.log"), settings)
-        say("emulate", f"{_RATE:g} posts a second, for {_SECONDS:g} s from the first answers on")
+        say("emulate", f"{_RATE:g} posts a second, for {seconds} s from the first answers on")
         # The first batch takes longer than others: Spark has done nothing yet.
         deadline = float("inf")
         pace = Pace(_RATE, lambda: time.monotonic() >= deadline)
@@ -78,7 +74,7 @@ def run_stream(folder: Path, _: int, out: Console) -> None:
 
             def look(so_far: StreamSummary) -> None:
                 nonlocal deadline
-                deadline = min(deadline, time.monotonic() + _SECONDS)
+                deadline = min(deadline, time.monotonic() + seconds)
                 tables = Group(*_tables(lake, so_far))
                 live.update(tables, refresh=True)
 
@@ -171,7 +167,7 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
     settings = resolve({"source": dump, "lake": lake_address}, {}).settings
     run = pipeline.new_run(say)
-    spark = session_for(settings, folder / "spark.log")
+    spark = session_for(settings, folder / "spark.log", for_one_command=True)
     lake = pipeline.open_lake(spark, settings)
     with pipeline.writing(lake, settings, run):
         counts, answers = pipeline.run_all(lake, settings, run)
@@ -219,13 +215,16 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 def main(words: list[str]) -> str | None:
-    """Exit status for `sys.exit`: None, or the message. Words: what to run, the folder, the number of posts."""
+    """Exit status for `sys.exit`: None, or the message.
+
+    Words: what to run, the folder, and the number of posts or, for a stream, of seconds.
+    """
     end_in_good_order()
-    what, folder, posts = words[0], Path(words[1]), int(words[2])
+    what, folder, number = words[0], Path(words[1]), int(words[2])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        {"kafka": run_kafka, "stream": run_stream, "s3": run_s3}[what](folder, posts, Console(soft_wrap=False))
+        {"kafka": run_kafka, "stream": run_stream, "s3": run_s3}[what](folder, number, Console(soft_wrap=False))
     except PinlakeError as error:
         return f"error: {error}"
     return None

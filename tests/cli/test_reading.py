@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from pinlake.errors import UsageError
 from pinlake.lake.model import GOLD, QUARANTINE, STORED, TABLES
 from tests.cli.conftest import Made, pinlake
 
@@ -24,6 +25,19 @@ def parsed(result: Result) -> Any:
 
 def rows(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
+
+
+def test_report_is_written_or_says_why_not(made: Made, tmp_path: Path) -> None:
+    to = tmp_path / "new" / "report.html"
+    written = pinlake("report", "--lake", made.lake, "--to", to)
+    assert (written.exit_code, written.stdout, written.stderr) == (0, "", f"the report is in {to}\n")
+    assert "<h1>" in to.read_text(encoding="utf-8")
+    refused = pinlake("report", "--lake", made.lake, "--to", tmp_path)
+    assert refused.exit_code == UsageError.exit_code
+    assert f"{tmp_path} is a folder; give the path of a file" in refused.stderr
+    (tmp_path / "file").touch()
+    refused = pinlake("report", "--lake", made.lake, "--to", tmp_path / "file" / "report.html")
+    assert "can't be written" in refused.stderr
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pinlake.cli.emulate import emulate_app
 from pinlake.cli.flags import AuditFlag, FormatFlag
 from pinlake.cli.holes import holes_app
 from pinlake.cli.job import job_app
+from pinlake.cli.report import ReportFlag, check_target, make_report, report
 from pinlake.cli.sink import sink
 from pinlake.cli.stream import stream
 from pinlake.cli.workspace import doctor, links
@@ -40,17 +41,21 @@ app.add_typer(emulate_app, name="emulate")
 
 @app.command()
 @takes("source", "lake", "topic_id", "topics_dir", "file_delim", "max_bad_share")
-def run(call: Command, audit: AuditFlag = False, form: FormatFlag = Format.TABLE) -> None:
+def run(call: Command, audit: AuditFlag = False, form: FormatFlag = Format.TABLE, to: ReportFlag = None) -> None:
     """Run all stages, ingest, clean and query, and print the row accounting and the answers."""
     from pinlake import pipeline
     from pinlake.show.answers import all_answers, show_run
 
+    if to:
+        check_target(to)
     pipeline.check_source(call.settings)
     pipeline.check_lake(call.settings)
     this_run = call.new_run()
     with waiting(call.settings, "running"), call.writing(this_run) as opened:
         done = pipeline.run_all(opened, call.settings, this_run, audit)
     show_run(done.counts, all_answers(done.answers), form, out)
+    if to:
+        make_report(call, to, done)
 
 
 @app.command()
@@ -263,6 +268,7 @@ def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
 
 app.command()(sink)
 app.command()(stream)
+app.command()(report)
 app.command()(doctor)
 app.command()(links)
 

@@ -66,7 +66,7 @@ class UnknownNames:
         self._kinds[kind, message] = found._replace(files=found.files + 1)
 
     def add_object(self, path: str, kind: str, message: str) -> None:
-        """What is told of this object alone."""
+        """Report this object by itself, not with others of its kind."""
         self._kinds[kind, path] = UnknownName(path, kind, message)
 
     def all(self) -> list[UnknownName]:

@@ -154,7 +154,7 @@ class Kernel:
         client.kc = self._client
         client.reset_execution_trackers()
         for index, cell in enumerate(document.cells):
-            place = f"cell {index + 1} of {len(document.cells)}"
+            position = f"cell {index + 1} of {len(document.cells)}"
             try:
                 # Not `execute`: it takes over Ctrl-C, and would let the job go on after it.
                 client.execute_cell(cell, index)
@@ -162,23 +162,23 @@ class Kernel:
                 if error.ename == "NotebookExit":
                     return Ran(State.SUCCESS, error.evalue)
                 first = next((line.strip() for line in error.evalue.splitlines() if line.strip()), "")
-                return Ran(State.FAILED, f"{place}: {error.ename}: {first}", _shown(place, cell))
+                return Ran(State.FAILED, f"{position}: {error.ename}: {first}", _shown(position, cell))
             except CellTimeoutError:
                 self.stop(now=True)  # what still runs in it can't be trusted to end
-                return Ran(State.TIMED_OUT, f"{place}: out of time", _shown(place, cell))
+                return Ran(State.TIMED_OUT, f"{position}: out of time", _shown(position, cell))
             except DeadKernelError:
                 self.stop(now=True)
-                said = f"{place}: the kernel died, often for want of memory; look into {self._log}"
-                return Ran(State.FAILED, said, _shown(place, cell))
+                said = f"{position}: the kernel died, often for want of memory; look into {self._log}"
+                return Ran(State.FAILED, said, _shown(position, cell))
             except KeyboardInterrupt:
                 _give_up_waiting()
                 raise
         return Ran(State.SUCCESS)
 
 
-def _shown(place: str, cell: Any) -> str:
-    """The cell's place, its first lines, and its error without colours."""
-    lines = [f"{place}:", *(f"    {line}" for line in cell.source.strip().splitlines()[:_MOST_SOURCE_LINES])]
+def _shown(position: str, cell: Any) -> str:
+    """The cell's position, its first lines, and its error without colours."""
+    lines = [f"{position}:", *(f"    {line}" for line in cell.source.strip().splitlines()[:_MOST_SOURCE_LINES])]
     for output in cell.get("outputs", []):
         if output.output_type == "error":
             lines += _ANSI.sub("", "\n".join(output.traceback)).splitlines()[-_MOST_TRACE_LINES:]

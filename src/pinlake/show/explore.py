@@ -59,6 +59,7 @@ class Posts:
 
     @property
     def total(self) -> int:
+        """The number of records in all categories."""
         return sum(number for _, number in self.categories)
 
 

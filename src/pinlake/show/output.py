@@ -65,6 +65,7 @@ class Result:
         return "".join(lines)
 
     def json(self) -> str:
+        """The rows as a JSON list of objects."""
         return to_json(self.records())
 
     def table(self, most: int | None = None, more: str = "", total: int | None = None) -> RenderableType:
@@ -104,6 +105,7 @@ def write(result: Result, form: Format, console: Console) -> None:
 
 
 def to_json(value: Any) -> str:
+    """Indented JSON. Values that JSON has no type for, such as dates, become text."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 

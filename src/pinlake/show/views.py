@@ -102,7 +102,7 @@ def quarantined(lake: Lake, rows: int = 10, topic: str | None = None) -> DataFra
         "partition",
         "offset",
         "path",
-        _cut(F.coalesce("text", F.base64("bytes"))).alias("record"),
+        beginning().alias("record"),
     )
     return _first(shown, rows, found.count())
 
@@ -145,6 +145,11 @@ def _first(rows: DataFrame, most: int, total: int) -> DataFrame:
     found = rows.limit(most)
     setattr(found, TOTAL, total)
     return found
+
+
+def beginning() -> Column:
+    """The first letters of a record in quarantine; of bytes that are no text, in base64."""
+    return _cut(F.coalesce("text", F.base64("bytes")))
 
 
 def _shortened(frame: DataFrame, name: str) -> Column:

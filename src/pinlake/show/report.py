@@ -1,0 +1,190 @@
+"""One HTML file with all that people ask of a lake: answers, figures, where every record went, and what is odd.
+
+The file needs no network and no other file. Figures are images, so nothing in a record can run. Its only script, which
+sorts and copies tables, is named by its hash in the page's security policy.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from pinlake import __version__
+from pinlake.errors import UsageError, printable
+from pinlake.gold.tables import Rows
+from pinlake.lake.accounting import Accounting
+from pinlake.lake.model import GOLD
+from pinlake.lake.parallel import side_by_side
+from pinlake.lake.row_count import last_run
+from pinlake.show import views
+from pinlake.show.flow import flow
+from pinlake.show.output import Result, shown
+from pinlake.show.sentences import sentence
+from pinlake.show.status import holes_table, moment, status_table
+
+if TYPE_CHECKING:
+    from pinlake.lake.lake import Lake
+    from pinlake.settings import Settings
+
+# Rows of a table in the page. The rest is in the lake.
+_MOST_ROWS = 1_000
+_EXAMPLES = 3
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page: columns, rows of cells, and the number of rows that are left out.
+
+    A cell is its text, and its value if it is a number.
+    """
+
+    name: str
+    columns: list[str]
+    rows: list[list[tuple[str, Any]]]
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, name: str, found: Result) -> Table:
+        """The first rows of a result."""
+        rows = [
+            [
+                (shown(value, column), value if isinstance(value, int | float) else None)
+                for column, value in zip(found.columns, row, strict=True)
+            ]
+            for row in found.rows[:_MOST_ROWS]
+        ]
+        return cls(name, found.columns, rows, max(len(found.rows) - _MOST_ROWS, 0))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question: its title, a sentence about the rows, a data URL of the figure if there is one, and the rows."""
+
+    name: str
+    title: str
+    sentence: str
+    picture: str | None
+    table: Table
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why records of a topic are in quarantine, how many, and the beginning of the first ones."""
+
+    topic: str
+    reason: str
+    columns: str
+    records: int
+    examples: list[tuple[str, str]]
+
+
+def report(lake: Lake, settings: Settings, counts: Accounting, answers: Mapping[str, Rows], made: datetime) -> str:
+    """The page. `counts` and `answers` are those of the lake of the settings, `made` is the time to show."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    drift, holes = side_by_side(lambda: Result.of(views.drifted(lake)), lambda: holes_table(lake))
+    script = (_FOLDER / "report.js").read_text(encoding="utf-8")
+    pages = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return pages.get_template("report.html").render(
+        answers=[_answer(name, rows) for name, rows in answers.items()],
+        has_pictures=_can_draw(),
+        counts=Table.of("accounting", status_table(counts)),
+        flow=flow(counts.topics),
+        posts=counts.posts,
+        received=sum(count.received for count in counts.topics),
+        quarantined=sum(count.quarantined for count in counts.topics),
+        backlog=counts.backlog,
+        reasons=_reasons(lake),
+        drift=Table.of("drift", drift),
+        holes=Table.of("missing_offsets", holes),
+        made=moment(made),
+        last=_last_counted(lake),
+        lake=f"{settings.catalog}.{settings.database}" if settings.catalog else printable(str(settings.lake)),
+        source=printable(str(settings.source)) if settings.source else None,
+        versions={"pinlake": __version__, "Spark": lake.spark.version},
+        style=(_FOLDER / "report.css").read_text(encoding="utf-8"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def write_report(page: str, to: Path) -> None:
+    """Write the page to a file, or leave an old one as it was. Raises UsageError if it can't be written."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=to.parent, suffix=".html", delete=False) as file:
+            file.write(page)
+        try:
+            os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
+            os.replace(file.name, to)
+        except OSError:
+            os.unlink(file.name)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"the report can't be written to {to}: {error.strerror}; give the path of a file in a folder that you may "
+            "write"
+        ) from error
+
+
+def _answer(name: str, rows: Rows) -> Answer:
+    found = Result(GOLD[name].column_names, rows)
+    return Answer(
+        name, GOLD[name].comment, sentence(name, found.records()), _picture(name, found), Table.of(name, found)
+    )
+
+
+def _can_draw() -> bool:
+    return all(find_spec(name) is not None for name in ("altair", "vl_convert", "PIL"))
+
+
+def _picture(name: str, found: Result) -> str | None:
+    """The figure as a data URL. An image runs no script and needs no font of the reader's machine."""
+    if not _can_draw():
+        return None
+    from pinlake.show import figures
+
+    png = figures.answer(name, found.records()).png()
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _reasons(lake: Lake) -> list[Reason]:
+    """The reasons of quarantine, the most frequent first, each with its first records, in one query."""
+    errors = lake.read("quarantine").select(
+        "topic", "partition", "offset", "position", "path", "text", "bytes", F.explode("_errors").alias("error")
+    )
+    of_reason = Window.partitionBy("topic", "error.message", "error.columns")
+    first = of_reason.orderBy("partition", "offset", "position", "path")
+    rows = (
+        errors.withColumn("records", F.count("*").over(of_reason))
+        .withColumn("number", F.row_number().over(first))
+        .where(F.col("number") <= _EXAMPLES)
+        .select("*", views.beginning().alias("record"))
+        .orderBy(F.desc("records"), "topic", "error.message", "error.columns", "number")
+        .collect()
+    )
+    found: dict[tuple[str, str, str], Reason] = {}
+    for row in rows:
+        key = (row["topic"], row["error"]["message"], ", ".join(row["error"]["columns"]))
+        reason = found.setdefault(key, Reason(*key, row["records"], []))
+        where = f"partition {row['partition']}, offset {row['offset']}, {printable(row['path'])}"
+        reason.examples.append((where, printable(row["record"] or "")))
+    return list(found.values())
+
+
+def _last_counted(lake: Lake) -> str | None:
+    """When the last run that was counted began, in UTC. None if there was none."""
+    last = last_run(lake)
+    return moment(last.at) if last else None
