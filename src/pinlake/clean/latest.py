@@ -26,7 +26,7 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
     hashed = clean.select(
         *kept,
         record_hash("_").alias("_record"),
-        _content_hash(clean.select(*columns)).alias("_content"),
+        content_hash(clean.select(*columns)).alias("_content"),
     )
     winner = F.max_by(F.struct(*kept), F.struct(*POSITION))
     grouped = hashed.groupBy("ind").agg(
@@ -47,7 +47,7 @@ def record_hash(prefix: str = "") -> Column:
     return F.xxhash64(*[f"{prefix}{name}" for name in ("path", "position", "batch", "run_id")])
 
 
-def _content_hash(content: DataFrame) -> Column:
+def content_hash(content: DataFrame) -> Column:
     """A hash of a row's content. Spark's hash ignores nulls, so this also hashes which columns are null."""
     # The hash also ignores nulls inside an array. The array's text shows them.
     values = [F.col(name).cast("string") if kind.startswith("array") else F.col(name) for name, kind in content.dtypes]

@@ -16,6 +16,7 @@ from pinlake.cli.job import job_app
 from pinlake.cli.report import ReportFlag, check_target, make_report, report
 from pinlake.cli.sink import sink
 from pinlake.cli.stream import stream
+from pinlake.cli.trace import trace
 from pinlake.cli.workspace import doctor, links
 from pinlake.errors import UsageError
 from pinlake.settings import Settings
@@ -269,6 +270,7 @@ def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
 app.command()(sink)
 app.command()(stream)
 app.command()(report)
+app.command()(trace)
 app.command()(doctor)
 app.command()(links)
 

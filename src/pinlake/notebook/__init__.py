@@ -29,6 +29,7 @@ from pinlake.lake.run import Run
 from pinlake.names import meant
 from pinlake.settings import Settings, resolve
 from pinlake.show.summary import summary
+from pinlake.show.trace import trace_post
 from pinlake.show.views import turned
 from pinlake.spark.session import session_for
 from pinlake.stream.open import DUMP, open_source
@@ -239,6 +240,18 @@ class Work:
     def answer(self, name: str) -> DataFrame:
         """Return one gold table in its fixed order. Raises UsageError for an unknown name."""
         return ordered(self.lake, name)
+
+    def trace(self, post: int) -> DataFrame:
+        """Return what became of each record of a post, and why. Raises LakeError if no record has this id.
+
+        The columns are those of `Record` in `pinlake.show.trace`.
+        """
+        found = trace_post(self.lake, post, pipeline.years(self.settings))
+        schema = (
+            "topic string, ind bigint, outcome string, why string, partition int, offset bigint, position int, "
+            "path string, batch bigint, ingested_at string"
+        )
+        return self._frame(schema, found.records)
 
     def report(self) -> DataFrame:
         """Return a summary in one table: totals, the result of each answer, anomalies, and changes since the last run.
