@@ -42,6 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 _WHOLE_RUNS = ("tests/cli/", "tests/pipeline/test_faults.py", "tests/pipeline/test_real_sample.py")
 
 
+# Files of few tests that take minutes. If they come last, one process waits for the other.
+_LONG = ("tests/tools/", "tests/pipeline/", "tests/stream/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
 class _Scheduling(LoadFileScheduling):
     """A file's tests in one process, as they share what they set up; those that begin with a whole run in the same."""
 

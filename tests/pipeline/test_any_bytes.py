@@ -57,7 +57,7 @@ def topics(draw: st.DrawFn) -> dict[str, dict[str, bytes | str]]:
 
 
 @settings(
-    max_examples=3,
+    max_examples=2,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

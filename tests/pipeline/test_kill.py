@@ -47,8 +47,8 @@ def writing(table: str) -> Until:
 
 
 def at_random(process: subprocess.Popen[str], lake: Path) -> None:
-    """After some lines of progress and a moment more, other ones each time."""
-    number, moment = random.randrange(1, 12), random.uniform(0, 1)
+    """After some lines of the first stages and a moment more, other ones each time."""
+    number, moment = random.randrange(1, 6), random.uniform(0, 1)
     print(f"killed {moment:.3f} s after line {number}")
     assert process.stderr is not None
     for _ in range(number):
@@ -98,8 +98,7 @@ def whole(system: Callable[..., System], tmp_path_factory: pytest.TempPathFactor
             ],
             id="named",
         ),
-        pytest.param([said("silver_post"), writing("answers")], id="late"),
-        pytest.param([at_random], id="random"),
+        pytest.param([at_random, said("silver_post"), writing("answers")], id="random and late"),
     ],
 )
 def test_killed_while_it_writes_and_after_a_commit(

@@ -59,7 +59,10 @@ def browser() -> Iterator[Any]:
     if not CHROMIUM:
         pytest.skip("no chromium on the PATH, in which the report is opened")
     with api.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # A container may have little shared memory, and a busy machine starts slowly.
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=120_000
+        )
         yield started
         started.close()
 
