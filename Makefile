@@ -47,7 +47,7 @@ test: $(VENV)/installed ## run the tests without the slow ones
 
 .PHONY: test-slow
 test-slow: $(VENV)/installed ## run the slow tests: whole runs, and tests that wait
-	@$(BIN)/pytest $(PARALLEL) --no-loadscope-reorder -m slow
+	@$(BIN)/pytest $(PARALLEL) --no-loadscope-reorder -rs -m slow
 
 .PHONY: bundle-check
 bundle-check: $(VENV)/installed ## check the bundle, also with the Databricks CLI and in a workspace if they are configured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,6 +49,16 @@ _LONG = ("tests/tools/", "tests/pipeline/", "tests/stream/")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
+# When slow tests no longer begin, in seconds since 1970. CI sets it, so that it ends with a result on a slow machine.
+_UNTIL = float(os.environ.get("SLOW_TESTS_UNTIL", "inf"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if time.time() > _UNTIL and item.get_closest_marker("slow"):
+        pytest.skip("out of time: SLOW_TESTS_UNTIL has passed; run `make test-slow` for this test")
 
 
 class _Scheduling(LoadFileScheduling):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -120,3 +121,11 @@ def test_a_workspace_needs_no_client_of_anything() -> None:
 
 def test_a_notebook_asks_for_the_altair_that_is_tested() -> None:
     assert f"altair=={exact()['altair']}" == str(wanted()["altair"]) == ALTAIR
+
+
+def test_slow_tests_do_not_begin_after_the_time_that_ci_sets() -> None:
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-q", "-rs", "-m", "slow", "tests/spark/test_java.py"]
+    environment = {**os.environ, "SLOW_TESTS_UNTIL": "0"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert "out of time: SLOW_TESTS_UNTIL has passed" in done.stdout
+    assert " passed" not in done.stdout
