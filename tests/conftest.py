@@ -58,7 +58,7 @@ _UNTIL = float(os.environ.get("SLOW_TESTS_UNTIL", "inf"))
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if time.time() > _UNTIL and item.get_closest_marker("slow"):
-        pytest.skip("out of time: SLOW_TESTS_UNTIL has passed; run `make test-slow` for this test")
+        pytest.skip(f"out of time: SLOW_TESTS_UNTIL has passed before {item.nodeid}; run `make test-slow` for it")
 
 
 class _Scheduling(LoadFileScheduling):
