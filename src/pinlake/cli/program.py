@@ -13,7 +13,7 @@ from pinlake.cli.emulate import emulate_app
 from pinlake.cli.flags import AuditFlag, FormatFlag
 from pinlake.cli.holes import holes_app
 from pinlake.cli.job import job_app
-from pinlake.cli.report import ReportFlag, check_target, make_report, report
+from pinlake.cli.report import ReportFlag, make_report, report
 from pinlake.cli.sink import sink
 from pinlake.cli.stream import stream
 from pinlake.cli.trace import trace
@@ -48,6 +48,8 @@ def run(call: Command, audit: AuditFlag = False, form: FormatFlag = Format.TABLE
     from pinlake.show.answers import all_answers, show_run
 
     if to:
+        from pinlake.show.report import check_target
+
         check_target(to)
     pipeline.check_source(call.settings)
     pipeline.check_lake(call.settings)

@@ -10,7 +10,8 @@ import base64
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
@@ -120,10 +121,30 @@ def report(lake: Lake, settings: Settings, counts: Accounting, answers: Mapping[
     )
 
 
-def write_report(page: str, to: Path) -> None:
-    """Write the page to a file, or leave an old one as it was. Raises UsageError if it can't be written."""
+def check_target(to: Path) -> None:
+    """Raise UsageError if the file can't be written. For a check before the work that the page reports."""
+    if to.is_dir():
+        raise UsageError(f"{to} is a folder; give the path of a file, for example {to / 'report.html'}")
+    with _explaining(to), tempfile.TemporaryFile(dir=to.parent):
+        pass
+
+
+@contextmanager
+def _explaining(to: Path) -> Iterator[None]:
+    """Make the folder of the file. Raises UsageError in place of OSError, also for what happens in the block."""
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"the report can't be written to {to}: {error.strerror}; give the path of a file in a folder that you may "
+            "write"
+        ) from error
+
+
+def write_report(page: str, to: Path) -> None:
+    """Write the page to a file, or leave an old one as it was. Raises UsageError if it can't be written."""
+    with _explaining(to):
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=to.parent, suffix=".html", delete=False) as file:
             file.write(page)
         try:
@@ -132,11 +153,6 @@ def write_report(page: str, to: Path) -> None:
         except OSError:
             os.unlink(file.name)
             raise
-    except OSError as error:
-        raise UsageError(
-            f"the report can't be written to {to}: {error.strerror}; give the path of a file in a folder that you may "
-            "write"
-        ) from error
 
 
 def _answer(name: str, rows: Rows) -> Answer:

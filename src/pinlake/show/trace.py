@@ -33,7 +33,7 @@ WINS, DUPLICATE, LOST, QUARANTINED, WAITING, PASSES, GONE, UNREAD = (
     *("in silver", "duplicate", "lost", "quarantine"),
     *("waits", "quarantine, passes now", "not in silver", "no record"),
 )
-# The columns of cleaned records and of silver rows that are compared.
+# The columns of cleaned records that hold issues.
 _ISSUES = ("_errors", "_warnings")
 
 
@@ -83,7 +83,8 @@ def trace_post(lake: Lake, post: int, years: Years) -> Trace:
         known = record_hash().isin(held) | (F.col("batch") > state.cleaned[topic.name])
         return rows.where(known).unionByName(rows.where(~known).join(places, list(RECORD_KEY), "left_semi"))
 
-    found = _records(lake, state, of_post, silver, post)
+    records = [row for row in _cleaned(lake, of_post).collect() if row["ind"] == post]
+    found = _judged(lake, state, records, silver)
     if not found:
         raise LakeError(f"no record of post {post} is in the lake{_near(lake, post)}")
     posts = lake.read("silver_post").where(F.col("ind") == post)
@@ -140,17 +141,6 @@ def _at(lake: Lake, condition: Column, unknown: str) -> list[Record]:
     return found
 
 
-def _records(
-    lake: Lake,
-    state: LakeState,
-    of: Callable[[DataFrame, Topic], DataFrame],
-    silver: Iterable[Row],
-    post: int,
-) -> list[Record]:
-    rows = [row for row in _cleaned(lake, of).collect() if row["ind"] == post]
-    return _judged(lake, state, rows, silver)
-
-
 def _cleaned(lake: Lake, of: Callable[[DataFrame, Topic], DataFrame]) -> DataFrame:
     """The bronze records that `of` selects, of all topics, cleaned, with hashes of their place and content."""
     bronze = lake.read("bronze").where(F.col("problem").isNull())
@@ -184,13 +174,13 @@ def _silver(lake: Lake, of: Callable[[DataFrame], DataFrame]) -> list[Row]:
     return reduce(DataFrame.union, each).collect()
 
 
-def _judged(lake: Lake, state: LakeState, rows: Iterable[Row], silver: Iterable[Row]) -> list[Record]:
+def _judged(lake: Lake, state: LakeState, rows: Sequence[Row], silver: Iterable[Row]) -> list[Record]:
     winners = {(row["topic"], row["ind"]): row for row in silver}
-    rows = list(rows)
-    held = _in_quarantine(lake, [row for row in rows if not _is_held(row, winners)])
+    pairs = [(row, _winner(row, winners)) for row in rows]
+    held = _in_quarantine(lake, [row for row, winner in pairs if winner is None])
     found = []
-    for row in rows:
-        outcome, why = _outcome(row, winners.get((row["topic"], row["ind"])), state.cleaned, held)
+    for row, winner in pairs:
+        outcome, why = _outcome(row, winner, state.cleaned, held)
         said = [*(row["_warnings"] or []), *(f"drift {drift}" for drift in row["_drift"] or [])]
         found.append(
             Record(
@@ -213,15 +203,16 @@ def _in_quarantine(lake: Lake, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
     return {tuple(row) for row in found.collect()}
 
 
-def _is_held(row: Row, winners: Mapping[tuple[str, int], Row]) -> bool:
+def _winner(row: Row, winners: Mapping[tuple[str, int], Row]) -> Row | None:
+    """The silver row that contains the record. None if silver doesn't have it."""
     winner = winners.get((row["topic"], row["ind"]))
-    return winner is not None and row["_record"] in winner["_records"]
+    return winner if winner is not None and row["_record"] in winner["_records"] else None
 
 
 def _outcome(row: Row, winner: Row | None, cleaned: Mapping[str, int], held: set[Any]) -> tuple[str, str]:
     errors = "; ".join(row["_errors"] or [])
     in_quarantine = (row["topic"], *(row[f"_{name}"] for name in RECORD_KEY)) in held
-    if winner is not None and row["_record"] in winner["_records"]:
+    if winner is not None:
         if all(row[name] == winner[name] for name in POSITION):
             others = len(winner["_records"]) - 1
             return WINS, f"the last of {others + 1} records by offset" if others else ""
