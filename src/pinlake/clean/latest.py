@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 # Offsets of different partitions say little about time, but the order must be total and the same in every run. The path
@@ -28,14 +28,16 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
         record_hash("_").alias("_record"),
         content_hash(clean.select(*columns)).alias("_content"),
     )
-    winner = F.max_by(F.struct(*kept), F.struct(*POSITION))
-    grouped = hashed.groupBy("ind").agg(
-        winner.alias("_winner"),
-        F.max("_batch").alias("_last_batch"),
-        F.array_sort(F.collect_set("_record")).alias("_records"),
-        F.array_sort(F.collect_set("_content")).alias("_contents"),
+    # Windows sort the records of a post once. An aggregate with these functions sorts them before and after the shuffle.
+    post = Window.partitionBy("ind")
+    ranked = hashed.select(
+        *kept,
+        F.max("_batch").over(post).alias("_last_batch"),
+        F.array_sort(F.collect_set("_record").over(post)).alias("_records"),
+        F.array_sort(F.collect_set("_content").over(post)).alias("_contents"),
+        F.row_number().over(post.orderBy(*[F.col(name).desc() for name in POSITION])).alias("_rank"),
     )
-    return grouped.select("_winner.*", "_last_batch", *_SETS)
+    return ranked.where(F.col("_rank") == 1).drop("_rank")
 
 
 def record_hash(prefix: str = "") -> Column:

@@ -89,7 +89,7 @@ def _steps(topic: Topic) -> tuple[list[Column], list[dict[str, Column]], list[Co
             {"_keys": F.map_keys("_found")},
             {"_plain": plain},
             {"_as_sent": fields},
-            {"_fields": F.when(_is_odd(), _normal(topic)).otherwise(F.col("_as_sent"))},
+            {"_fields": F.when(_is_odd(topic), _normal(topic)).otherwise(F.col("_as_sent"))},
         ],
         [
             *[F.col(name) for name in LINEAGE.values()],
@@ -110,14 +110,20 @@ def _whole(name: str) -> Column:
     return F.when(whole, F.get(name, F.lit(0)))
 
 
-def _is_odd() -> Column:
-    """True if values need to be normalized: the record has an unquoted NaN, or a character that is not ASCII."""
-    return F.col("_again").isNotNull() | (F.length("_content") != F.octet_length("_content"))
+def _is_odd(topic: Topic) -> Column:
+    """True if values need to be normalized: the record has an unquoted NaN, or a number that is not ASCII."""
+    # Only the numbers, because counting the characters of a whole record takes a fifth of the time of parsing.
+    numbers = F.concat(*[F.coalesce(F.col("_as_sent")[name], F.lit("")) for name in _numbers(topic)])
+    return F.col("_again").isNotNull() | (F.length(numbers) != F.octet_length(numbers))
+
+
+def _numbers(topic: Topic) -> list[str]:
+    return [field.name for field in topic.fields if field.is_number]
 
 
 def _normal(topic: Topic) -> Column:
     """The fields, with an unquoted NaN in a text as null, and full-width digits and spaces in a number as ASCII."""
-    numbers = _array([field.name for field in topic.fields if field.is_number])
+    numbers = _array(_numbers(topic))
     # One lambda for all fields: one branch per field would make Spark compile much more code.
     return F.transform_values(
         "_as_sent",

@@ -153,15 +153,14 @@ def follower_count(name: str) -> Column:
 
 def save_path(name: str) -> Column:
     """The path without `Local save in` and surrounding spaces. Null if nothing is left."""
-    path = F.rtrim(F.regexp_replace(name, _SAVED_IN, ""))
-    return F.when(path != "", path)
+    return F.nullif(F.rtrim(F.regexp_replace(name, _SAVED_IN, "")), F.lit(""))
 
 
 def full_name(first: str, last: str) -> Column:
     """First and last name, joined with a space. The name that is there if one is missing, null if both are."""
     trimmed = [F.btrim(part, F.lit(BLANKS)) for part in (first, last)]
-    joined = F.concat_ws(" ", *[F.when(part != "", part) for part in trimmed])
-    return F.when(joined != "", joined)
+    joined = F.concat_ws(" ", *[F.nullif(part, F.lit("")) for part in trimmed])
+    return F.nullif(joined, F.lit(""))
 
 
 def checked(topic: Topic, errors: Sequence[Issue] = (), warnings: Sequence[Issue] = ()) -> list[Column]:

@@ -303,7 +303,8 @@ def _upsert(lake: Lake, run: Run, state: LakeState, result: TopicClean) -> None:
         # If a topic has no good record at all, later stages find an empty table.
         lake.ensure(topic.silver_table)
     else:
-        _merge(lake, topic, good(result.pending), is_empty=not state.in_silver[topic.name])
+        ids = (result.least_ind, result.highest_ind)
+        _merge(lake, topic, good(result.pending), is_empty=not state.in_silver[topic.name], ids=ids)
         state.in_silver[topic.name] = result.last_good
         run.report("clean", f"{topic.name}: {result.records - result.bad:,} records in {topic.silver_table}")
     if result.batch and result.last_good < result.batch:
@@ -313,10 +314,15 @@ def _upsert(lake: Lake, run: Run, state: LakeState, result: TopicClean) -> None:
     state.cleaned[topic.name] = max(result.batch, state.cleaned[topic.name])
 
 
-def _merge(lake: Lake, topic: Topic, good: DataFrame, is_empty: bool) -> None:
+def _merge(
+    lake: Lake, topic: Topic, good: DataFrame, is_empty: bool, ids: tuple[int | None, int | None] = (None, None)
+) -> None:
+    """Merge good records into silver. `ids` is the lowest and the highest id among them, if known."""
     columns = content_columns(topic)
     rows = latest(good, columns)
     if is_empty:
         lake.replace(topic.silver_table, rows)
     else:
-        lake.merge(topic.silver_table, rows, "old.ind = new.ind", merged(columns))
+        # The bounds let Delta skip the files without these posts. A join alone reads all files.
+        within = f" AND old.ind BETWEEN {ids[0]} AND {ids[1]}" if None not in ids else ""
+        lake.merge(topic.silver_table, rows, f"old.ind = new.ind{within}", merged(columns))
