@@ -101,8 +101,8 @@ notebooks: $(VENV)/installed ## run the notebooks, and store copies with outputs
 	@$(BIN)/python -m tools.notebooks notebooks docs/notebooks
 
 .PHONY: pictures
-pictures: $(VENV)/installed ## draw the figures of README from generated posts
-	@$(BIN)/python -m tools.pictures docs/pictures/answers.png
+pictures: run ## take the picture of the report that README shows; needs chromium
+	@$(BIN)/python -m tools.pictures $(WORK)/report.html docs/pictures/report.png
 
 # For a version range, uv keeps the version that is already in the file. To upgrade it, change the file.
 .PHONY: requirements

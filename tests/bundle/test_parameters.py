@@ -15,7 +15,7 @@ from tests.bundle.reading import ROOT, bundle_with_options, notebook_tasks
 
 JOBS = sorted(bundle_with_options("dev").jobs)
 # Widgets of one task of a job, which are no settings.
-OF_A_TASK = {"audit", "first_date", "last_date", "confirm", "seconds"}
+OF_A_TASK = {"audit", "first_date", "last_date", "confirm", "seconds", "report_file"}
 
 
 def widgets_of(path: Path) -> set[str]:

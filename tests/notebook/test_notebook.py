@@ -55,7 +55,9 @@ def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], t
     assert (counted["silver"], counted["backlog"]) == ((30,) * 3, (0,) * 3)
     assert json.loads(values.read_text()) == {"posts": 30}
     assert [row["answer"] for row in work().query().collect()] == list(GOLD)
-    reported = {row["about"]: row for row in work().report().collect()}
+    page = tmp_path / "reports" / "report.html"
+    reported = {row["about"]: row for row in work(report_file=str(page)).report().collect()}
+    assert page.read_text(encoding="utf-8").count("data:image/png") == len(GOLD)
     assert {table.comment for table in GOLD.values()} <= reported.keys()
     assert (reported["posts"]["found"], reported["posts"]["change"]) == ("30", "")
     _look_at(Exploration(work().lake))

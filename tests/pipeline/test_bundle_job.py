@@ -27,6 +27,8 @@ def test_the_bundles_job_gives_the_right_answers_and_maintenance_keeps_the_table
     assert {run.task: str(run.state) for run in pipeline.job.tasks} == dict.fromkeys(
         ("check", "connect", "ingest", "clean", "quality", "has_posts", "query", "report"), "success"
     )
+    # In a workspace the report goes to a volume, here to the folder of the run.
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count("data:image/png") == len(GOLD)
     answers = system(source, lake).answers()
     for name in GOLD:
         _, expected = read_csv(real_sample / "answers" / f"{name}.csv")

@@ -28,7 +28,7 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
         record_hash("_").alias("_record"),
         content_hash(clean.select(*columns)).alias("_content"),
     )
-    # Windows sort the records of a post once. An aggregate with these functions sorts them before and after the shuffle.
+    # Windows sort the records of a post once. An aggregate with these functions sorts before and after the shuffle.
     post = Window.partitionBy("ind")
     ranked = hashed.select(
         *kept,

@@ -51,7 +51,7 @@ def run(
 ) -> None:
     """Run the tasks of a job on this machine, notebooks in a Jupyter kernel, and print a timeline."""
     need("local", *_JUPYTER)
-    from pinlake.job.runner import check_job, run_job
+    from pinlake.job.runner import REPORT, check_job, run_job
     from pinlake.show.output import to_json
 
     if form is Format.CSV:
@@ -75,6 +75,8 @@ def run(
     else:
         out.print(result.timeline())
     err.print(f"executed notebooks: {result.folder}", markup=False, soft_wrap=True)
+    if (result.folder / REPORT).exists():
+        err.print(f"the report is in {result.folder / REPORT}", markup=False, soft_wrap=True)
     if not result.succeeded:
         raise typer.Exit(1)
 

@@ -21,6 +21,9 @@ from pinlake.names import meant
 
 Report = Callable[[str, str], None]
 
+# The report in the folder of a run.
+REPORT = "report.html"
+
 
 def run_job(
     bundle: Bundle,
@@ -40,14 +43,15 @@ def run_job(
 
     `parameters` take the place of the job's defaults. `source` and `lake` fill the parameters of those names, of the
     job and of its tasks; then `catalog` is empty and `storage` is `local`. Executed notebooks go to `out`, by default
-    work/jobs/<run id>. A wait between two attempts is never longer than `longest_wait` seconds. `environment` is added
-    to the kernel's; a `kernel` that is given is used as it is, and left running. Raises BundleError, before anything is
-    started, for a job that can't be run as it is written.
+    work/jobs/<run id>, and with them the file of the parameter `report_file`. A wait between two attempts is never
+    longer than `longest_wait` seconds. `environment` is added to the kernel's; a `kernel` that is given is used as it
+    is, and left running. Raises BundleError, before anything is started, for a job that can't be run as it is written.
     """
     key, given, here = bundle.job_key(name), parameters or {}, _for_here(source, lake)
     jobs = check_job(bundle, key)
     _check_given(key, jobs[key], given)
     result = _begin(bundle.target, key, jobs[key], given, here, out)
+    here["report_file"] = str(result.folder / REPORT)  # a volume is a folder only in a workspace
     with nullcontext(kernel) if kernel else Kernel(result.folder / "kernel.log", environment) as warm:
         _Run(bundle, jobs, result, here, warm, report, longest_wait, secrets).all()
     return result

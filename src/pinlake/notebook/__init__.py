@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -20,14 +21,16 @@ from pinlake import pipeline
 from pinlake.clean.backfill import Days
 from pinlake.dump.open import open_for
 from pinlake.errors import SettingsError, UsageError
-from pinlake.gold.tables import ordered
+from pinlake.gold.tables import ordered, read_answers
 from pinlake.lake import maintenance
+from pinlake.lake.accounting import account
 from pinlake.lake.commit import recognised
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
 from pinlake.names import meant
 from pinlake.settings import Settings, resolve
+from pinlake.show import report as page
 from pinlake.show.summary import summary
 from pinlake.show.trace import trace_post
 from pinlake.show.views import turned
@@ -49,6 +52,7 @@ _TASK_WIDGETS = {
     "confirm": "the name of the schema, to show that its tables may go",
     "statement": "a query on the tables, for notebook 03_sql",
     "seconds": "how long to go on; 0: until it is stopped",
+    "report_file": "the HTML file to write the report to, for example in a volume; empty for none",
 }
 
 
@@ -64,7 +68,7 @@ WIDGETS: dict[str, tuple[str, ...]] = {
     "clean": (*_TABLES, "max_bad_share"),
     "quality": _TABLES,
     "query": _TABLES,
-    "report": _TABLES,
+    "report": (*_TABLES, "report_file"),
     "rebuild": (*_TABLES, "first_date", "last_date"),
     "maintain": _TABLES,
     "clean_up": (*_TABLES, "storage", "bucket", "secret_scope", "confirm"),
@@ -108,7 +112,8 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
     days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
     settings = resolve(given, os.environ, origin_of=lambda name: f"widget {name}").settings
     seconds = _seconds(task.get("seconds"))
-    return Work(dbutils, settings, spark, audit == "true", days, task.get("confirm"), seconds)
+    report_file = Path(task["report_file"]) if "report_file" in task else None
+    return Work(dbutils, settings, spark, audit == "true", days, task.get("confirm"), seconds, report_file)
 
 
 def _tell(stage: str, message: str) -> None:
@@ -132,7 +137,8 @@ def _seconds(text: str | None) -> float | None:
 class Work:
     """The work of one notebook. Each step of the job is a method that returns a small DataFrame to display.
 
-    `seconds` limits a stream; None ends it at the end of the source.
+    `seconds` limits a stream; None ends it at the end of the source. `report_file` is the HTML file that `report`
+    writes, if any.
     """
 
     dbutils: DbUtils
@@ -142,6 +148,7 @@ class Work:
     days: Days | None
     confirm: str | None
     seconds: float | None = None
+    report_file: Path | None = None
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -256,8 +263,14 @@ class Work:
     def report(self) -> DataFrame:
         """Return a summary in one table: totals, the result of each answer, anomalies, and changes since the last run.
 
-        The columns are about, found, change.
+        The columns are about, found, change. Writes the report as an HTML file too, if `report_file` is given. Raises
+        UsageError if it can't be written.
         """
+        if self.report_file:
+            counts, answers = account(self.lake), read_answers(self.lake)
+            made = pipeline.new_run().started
+            page.write_report(page.report(self.lake, self.settings, counts, answers, made), self.report_file)
+            print(f"the report is in {self.report_file}")
         return self._frame("about string, found string, change string", summary(self.lake))
 
     def rebuild(self) -> DataFrame:

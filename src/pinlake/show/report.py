@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
@@ -125,15 +125,16 @@ def check_target(to: Path) -> None:
     """Raise UsageError if the file can't be written. For a check before the work that the page reports."""
     if to.is_dir():
         raise UsageError(f"{to} is a folder; give the path of a file, for example {to / 'report.html'}")
-    with _explaining(to), tempfile.TemporaryFile(dir=to.parent):
+    # Makes no folder yet: nothing may follow.
+    there = next(folder for folder in to.absolute().parents if folder.exists())
+    with _explaining(to), tempfile.TemporaryFile(dir=there):
         pass
 
 
 @contextmanager
 def _explaining(to: Path) -> Iterator[None]:
-    """Make the folder of the file. Raises UsageError in place of OSError, also for what happens in the block."""
+    """Raise UsageError in place of OSError."""
     try:
-        to.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise UsageError(
@@ -145,10 +146,12 @@ def _explaining(to: Path) -> Iterator[None]:
 def write_report(page: str, to: Path) -> None:
     """Write the page to a file, or leave an old one as it was. Raises UsageError if it can't be written."""
     with _explaining(to):
+        to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=to.parent, suffix=".html", delete=False) as file:
             file.write(page)
         try:
-            os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
+            with suppress(OSError):  # a volume has no modes
+                os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
             os.replace(file.name, to)
         except OSError:
             os.unlink(file.name)
