@@ -81,8 +81,9 @@ bench: $(VENV)/installed ## run the benchmarks, and update benchmarks/results
 	@$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: $(VENV)/installed ## generate docs/data-model.md
+docs: $(VENV)/installed ## generate docs/data-model.md and the dashboard
 	@$(BIN)/python -m tools.data_model docs/data-model.md
+	@$(BIN)/python -m tools.dashboard resources/warehouse/answers.lvdash.json
 
 .PHONY: docs-site
 docs-site: $(VENV)/installed ## build the documentation site in work/site; a broken link is an error

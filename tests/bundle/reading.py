@@ -16,7 +16,9 @@ from pinlake.job.yaml_file import read_yaml
 ROOT = Path(__file__).parents[2]
 ROOT_FILE = ROOT / "databricks.yml"
 # Those that nobody gets who doesn't ask for them, and the others.
-OPTIONAL_FILES = sorted((ROOT / "resources" / "optional").glob("*.yml"))
+OPTIONAL_FILES = sorted(
+    path for folder in ("optional", "warehouse") for path in (ROOT / "resources" / folder).glob("*.yml")
+)
 RESOURCE_FILES = sorted((ROOT / "resources").glob("*.yml"))
 TARGETS = ("dev", "free", "staging", "prod")
 SHARED_TARGETS = ("staging", "prod")
@@ -35,7 +37,7 @@ NEEDED = {
 NEEDED["prod"] = NEEDED["staging"]
 GIVEN = NEEDED["prod"]
 # What the optional files want besides.
-FOR_OPTIONS = {"storage_credential": "pinlake-reader"}
+FOR_OPTIONS = {"storage_credential": "pinlake-reader", "warehouse_id": "w1"}
 
 
 @cache

@@ -109,7 +109,7 @@ def test_from_the_first_deployment_to_the_last(deployment: Deployment, optional:
         assert deployment.workspace.unity == before
     deployment.does("destroy", "--auto-approve", "--var", "protected=false", **given)
     left = deployment.workspace
-    assert (left.jobs, left.unity, left.scopes, left.files) == ({}, {}, {}, {})
+    assert (left.jobs, left.unity, left.scopes, left.files, left.dashboards) == ({}, {}, {}, {}, {})
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.external_locations import ExternalLocation
 from databricks.bundles.jobs import Job
 from databricks.bundles.schemas import Schema
@@ -16,6 +17,7 @@ from databricks.bundles.volumes import Volume
 from tests.bundle.reading import OPTIONAL_FILES, RESOURCE_FILES, TARGETS, bundle_with_options, written
 
 MODELS = {
+    "dashboards": Dashboard,
     "external_locations": ExternalLocation,
     "jobs": Job,
     "schemas": Schema,
@@ -59,7 +61,7 @@ def test_the_models_are_strict() -> None:
 
 
 def test_one_file_holds_one_resource_and_is_named_for_it() -> None:
-    singular = {"jobs": "job", "schemas": "schema", "secret_scopes": "secret_scope", "volumes": "volume"}
+    singular = {kind: kind.removesuffix("s") for kind in MODELS}
     for path in (*RESOURCE_FILES, *OPTIONAL_FILES):
         found = [(kind, name) for kind, names in written(path).get("resources", {}).items() for name in names]
         assert [f"{name}.{singular[kind]}.yml" for kind, name in found] in ([path.name], [])

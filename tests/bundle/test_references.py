@@ -24,9 +24,9 @@ from tests.bundle.reading import (
 
 # What the CLI knows without a file that says it.
 WORKSPACE = {"root_path", "file_path", "current_user.userName", "current_user.short_name"}
-COMPUTED = {("jobs", "id"), ("volumes", "volume_path")}
-# A warehouse is for people and their tools, classic compute for those who choose it.
-NOT_USED = {"warehouse_id", "classic"}
+COMPUTED = {("dashboards", "id"), ("jobs", "id"), ("volumes", "volume_path")}
+# Classic compute is for those who choose it.
+NOT_USED = {"classic"}
 JOBS = sorted(bundle_with_options("dev").jobs)
 
 
@@ -90,9 +90,15 @@ def test_every_folder_that_is_synced_and_every_include_is_there() -> None:
     root = written(ROOT_FILE)
     assert [path for path in root["sync"]["paths"] if not (ROOT / path).is_dir()] == []
     assert sorted(path for pattern in root["include"] for path in ROOT.glob(pattern)) == RESOURCE_FILES
-    # Each optional one is a line that only has to be uncommented.
-    commented = re.findall(r"^  # - (resources/optional/.*)$", ROOT_FILE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert [ROOT / path for path in commented] == OPTIONAL_FILES
+    # Each optional one has a line that only has to be uncommented.
+    commented = re.findall(r"^  # - (resources/.*)$", ROOT_FILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(path for pattern in commented for path in ROOT.glob(pattern)) == OPTIONAL_FILES
+
+
+def test_the_file_of_the_dashboard_is_there() -> None:
+    file = ROOT / "resources" / "warehouse" / "answers.dashboard.yml"
+    (resource,) = written(file)["resources"]["dashboards"].values()
+    assert (file.parent / resource["file_path"]).is_file()
 
 
 @pytest.mark.parametrize("job", JOBS)

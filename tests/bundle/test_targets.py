@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -32,8 +33,8 @@ COMPUTE = ("environment_key", "job_cluster_key", "libraries")
 
 
 def batch_jobs(found: Bundle) -> dict[str, dict[str, Any]]:
-    """The jobs that come to an end."""
-    return {name: job for name, job in found.jobs.items() if name != "stream"}
+    """The jobs that come to an end and need compute, which a dashboard doesn't."""
+    return {name: job for name, job in found.jobs.items() if name not in ("stream", "weekly")}
 
 
 def target(name: str) -> dict[str, Any]:
@@ -151,6 +152,45 @@ def test_a_location_says_nothing_that_the_workspace_fills_in(name: str) -> None:
     assert not [field for field in location if "file_event" in field]
 
 
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_dashboard_is_deployed_where_somebody_includes_it_and_names_a_warehouse(name: str) -> None:
+    """The CLI refuses a dashboard without a warehouse, so without the line the bundle has none."""
+    assert "dashboards" not in bundle(name).resources
+    found = bundle_with_options(name)
+    dashboard = found.resources["dashboards"]["answers"]
+    assert dashboard["warehouse_id"] == FOR_OPTIONS["warehouse_id"]
+    schema = found.resources["schemas"]["lake"]
+    place = (dashboard["dataset_catalog"], dashboard["dataset_schema"])
+    assert place == (schema["catalog_name"], schema["name"]) == (found.variables["catalog"], "pinlake")
+    assert dashboard["embed_credentials"] is False
+    team = [{"group_name": GIVEN["team"], "level": "CAN_RUN"}]
+    assert dashboard.get("permissions") == (team if name in SHARED_TARGETS else None)
+
+
+def test_the_datasets_are_in_the_schema_that_is_deployed() -> None:
+    """In dev it has the prefix of the developer."""
+    jane = {"userName": "jane.doe@corp", "short_name": "jane_doe", "domain_friendly_name": "jane-doe", "id": "1"}
+    with TemporaryDirectory() as folder:
+        copy_bundle(Path(folder), optional=True)
+        found = load(Path(folder), "dev", {**NEEDED["dev"], **FOR_OPTIONS}, user=jane)
+    dashboard = found.resources["dashboards"]["answers"]
+    assert dashboard["dataset_schema"] == found.resources["schemas"]["lake"]["name"] == "dev_jane_doe_pinlake"
+    assert dashboard["display_name"] == "[dev jane_doe] pinlake answers"
+
+
+def test_a_snapshot_is_sent_to_those_who_are_named(tmp_path: Path) -> None:
+    (task,) = bundle_with_options("prod").jobs["weekly"]["tasks"]
+    assert task["dashboard_task"]["dashboard_id"] == "<dashboards.answers.id>"
+    assert task["dashboard_task"]["subscription"]["subscribers"] == []
+    found = chosen(tmp_path, weekly_subscribers="[{user_name: jane}]", weekly_pause_status="UNPAUSED").jobs["weekly"]
+    assert found["tasks"][0]["dashboard_task"]["subscription"]["subscribers"] == [{"user_name": "jane"}]
+    assert found["schedule"] == {
+        "pause_status": "UNPAUSED",
+        "quartz_cron_expression": "0 0 7 ? * MON",
+        "timezone_id": "UTC",
+    }
+
+
 def test_triggers_are_paused_but_in_prod() -> None:
     """Each by a variable of its own: what is clicked on a job's page the next deployment takes back."""
     assert not any("trigger_pause_status" in target(name).get("presets", {}) for name in TARGETS)
@@ -162,8 +202,8 @@ def test_triggers_are_paused_but_in_prod() -> None:
             if kind in job
         }
         on = "UNPAUSED" if name == "prod" else "PAUSED"
-        # What a stream reads is nobody's to guess, and it costs as long as it runs.
-        assert found == {"pipeline": on, "arrival": on, "maintenance": on, "stream": "PAUSED"}
+        # What a stream reads, and who wants a weekly e-mail, is nobody's to guess.
+        assert found == {"pipeline": on, "arrival": on, "maintenance": on, "stream": "PAUSED", "weekly": "PAUSED"}
 
 
 @pytest.mark.parametrize("job", ["pipeline", "arrival", "maintenance"])

@@ -39,6 +39,7 @@ class Workspace:
     grants: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     permissions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
+    dashboards: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """What Unity Catalog says no to, such as `POST schemas`, and how."""
     unknown: list[str] = field(default_factory=list)
@@ -58,6 +59,7 @@ class Workspace:
                 (UNITY, self._unity),
                 ("/api/2.0/permissions/", self._permissions),
                 ("/api/2.0/secrets/", self._secrets),
+                ("/api/2.0/lakeview/dashboards", self._dashboard),
             ):
                 if path.startswith(start):
                     return known(method, path.removeprefix(start), query, told)
@@ -142,6 +144,26 @@ class Workspace:
             for entry in self.permissions.get(what, [])
         ]
         return 200, {"object_id": f"/{what}", "access_control_list": listed}
+
+    def _dashboard(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        """Each change has a new etag, by which the CLI sees changes that it didn't make."""
+        _, number, published = (*what.split("/"), "", "")[:3]
+        if method == "POST" and not number:
+            number = f"d{len(self.dashboards) + 1}"
+            self.dashboards[number] = {"dashboard_id": number, "lifecycle_state": "ACTIVE", "etag": "0"}
+        if number not in self.dashboards:
+            return GONE
+        if method == "DELETE":
+            return 200, self.dashboards.pop(number) and {}
+        found = self.dashboards[number]
+        if published:
+            found["published"] = told or found.get("published")
+            return 200, {"display_name": found["display_name"], **found["published"]}
+        if told:
+            found |= told | {"etag": str(int(found["etag"]) + 1)}
+            # The service leaves out the start of the path.
+            found["parent_path"] = found["parent_path"].removeprefix("/Workspace")
+        return 200, {key: value for key, value in found.items() if key != "published"}
 
     def _secrets(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
         scope = str(told.get("scope") or query.get("scope"))

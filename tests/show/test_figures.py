@@ -165,7 +165,7 @@ def test_each_age_group_has_a_line_a_shape_and_a_place_in_the_legend() -> None:
     ]
     assert line["encoding"]["color"]["scale"]["domain"] == ["18-24", "36-50"]
     assert point["encoding"]["shape"]["legend"]["title"] == "age group"
-    assert len(set(figures._AGE_COLOURS.values())) == len(AGE_GROUPS)
+    assert len(set(figures.AGE_COLOURS.values())) == len(AGE_GROUPS)
 
 
 def test_one_line_needs_no_legend_and_low_points_have_their_numbers_below() -> None:

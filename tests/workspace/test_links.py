@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from tests.bundle.reading import FOR_OPTIONS, NEEDED, copy_bundle
 from tests.servers.http_server import Reply
 from tests.workspace.conftest import SCHEMA, Server, error, pinlake
 
@@ -71,6 +73,21 @@ def test_names_are_those_of_the_target(server: Server) -> None:
         "[shared] Answers",
     ]
     assert found("--target", "bucket")[0][1] == "shop pipeline"
+
+
+def test_the_dashboard_of_the_project_is_named(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is included, by the name that a deployment gives it."""
+    name = "[dev jane_doe] pinlake answers"
+    listed = [{"dashboard_id": "d1", "display_name": name}]
+    server.answers["/api/2.0/lakeview/dashboards"] = Reply(body={"dashboards": listed})
+    for folder, optional in (("with", True), ("without", False)):
+        copy_bundle(tmp_path / folder, optional)
+        monkeypatch.chdir(tmp_path / folder)
+        given = {**NEEDED["dev"], **(FOR_OPTIONS if optional else {})}
+        lines = found(*(word for key, value in given.items() for word in ("--var", f"{key}={value}")))
+        dashboards = [line for line in lines if line[0] == "dashboard"]
+        address = f"{server.address}/dashboardsv3/d1/published?o=4711"
+        assert dashboards == ([["dashboard", name, "deployed", address]] if optional else [])
 
 
 def test_what_cant_be_seen_is_told_in_its_line(server: Server) -> None:

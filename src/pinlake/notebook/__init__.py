@@ -224,6 +224,8 @@ class Work:
         """
         with self._writing() as run:
             found = pipeline.run_clean(self.lake, self.settings, run)
+            # The dashboard of a workspace reads it, also if there never was any drift.
+            self.lake.ensure("drift")
         rows = [(each.topic, each.records, each.bad, round(each.bad_share, 4)) for each in found]
         return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
 

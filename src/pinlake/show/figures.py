@@ -44,11 +44,11 @@ _PANEL_LETTERS = 48
 _MOST_NUMBERS = 12
 _MOST_LETTERS = 200
 
-_PLAIN = "#0072b2"
+PLAIN = "#0072b2"
 _SEVERAL = "#8a8a8a"
 # Paul Tol's and Okabe and Ito's colours, which people with any colour vision can tell apart as far as that is possible
 # with thirteen. Names stand beside the bars all the same.
-_CATEGORY_COLOURS = dict(
+CATEGORY_COLOURS = dict(
     zip(
         CATEGORIES,
         (
@@ -58,7 +58,7 @@ _CATEGORY_COLOURS = dict(
         strict=True,
     )
 )
-_AGE_COLOURS = dict(zip(AGE_GROUPS, ("#e69f00", "#56b4e9", "#009e73", "#0072b2", _SEVERAL), strict=True))
+AGE_COLOURS = dict(zip(AGE_GROUPS, ("#e69f00", "#56b4e9", "#009e73", "#0072b2", _SEVERAL), strict=True))
 _YEARS = alt.Axis(labelAngle=0, labelOverlap=True)
 
 
@@ -159,7 +159,7 @@ def dots(title: str, found: Sequence[Mark], number: str = "followers", subtitle:
     """Dots, because the length of a bar means nothing on a logarithmic axis."""
     base = _ranked(found, number)
     axis = _followers(alt.X, number, [mark.number for mark in found])
-    dot = base.mark_circle(size=110, opacity=1, color=_PLAIN).encode(x=axis)
+    dot = base.mark_circle(size=110, opacity=1, color=PLAIN).encode(x=axis)
     return _figure(title, [dot, _beside(base, dx=10)], subtitle, alt.Step(_STEP))
 
 
@@ -172,7 +172,7 @@ def columns(title: str, numbers: Sequence[tuple[str, int]], number: str, group: 
         tooltip=_tooltip(number, "group"),
     )
     # One bar alone would be as wide as the figure.
-    bar = base.mark_bar(color=_PLAIN, size=60 if len(numbers) <= 5 else alt.Undefined)
+    bar = base.mark_bar(color=PLAIN, size=60 if len(numbers) <= 5 else alt.Undefined)
     return _figure(title, [bar, *_above(base, numbers)])
 
 
@@ -236,7 +236,7 @@ def months(title: str, numbers: Sequence[tuple[str, int]]) -> Figure:
         y=_number(alt.Y, "posts", [number for _, number in numbers]),
         tooltip=_tooltip("posts", "month"),
     )
-    return _figure(title, [base.mark_line(color=_PLAIN, point={"size": 15, "color": _PLAIN})])
+    return _figure(title, [base.mark_line(color=PLAIN, point={"size": 15, "color": PLAIN})])
 
 
 def places(title: str, numbers: Sequence[tuple[float, float, int]]) -> Figure:
@@ -247,7 +247,7 @@ def places(title: str, numbers: Sequence[tuple[float, float, int]]) -> Figure:
     most = max(number for *_, number in numbers)
     dot = (
         _chart(values)
-        .mark_circle(color=_PLAIN, opacity=0.6)
+        .mark_circle(color=PLAIN, opacity=0.6)
         .encode(
             x=_degrees(alt.X, "longitude", 180, 60),
             y=_degrees(alt.Y, "latitude", 90, 30),
@@ -307,13 +307,13 @@ def _users_joined_by_year(name: str, rows: Sequence[Row]) -> Figure:
 
 def _followers_by_join_year(name: str, rows: Sequence[Row]) -> Figure:
     over_years = {int(mark.group): mark.number for mark in marks(name, rows)}
-    return lines(GOLD[name].comment, "median followers", {"all ages": over_years}, {"all ages": _PLAIN})
+    return lines(GOLD[name].comment, "median followers", {"all ages": over_years}, {"all ages": PLAIN})
 
 
 def _followers_by_join_year_and_age(name: str, rows: Sequence[Row]) -> Figure:
     groups, years, numbers = crossed(name, rows)
     found = {group: {year: numbers[group, year] for year in years if (group, year) in numbers} for group in groups}
-    return lines(GOLD[name].comment, "median followers", found, _AGE_COLOURS)
+    return lines(GOLD[name].comment, "median followers", found, AGE_COLOURS)
 
 
 DRAWN: dict[str, Callable[[str, Sequence[Row]], Figure]] = {
@@ -372,7 +372,7 @@ def _label(names: Sequence[str]) -> str:
 
 def _colour(names: Sequence[str]) -> str:
     """A category always has the same colour; grey stands for several that tie."""
-    return _SEVERAL if len(names) > 1 else _CATEGORY_COLOURS.get("".join(names), _PLAIN)
+    return _SEVERAL if len(names) > 1 else CATEGORY_COLOURS.get("".join(names), PLAIN)
 
 
 def _group(values: Sequence[Row]) -> alt.Y:

@@ -11,7 +11,7 @@ from pinlake.lake.row_count import TopicCount
 _WIDTH, _HEIGHT, _BAR, _GAP = 720, 260, 14, 18
 _COLUMNS = (0, 300, 560)
 # What bronze becomes, by the names of the counts.
-_ENDS = {
+ENDS = {
     "silver": "silver",
     "deduplicated": "duplicates",
     "conflicts": "conflicts",
@@ -56,7 +56,7 @@ def flow(counts: Sequence[TopicCount]) -> Flow:
     received = {count.topic: count.received for count in counts}
     bronze = {"bronze": sum(count.bronze for count in counts)}
     unreadable = {"unreadable": sum(count.unreadable for count in counts)}
-    ends = {label: sum(getattr(count, name) for count in counts) for name, label in _ENDS.items()}
+    ends = {label: sum(getattr(count, name) for count in counts) for name, label in ENDS.items()}
     scale = _HEIGHT / max(1, *received.values(), sum(received.values()))
     columns = [received, bronze | unreadable, ends]
     bars: dict[str, Bar] = {}
