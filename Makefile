@@ -81,9 +81,10 @@ bench: $(VENV)/installed ## run the benchmarks, and update benchmarks/results
 	@$(BIN)/python -m benchmarks
 
 .PHONY: docs
-docs: $(VENV)/installed ## generate docs/data-model.md and the dashboard
+docs: $(VENV)/installed ## generate docs/data-model.md, the dashboard and the alerts
 	@$(BIN)/python -m tools.data_model docs/data-model.md
 	@$(BIN)/python -m tools.dashboard resources/warehouse/answers.lvdash.json
+	@$(BIN)/python -m tools.alerts resources/warehouse
 
 .PHONY: docs-site
 docs-site: $(VENV)/installed ## build the documentation site in work/site; a broken link is an error

@@ -109,7 +109,8 @@ def test_from_the_first_deployment_to_the_last(deployment: Deployment, optional:
         assert deployment.workspace.unity == before
     deployment.does("destroy", "--auto-approve", "--var", "protected=false", **given)
     left = deployment.workspace
-    assert (left.jobs, left.unity, left.scopes, left.files, left.dashboards) == ({}, {}, {}, {}, {})
+    assert (left.jobs, left.unity, left.scopes, left.files) == ({}, {}, {}, {})
+    assert (left.dashboards, left.alerts) == ({}, {})
 
 
 @pytest.mark.slow

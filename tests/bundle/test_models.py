@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from databricks.bundles.alerts import Alert
 from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.external_locations import ExternalLocation
 from databricks.bundles.jobs import Job
@@ -17,6 +18,7 @@ from databricks.bundles.volumes import Volume
 from tests.bundle.reading import OPTIONAL_FILES, RESOURCE_FILES, TARGETS, bundle_with_options, written
 
 MODELS = {
+    "alerts": Alert,
     "dashboards": Dashboard,
     "external_locations": ExternalLocation,
     "jobs": Job,

@@ -18,7 +18,7 @@ TEXT = re.sub(r" *\\\n +", " ", f"{OPERATIONS}\n{WORKSPACE}")
 # Subcommands and flags of `databricks bundle`, 1.13, that the pages use.
 BUNDLE_COMMANDS = {"validate", "plan", "deploy", "run", "summary", "destroy"}
 # What looks like a variable of the bundle on the pages, and is none.
-SETTINGS = {"topic_id", "kafka_secret", "warehouse_id", "run_id"}
+SETTINGS = {"topic_id", "kafka_secret", "warehouse_id", "run_id", "destination_id"}
 FLAGS = {"--target", "--var", "--params", "--strict"}
 
 

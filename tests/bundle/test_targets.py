@@ -11,6 +11,7 @@ import pytest
 
 from pinlake.job.bundle import Bundle, load
 from pinlake.job.errors import BundleError
+from pinlake.show.alerts import RULES
 from tests.bundle.reading import (
     FOR_OPTIONS,
     GIVEN,
@@ -176,6 +177,31 @@ def test_the_datasets_are_in_the_schema_that_is_deployed() -> None:
     dashboard = found.resources["dashboards"]["answers"]
     assert dashboard["dataset_schema"] == found.resources["schemas"]["lake"]["name"] == "dev_jane_doe_pinlake"
     assert dashboard["display_name"] == "[dev jane_doe] pinlake answers"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_alerts_are_sent_to_the_address_of_a_shared_target(name: str) -> None:
+    assert "alerts" not in bundle(name).resources
+    found = bundle_with_options(name)
+    alerts = found.resources["alerts"]
+    assert set(alerts) == {rule.name for rule in RULES}
+    shared, table = name in SHARED_TARGETS, f"`{found.variables['catalog']}`.`pinlake`.row_count"
+    for rule in RULES:
+        alert = alerts[rule.name]
+        notified = alert["evaluation"]["notification"]["subscriptions"]
+        assert notified == ([{"user_email": GIVEN["notification_email"]}] if shared else [])
+        assert alert["warehouse_id"] == FOR_OPTIONS["warehouse_id"]
+        assert alert["evaluation"]["threshold"]["value"]["double_value"] == rule.threshold
+        assert alert["schedule"]["pause_status"] == ("UNPAUSED" if name == "prod" else "PAUSED")
+        team = [{"group_name": GIVEN["team"], "level": "CAN_RUN"}]
+        assert alert.get("permissions") == (team if shared else None)
+        assert "row_count" not in rule.tables or table in alert["query_text"]
+
+
+def test_alerts_come_after_the_nightly_run() -> None:
+    """Else each morning they would tell of yesterday's."""
+    hours = [int(bundle("prod").variables[name].split()[2]) for name in ("schedule", "alerts_schedule")]
+    assert hours[0] < hours[1]
 
 
 def test_a_snapshot_is_sent_to_those_who_are_named(tmp_path: Path) -> None:

@@ -1,20 +1,24 @@
-"""The SQL of the dashboard, on the lake that the commands here share: each dataset, and what widgets take of it."""
+"""The SQL of dashboard and alerts, on the lake that the commands here share: all of it, as a workspace runs it."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.gold.tables import read_answers
+from pinlake.job.bundle import load
 from pinlake.lake.accounting import account
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.show import views
+from pinlake.show.alerts import told
+from tests.bundle.reading import FOR_OPTIONS, copy_bundle
 from tests.cli.conftest import Made
 from tests.tools.test_dashboard import widgets
 from tools.dashboard_data import DATASETS
@@ -117,3 +121,16 @@ def test_the_state_is_that_of_the_last_run_in_utc(lake: Lake, found: dict[str, R
     assert state["newest_object"] <= state["newest_record"]
     assert 0 <= state["hours_since_run"] <= state["hours_since_record"] < 24
     assert (state["backlog"], runs[0]["received"]) == (0, sum(row["received"] for row in found["accounting"]))
+
+
+def test_the_queries_of_the_alerts_are_run_as_they_are_deployed(lake: Lake, tmp_path: Path) -> None:
+    copy_bundle(tmp_path, optional=True)
+    bundle = load(tmp_path, "dev", {**FOR_OPTIONS, "catalog": "spark_catalog", "database": "t_dashboard"})
+    queries = {name: alert["query_text"] for name, alert in bundle.resources["alerts"].items()}
+    each = [f"SELECT '{name}' AS name, value FROM ({query})" for name, query in queries.items()]
+    values = {row["name"]: row["value"] for row in lake.spark.sql(" UNION ALL ".join(each)).collect()}
+    assert values == {alert.rule.name: alert.value for alert in told(lake)}
+    # All records of this lake came today.
+    bad = max(100 * count.quarantined / count.bronze for count in account(lake).topics)
+    assert values == {"bad_share": round(bad, 1), "freshness": 0, "sums": 0}
+    assert bad > 0

@@ -22,6 +22,7 @@ BUNDLE = """
       volumes: {landing: {catalog_name: main, schema_name: "${resources.schemas.lake.name}", name: landing}}
       secret_scopes: {keys: {name: "keys_${workspace.current_user.short_name}"}}
       dashboards: {answers: {display_name: Answers}}
+      alerts: {late: {display_name: Late}}
 """
 JANE = {"userName": "jane", "short_name": "jane_doe", "domain_friendly_name": "jane-doe", "id": "1"}
 
@@ -42,6 +43,7 @@ def test_a_user_deploys(write_bundle: WriteFiles, target: str, job: str, schema:
     assert bundle.names("volumes", "catalog_name", "schema_name", "name") == [f"main.{schema}.landing"]
     assert bundle.names("secret_scopes", "name") == ["keys_jane_doe"]
     assert bundle.names("dashboards", "display_name") == [dashboard]
+    assert bundle.names("alerts", "display_name") == [dashboard.replace("Answers", "Late")]
     assert bundle.names("pipelines", "name") == []
 
 

@@ -11,10 +11,21 @@ from uuid import uuid4
 
 import pytest
 
-from pinlake import notebook
+from pinlake import notebook, pipeline
 from pinlake.emulate.emulator import emulate
-from pinlake.errors import LakeError, MachineError, QualityError, SettingsError, SourceError, UsageError
+from pinlake.errors import (
+    AccountingError,
+    LakeError,
+    MachineError,
+    QualityError,
+    SettingsError,
+    SourceError,
+    UsageError,
+)
+from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
+from pinlake.lake.row_count import TopicCount, publish
+from pinlake.lake.run import Run
 from pinlake.local.dbutils import DbUtils
 from pinlake.show.explore import Exploration
 from pinlake.show.sentences import NOTHING
@@ -38,7 +49,9 @@ def opened(spark: Any, values: Path, **passed: str) -> notebook.Work:
 
 
 @pytest.mark.slow
-def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], tmp_path: Path) -> None:
+def test_the_steps_of_the_job_one_after_another(
+    spark, passed: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     values = tmp_path / "values.json"
 
     def work(**more: str) -> notebook.Work:
@@ -51,7 +64,13 @@ def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], t
     assert [(row[0], row[1] > 0, row[2]) for row in work().ingest().collect()] == [(each, True, 0) for each in topics]
     assert work().ingest().collect() == [(each, 0, 0) for each in topics]
     assert [(row[0], row[1] > 30, row[2]) for row in work().clean().collect()] == [(each, True, 0) for each in topics]
+    capsys.readouterr()
     counted = {row["records"]: row[1:] for row in work().quality().collect()}
+    assert capsys.readouterr().out.splitlines() == [
+        "alert bad_share: ok, 0 % of a topic's records of the last day are in quarantine; more than 5 % are too many",
+        "alert freshness: ok, the newest record was read 0 hours ago; more than 24 are too many",
+        "alert sums: ok, the sums of the row accounting are off by 0 records; they must hold",
+    ]
     assert (counted["silver"], counted["backlog"]) == ((30,) * 3, (0,) * 3)
     assert json.loads(values.read_text()) == {"posts": 30}
     assert [row["answer"] for row in work().query().collect()] == list(GOLD)
@@ -71,6 +90,21 @@ def test_the_steps_of_the_job_one_after_another(spark, passed: dict[str, str], t
     assert len(work(confirm=passed["database"]).clean_up().collect()) > len(GOLD)
     with pytest.raises(LakeError, match="table bronze isn't there yet; `pinlake ingest` makes it"):
         work().clean()
+
+
+def test_alerts_are_told_also_if_the_sums_do_not_hold(
+    spark, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off(lake: Lake, run: Run) -> None:
+        publish(lake, run, [TopicCount("pin", received=2, bronze=3, silver=3)], counted_from=None)
+        raise AccountingError("received = bronze + unreadable does not hold")
+
+    monkeypatch.setattr(pipeline, "run_account", off)
+    work = opened(spark, tmp_path / "values.json", lake=str(tmp_path / "lake"), database=f"t_{uuid4().hex[:12]}")
+    with pytest.raises(AccountingError):
+        work.quality()
+    assert "alert sums: TRIGGERED, the sums of the row accounting are off by 1 records" in capsys.readouterr().out
+    assert not (tmp_path / "values.json").exists()
 
 
 def _look_at(explored: Exploration) -> None:

@@ -40,6 +40,7 @@ class Workspace:
     permissions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     scopes: dict[str, dict[str, str]] = field(default_factory=dict)
     dashboards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """What Unity Catalog says no to, such as `POST schemas`, and how."""
     unknown: list[str] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Workspace:
                 ("/api/2.0/permissions/", self._permissions),
                 ("/api/2.0/secrets/", self._secrets),
                 ("/api/2.0/lakeview/dashboards", self._dashboard),
+                ("/api/2.0/alerts", self._alert),
             ):
                 if path.startswith(start):
                     return known(method, path.removeprefix(start), query, told)
@@ -164,6 +166,14 @@ class Workspace:
             # The service leaves out the start of the path.
             found["parent_path"] = found["parent_path"].removeprefix("/Workspace")
         return 200, {key: value for key, value in found.items() if key != "published"}
+
+    def _alert(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        number = what.strip("/") or f"a{len(self.alerts) + 1}"
+        if told:
+            self.alerts[number] = {**told, "id": number, "lifecycle_state": "ACTIVE"}
+        if number not in self.alerts:
+            return GONE
+        return 200, self.alerts.pop(number) and {} if method == "DELETE" else self.alerts[number]
 
     def _secrets(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
         scope = str(told.get("scope") or query.get("scope"))

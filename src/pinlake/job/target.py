@@ -13,7 +13,7 @@ _NOT_MERGED = ("default", "mode", "variables")
 # Keys by which the CLI recognizes that a target redefines a variable instead of setting its value.
 _DEFINITION = {"default", "lookup", "type", "description"}
 # The field that gets the prefix unchanged. Volumes, secret scopes and external locations get no prefix.
-_PREFIXED = {"jobs": "name", "dashboards": "display_name"}
+_PREFIXED = {"jobs": "name", "dashboards": "display_name", "alerts": "display_name"}
 
 
 def merge(first: Any, second: Any, where: str = "") -> Any:

@@ -18,6 +18,12 @@ from pinlake.lake.row_count import TopicCount
 from pinlake.lake.state import cleaned_batch
 from pinlake.topics import TOPICS
 
+# What must hold for each topic: a count, and those of which it is the sum.
+SUMS = {
+    "received": ("bronze", "unreadable"),
+    "bronze": ("silver", "deduplicated", "conflicts", "quarantined", "backlog"),
+}
+
 
 @dataclass(frozen=True)
 class Accounting:
@@ -61,17 +67,14 @@ def account(lake: Lake) -> Accounting:
 def check_sums(counts: Sequence[TopicCount]) -> None:
     """Raise AccountingError if a record is in no table, or in two."""
     for count in counts:
-        kept = count.silver + count.deduplicated + count.conflicts + count.quarantined + count.backlog
-        for what, whole, parts in (
-            ("received = bronze + unreadable", count.received, count.bronze + count.unreadable),
-            ("bronze = silver + deduplicated + conflicts + quarantined + backlog", count.bronze, kept),
-        ):
+        for name, names in SUMS.items():
+            whole, parts = getattr(count, name), sum(getattr(count, part) for part in names)
             if whole != parts:
                 raise AccountingError(
-                    f"topic {count.topic}: {what} does not hold, {whole:,} are not {parts:,}. Was a replay, or a "
-                    "rebuild of some days, stopped? Run it again. Else a table was changed by hand or lost: `pinlake "
-                    "rebuild silver` makes all but bronze again (in a workspace the job backfill), a new lake from the "
-                    "dump all"
+                    f"topic {count.topic}: {name} = {' + '.join(names)} does not hold, {whole:,} are not {parts:,}. "
+                    "Was a replay, or a rebuild of some days, stopped? Run it again. Else a table was changed by hand "
+                    "or lost: `pinlake rebuild silver` makes all but bronze again (in a workspace the job backfill), a "
+                    "new lake from the dump all"
                 )
 
 

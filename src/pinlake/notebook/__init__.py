@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from pinlake import pipeline
 from pinlake.clean.backfill import Days
 from pinlake.dump.open import open_for
-from pinlake.errors import SettingsError, UsageError
+from pinlake.errors import AccountingError, SettingsError, UsageError
 from pinlake.gold.tables import ordered, read_answers
 from pinlake.lake import maintenance
 from pinlake.lake.accounting import account
@@ -31,6 +31,7 @@ from pinlake.lake.run import Run
 from pinlake.names import meant
 from pinlake.settings import Settings, resolve
 from pinlake.show import report as page
+from pinlake.show.alerts import told
 from pinlake.show.summary import summary
 from pinlake.show.trace import trace_post
 from pinlake.show.views import turned
@@ -232,10 +233,16 @@ class Work:
     def quality(self) -> DataFrame:
         """Count the rows of all tables and set the task value `posts`. Returns the counts of this run.
 
-        Raises AccountingError if the sums don't hold.
+        Prints what each alert of the bundle says now. Raises AccountingError if the sums don't hold.
         """
         with self._writing() as run:
-            counts = pipeline.run_account(self.lake, run)
+            try:
+                counts = pipeline.run_account(self.lake, run)
+            except AccountingError:
+                # The counts are stored, so the alerts see them.
+                self._tell_alerts()
+                raise
+        self._tell_alerts()
         self.dbutils.jobs.taskValues.set(key="posts", value=counts.posts)
         return self._counts(run)
 
@@ -320,6 +327,9 @@ class Work:
             print(f"no {ACCESS_KEY} in scope {scope}: {settings.source} is read with the machine's own keys")
             return settings
         return settings.model_copy(update={"s3_access_key": access, "s3_secret_key": hidden})
+
+    def _tell_alerts(self) -> None:
+        print(*told(self.lake), sep="\n")
 
     def _counts(self, run: Run) -> DataFrame:
         return turned(self.lake.read("row_count").where(F.col("run_id") == run.id))
