@@ -63,7 +63,7 @@ bundle-check: $(VENV)/installed ## check the bundle, also with the Databricks CL
 .PHONY: test-connect
 test-connect: $(VENV)/installed $(CONNECT)/installed ## run the Spark tests with databricks-connect
 	@$(CONNECT)/bin/pytest $(PARALLEL) --connect=$(BIN)/python tests/connect tests/clean tests/gold tests/ingest tests/lake \
-		tests/pipeline/test_real_sample.py
+		tests/pipeline/test_real_sample.py tests/show/test_alerts.py
 
 .PHONY: lint
 lint: $(VENV)/installed ## check style and types
