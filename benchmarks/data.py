@@ -92,8 +92,9 @@ class DataSets:
 
 
 def emulator_version() -> str:
-    """A hash of the emulator's source. With the same source, the same parameters give the same data."""
-    files = sorted(Path(emulator.__file__).parent.rglob("*.py"))
+    """A hash of the emulator's source and words. With the same ones, the same parameters give the same data."""
+    folder = Path(emulator.__file__).parent
+    files = sorted(file for ending in ("py", "csv", "toml") for file in folder.rglob(f"*.{ending}"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

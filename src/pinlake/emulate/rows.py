@@ -10,14 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pinlake.emulate.draws import below, draw, skewed, spelled_time
 from pinlake.emulate.shape import CALENDARS, category_starts, poster
-from pinlake.emulate.texts import (
-    ENDINGS,
-    LEADS,
-    MIDDLES,
-    OPENINGS,
-    SHORT_DESCRIPTIONS,
-    WORDS,
-)
+from pinlake.emulate.texts import ENDINGS, LEADS, MIDDLES, OPENINGS, SHORT_DESCRIPTIONS, WORDS
 from pinlake.emulate.users import User, leaning, made_user, spelling
 from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, PIN, SAVE_PREFIX, STORY_TYPE
 
@@ -115,13 +108,13 @@ class _CategoryTexts:
     """The texts of one category, prepared once for all posts."""
 
     def __init__(self, category: str) -> None:
-        subjects = WORDS[category].subjects
+        subjects = WORDS[category]["subjects"]
         self.category = category
         self.calendar = CALENDARS[category]
         self.leans = _LEANS.get(category, 0)
         self.save_location = f"{SAVE_PREFIX}/data/{category}"
         self.subjects = subjects
-        self.tags = WORDS[category].tags * 2  # doubled, so that a slice can wrap around the end
+        self.tags = WORDS[category]["tags"] * 2  # doubled, so that a slice can wrap around the end
         self.leads = [lead.format(subject.lower()) for lead in LEADS for subject in subjects]
         self.short = [text.format(subject) for text in SHORT_DESCRIPTIONS for subject in subjects]
 

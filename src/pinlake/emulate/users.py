@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
-from pinlake.emulate.countries import COUNTRIES, PLACES
 from pinlake.emulate.draws import below, draw, seconds_of, skewed, spelled_time
 from pinlake.emulate.texts import FIRST_NAMES, LAST_NAMES
 
 YOUNGEST, OLDEST = 20, 60
 JOINED_FROM = seconds_of(2015, 10, 20)
 JOINED_UNTIL = seconds_of(2017, 10, 19)
+
+# The 243 country names of the data set, sorted, as Faker's en_US provider spells them, with approximate positions:
+# latitude and longitude of the center and the extent from there, all in whole degrees.
+with Path(__file__).with_name("countries.csv").open(encoding="utf-8", newline="") as _file:
+    PLACES = {name: tuple(map(int, numbers)) for name, *numbers in list(csv.reader(_file))[1:]}
+COUNTRIES = tuple(PLACES)
 
 # In the real data, 160 of 4,624 names belong to more than one user. A small run has too few of them by chance.
 _NAMESAKE_EVERY = 40
