@@ -90,6 +90,8 @@ def test_made_rows_come_back_as_they_were(url: str) -> None:
         assert len(rows) == PAGE + 20
         assert as_json(rows.posts(order)) == as_json(posts[number] for number in order)
         assert list(rows.posts([])) == []
+        names = [name for record in next(rows.posts([0])) for name in record]
+        assert {type(name) for name in names} == {str}, "names of another type ignore upper(), so dirt stays out"
 
 
 def test_post_numbers_follow_the_post_ids(url: str) -> None:

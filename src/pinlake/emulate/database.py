@@ -80,7 +80,9 @@ class DatabaseRows:
         self, topic: Topic, table: sql.TableClause, ids: list[int], connection: sql.Connection
     ) -> dict[int, Record]:
         rows = connection.execute(sql.select(table).where(table.c[topic.key].in_(ids))).mappings()
-        records = [{name: _json_value(value, _kind_of(topic, name)) for name, value in row.items()} for row in rows]
+        records = [
+            {str(name): _json_value(value, _kind_of(topic, name)) for name, value in row.items()} for row in rows
+        ]
         found = {record[topic.key]: record for record in records}
         if len(records) != len(ids) or len(found) != len(ids):
             missing = sorted(set(ids) - found.keys())

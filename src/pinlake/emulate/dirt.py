@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
+from typing import Any, TypeVar
 
 from pinlake.emulate.content import TIME_TEXT
 from pinlake.emulate.rows import Record
@@ -23,6 +24,7 @@ class Outcome(StrEnum):
     QUARANTINED = "quarantined"
 
 
+T = TypeVar("T")
 Change = Callable[[Topic, Record, float], Record]
 Form = Callable[[Record, float], str]
 
@@ -30,14 +32,6 @@ Form = Callable[[Record, float], str]
 _TEXTS = {PIN.name: "tag_list", GEO.name: "country", USER.name: "last_name"}
 
 plain: Callable[[Record], str] = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _unchanged(topic: Topic, record: Record, share: float) -> Record:
-    return record
-
-
-def _plain(record: Record, share: float) -> str:
-    return plain(record)
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,8 @@ class DirtKind:
     name: str
     outcome: Outcome
     topics: tuple[Topic, ...] = (PIN, GEO, USER)
-    change: Change = _unchanged
-    form: Form = _plain
+    change: Change = lambda topic, record, share: record
+    form: Form = lambda record, share: plain(record)
     sent_to: Topic | None = None
 
 
@@ -82,11 +76,15 @@ def pick(topic: Topic, share: float, random: Random) -> Speck | None:
 
 def respelled(topic: Topic, record: Record) -> Record:
     """Return the record with its time stamps in the next spelling. After cleaning, both are equal."""
-    times = {field.name for field in topic.fields if field.kind is Kind.TIME}
+    times = _times_of(topic)
     return {
         name: _next_spelling(value) if name.strip().lower() in times and isinstance(value, str) else value
         for name, value in record.items()
     }
+
+
+def _times_of(topic: Topic) -> list[str]:
+    return [field.name for field in topic.fields if field.kind is Kind.TIME]
 
 
 def _next_spelling(text: str) -> str:
@@ -98,27 +96,26 @@ def _next_spelling(text: str) -> str:
     return f"{day}T{clock}" if text[10] == " " else f"{day.replace('-', ':')} {clock}"
 
 
-# Changes: from a record to a record.
+def _one_of(variants: Sequence[T], share: float) -> T:
+    return variants[int(share * len(variants))]
 
 
-def _without_poster(topic: Topic, record: Record, share: float) -> Record:
-    return {name: value for name, value in record.items() if name != "poster_name"}
+def _with(name: str, *values: Any) -> Change:
+    """Return a change that sets a field to one of the values."""
+    return lambda topic, record, share: {**record, name: _one_of(values, share)}
+
+
+def _switched(name: str, value: Any, other: Any) -> Change:
+    """Return a change that sets a field to the value, or to the other one if it has that value."""
+    return lambda topic, record, share: {**record, name: other if record.get(name) == value else value}
+
+
+def _with_keys(other: Callable[[str], str]) -> Change:
+    return lambda topic, record, share: {other(name): value for name, value in record.items()}
 
 
 def _with_extra(topic: Topic, record: Record, share: float) -> Record:
     return {**record, "app_version": "4.2"} if share < 0.5 else {"retries": 2, **record}
-
-
-def _with_upper_keys(topic: Topic, record: Record, share: float) -> Record:
-    return {name.upper(): value for name, value in record.items()}
-
-
-def _with_padded_keys(topic: Topic, record: Record, share: float) -> Record:
-    return {f" {name} ": value for name, value in record.items()}
-
-
-def _reordered(topic: Topic, record: Record, share: float) -> Record:
-    return dict(reversed(record.items()))
 
 
 def _with_other_types(topic: Topic, record: Record, share: float) -> Record:
@@ -130,21 +127,8 @@ def _with_other_types(topic: Topic, record: Record, share: float) -> Record:
     return changed
 
 
-def _all_null(topic: Topic, record: Record, share: float) -> Record:
-    return dict.fromkeys(record)
-
-
-def _with_bad_index(topic: Topic, record: Record, share: float) -> Record:
-    return {**record, topic.key: ("n/a", None, 14.5)[int(share * 3)]}
-
-
 def _with_bad_time(topic: Topic, record: Record, share: float) -> Record:
-    bad = "yesterday" if share < 0.5 else "2020-13-41 03:52:47"
-    return {**record, **{field.name: bad for field in topic.fields if field.kind is Kind.TIME}}
-
-
-def _with_bad_age(topic: Topic, record: Record, share: float) -> Record:
-    return {**record, "age": 121 if share < 0.5 else -1}
+    return {**record, **dict.fromkeys(_times_of(topic), _one_of(("yesterday", "2020-13-41 03:52:47"), share))}
 
 
 def _with_bad_position(topic: Topic, record: Record, share: float) -> Record:
@@ -155,60 +139,13 @@ def _contradicting(topic: Topic, record: Record, share: float) -> Record:
     """Return the same post with another valid title, country or age."""
     if topic is PIN:
         return {**record, "title": f"{record.get('title')} (edited)"}
-    if topic is GEO:
-        return {**record, "country": "Zambia" if record.get("country") == "Zimbabwe" else "Zimbabwe"}
-    return {**record, "age": 30 if record.get("age") != 30 else 31}
-
-
-# Records that contradict a regularity of the real data. Cleaning keeps them with a warning.
-
-
-def _with_odd_followers(topic: Topic, record: Record, share: float) -> Record:
-    return {**record, "follower_count": "many" if share < 0.5 else "12 thousand"}
-
-
-def _with_odd_story(topic: Topic, record: Record, share: float) -> Record:
-    """Give a story the type of a picture, or the reverse, and keep the description."""
-    return {**record, "is_image_or_video": "image" if record.get("is_image_or_video") == STORY_TYPE else STORY_TYPE}
-
-
-def _with_odd_download(topic: Topic, record: Record, share: float) -> Record:
-    return {**record, "downloaded": 1 if record.get("image_src") == NO_IMAGE else 0}
-
-
-def _with_odd_title(topic: Topic, record: Record, share: float) -> Record:
-    """Set or remove one of three placeholders that occur together in real data."""
-    placeholder = PIN.field("title").placeholders[0]
-    return {**record, "title": "Found again" if record.get("title") == placeholder else placeholder}
-
-
-def _with_odd_location(topic: Topic, record: Record, share: float) -> Record:
-    return {**record, "save_location": "Local save in /data/elsewhere"}
-
-
-def _in_the_future(topic: Topic, record: Record, share: float) -> Record:
-    return {**record, "date_joined": "2099-01-01T00:00:00"}
-
-
-def _with_nan(topic: Topic, record: Record, share: float) -> Record:
-    """Replace a text by a bare NaN, as pandas writes missing values."""
-    return {**record, _TEXTS[topic.name]: math.nan}
-
-
-# Forms: from a record to its text.
+    change = _switched("country", "Zimbabwe", "Zambia") if topic is GEO else _switched("age", 30, 31)
+    return change(topic, record, share)
 
 
 def _twice(record: Record, share: float) -> str:
     """Repeat the first key at the end."""
     return plain(record)[:-1] + ", " + plain(dict([next(iter(record.items()))]))[1:]
-
-
-def _pretty(record: Record, share: float) -> str:
-    return json.dumps(record, ensure_ascii=False, indent=2)
-
-
-def _array(record: Record, share: float) -> str:
-    return f"[{plain(record)}]"
 
 
 def _cut(record: Record, share: float) -> str:
@@ -217,41 +154,56 @@ def _cut(record: Record, share: float) -> str:
     return text[: 1 + int(share * (len(text) - 1))]
 
 
-def _html(record: Record, share: float) -> str:
-    return "<!DOCTYPE html><html><body><h1>503 Service Unavailable</h1></body></html>"
-
-
-def _no_object(record: Record, share: float) -> str:
-    return "null" if share < 0.5 else "12"
-
+_SILVER, _QUARANTINED = Outcome.SILVER, Outcome.QUARANTINED
+_ALL = (PIN, GEO, USER)
+_HTML = "<!DOCTYPE html><html><body><h1>503 Service Unavailable</h1></body></html>"
+_NO_TITLE = PIN.field("title").placeholders[0]
 
 KINDS = (
-    DirtKind("missing_poster", Outcome.SILVER, topics=(PIN,), change=_without_poster),
-    DirtKind("extra_field", Outcome.SILVER, change=_with_extra),
-    DirtKind("upper_keys", Outcome.SILVER, change=_with_upper_keys),
-    DirtKind("padded_keys", Outcome.SILVER, change=_with_padded_keys),
-    DirtKind("key_order", Outcome.SILVER, change=_reordered),
-    DirtKind("other_types", Outcome.SILVER, change=_with_other_types),
-    DirtKind("pretty", Outcome.SILVER, form=_pretty),
-    DirtKind("array", Outcome.SILVER, form=_array),
-    DirtKind("follower_count_unreadable", Outcome.SILVER, topics=(PIN,), change=_with_odd_followers),
-    DirtKind("story_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_story),
-    DirtKind("download_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_download),
-    DirtKind("placeholder_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_title),
-    DirtKind("location_mismatch", Outcome.SILVER, topics=(PIN,), change=_with_odd_location),
-    DirtKind("in_the_future", Outcome.SILVER, topics=(USER,), change=_in_the_future),
-    DirtKind("not_a_number", Outcome.SILVER, change=_with_nan),
-    DirtKind("duplicate_key", Outcome.SILVER, form=_twice),
-    DirtKind("misrouted", Outcome.QUARANTINED, topics=(PIN, GEO), sent_to=USER),
-    DirtKind("null_row", Outcome.QUARANTINED, change=_all_null),
-    DirtKind("bad_index", Outcome.QUARANTINED, change=_with_bad_index),
-    DirtKind("bad_time", Outcome.QUARANTINED, topics=(GEO, USER), change=_with_bad_time),
-    DirtKind("bad_age", Outcome.QUARANTINED, topics=(USER,), change=_with_bad_age),
-    DirtKind("bad_position", Outcome.QUARANTINED, topics=(GEO,), change=_with_bad_position),
-    DirtKind("cut", Outcome.QUARANTINED, form=_cut),
-    DirtKind("html", Outcome.QUARANTINED, form=_html),
-    DirtKind("no_object", Outcome.QUARANTINED, form=_no_object),
-    DirtKind("conflict", Outcome.CONFLICTS, change=_contradicting),
+    DirtKind(
+        "missing_poster",
+        _SILVER,
+        (PIN,),
+        lambda topic, record, share: {name: record[name] for name in record if name != "poster_name"},
+    ),
+    DirtKind("extra_field", _SILVER, _ALL, _with_extra),
+    DirtKind("upper_keys", _SILVER, _ALL, _with_keys(str.upper)),
+    DirtKind("padded_keys", _SILVER, _ALL, _with_keys(" {} ".format)),
+    DirtKind("key_order", _SILVER, _ALL, lambda topic, record, share: dict(reversed(record.items()))),
+    DirtKind("other_types", _SILVER, _ALL, _with_other_types),
+    DirtKind("pretty", _SILVER, form=lambda record, share: json.dumps(record, ensure_ascii=False, indent=2)),
+    DirtKind("array", _SILVER, form=lambda record, share: f"[{plain(record)}]"),
+    # The next six contradict a regularity of the real data. Cleaning keeps them with a warning.
+    DirtKind("follower_count_unreadable", _SILVER, (PIN,), _with("follower_count", "many", "12 thousand")),
+    DirtKind("story_mismatch", _SILVER, (PIN,), _switched("is_image_or_video", STORY_TYPE, "image")),
+    DirtKind(
+        "download_mismatch",
+        _SILVER,
+        (PIN,),
+        lambda topic, record, share: {**record, "downloaded": int(record.get("image_src") == NO_IMAGE)},
+    ),
+    # One of three placeholders that occur together in real data.
+    DirtKind("placeholder_mismatch", _SILVER, (PIN,), _switched("title", _NO_TITLE, "Found again")),
+    DirtKind("location_mismatch", _SILVER, (PIN,), _with("save_location", "Local save in /data/elsewhere")),
+    DirtKind("in_the_future", _SILVER, (USER,), _with("date_joined", "2099-01-01T00:00:00")),
+    # A bare NaN in place of a text, as pandas writes missing values.
+    DirtKind("not_a_number", _SILVER, _ALL, lambda topic, record, share: {**record, _TEXTS[topic.name]: math.nan}),
+    DirtKind("duplicate_key", _SILVER, form=_twice),
+    DirtKind("misrouted", _QUARANTINED, (PIN, GEO), sent_to=USER),
+    DirtKind("null_row", _QUARANTINED, _ALL, lambda topic, record, share: dict.fromkeys(record)),
+    DirtKind(
+        "bad_index",
+        _QUARANTINED,
+        _ALL,
+        lambda topic, record, share: {**record, topic.key: _one_of(("n/a", None, 14.5), share)},
+    ),
+    DirtKind("bad_time", _QUARANTINED, (GEO, USER), _with_bad_time),
+    DirtKind("bad_age", _QUARANTINED, (USER,), _with("age", 121, -1)),
+    DirtKind("bad_position", _QUARANTINED, (GEO,), _with_bad_position),
+    DirtKind("cut", _QUARANTINED, form=_cut),
+    DirtKind("html", _QUARANTINED, form=lambda record, share: _HTML),
+    DirtKind("no_object", _QUARANTINED, form=lambda record, share: _one_of(("null", "12"), share)),
+    DirtKind("conflict", Outcome.CONFLICTS, _ALL, _contradicting),
 )
 
 KINDS_OF = {name: tuple(kind for kind in KINDS if topic in kind.topics) for name, topic in TOPICS.items()}
