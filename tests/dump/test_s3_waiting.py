@@ -13,7 +13,7 @@ import pytest
 
 from pinlake.dump.s3 import S3Store
 from pinlake.emulate.sinks.base import FailedFile
-from pinlake.emulate.sinks.open import SinkOptions, open_sink
+from pinlake.emulate.sinks.open import open_sink
 from pinlake.errors import MachineError, SourceError
 from pinlake.notebook.start import ensure_dump
 from pinlake.pipeline import check_source
@@ -118,9 +118,9 @@ def test_all_are_as_patient_as_the_settings_say(s3: S3, tmp_path: Path) -> None:
         in_time(lambda: check_source(settings))
     with pytest.raises(SourceError, match=told):
         in_time(lambda: ensure_dump(settings))
-    options = SinkOptions(settings, "0e7f89a006e1", FailedFile(tmp_path / "failed.jsonl"), print)
+    failures = FailedFile(tmp_path / "failed.jsonl")
     with pytest.raises(SourceError, match=told):
-        in_time(lambda: open_sink("s3a://landing/a", options))
+        in_time(lambda: open_sink("s3a://landing/a", settings, "0e7f89a006e1", failures, print))
 
 
 def test_a_server_that_never_answers(s3: S3, hasty: S3Store) -> None:

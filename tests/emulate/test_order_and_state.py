@@ -12,7 +12,7 @@ import pytest
 from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import MadeRows
 from pinlake.emulate.sendings import numbers_of
-from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, Sink
 from pinlake.emulate.truth import Truth, earlier_runs
 from pinlake.errors import MachineError, UsageError
 
@@ -20,12 +20,11 @@ Reread = Callable[[Path], dict[str, list[Any]]]
 Counted = Callable[[Path], dict[str, dict[str, int]]]
 
 
-class Kept:
+class Kept(Sink):
     """A sink that keeps what it was sent, and tells of it when it is flushed; `breaks_at` messages it breaks."""
 
     def __init__(self, folder: Path, breaks_at: int | None = None) -> None:
-        self.name = "kept"
-        self.deliveries = Deliveries("kept", FailedFile(folder / "failed.jsonl"))
+        super().__init__(Deliveries("kept", FailedFile(folder / "failed.jsonl")))
         self.messages: list[Message] = []
         self._open: list[Message] = []
         self._breaks_at = breaks_at
@@ -39,8 +38,6 @@ class Kept:
     def flush(self) -> None:
         while self._open:
             self.deliveries.acknowledge(self._open.pop())
-
-    close = flush
 
 
 class Clock:

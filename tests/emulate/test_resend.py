@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pinlake.emulate.resend import check_topic_id, destinations_of, resend
-from pinlake.emulate.sinks.base import Deliveries, FailedFile, Failure, Message, read_failed
+from pinlake.emulate.sinks.base import Deliveries, FailedFile, Failure, Message, Sink, read_failed
 from pinlake.errors import MachineError, PinlakeError, UsageError
 
 MESSAGES = [Message("pin", str(number), "{}") for number in range(10)]
 
 
-class Held:
+class Held(Sink):
     """A sink that holds what it gets until it is flushed; it breaks at the message `breaks_at`, told or not."""
 
     def __init__(self, name: str, failures: FailedFile, breaks_at: int | None = None, tells: bool = True) -> None:
-        self.name = name
-        self.deliveries = Deliveries(name, failures)
+        super().__init__(Deliveries(name, failures))
         self.delivered: list[Message] = []
         self._held: list[Message] = []
         self._breaks_at = breaks_at
@@ -31,7 +29,7 @@ class Held:
             for each in [*self._held, *[message] * self._tells]:
                 self.deliveries.fail(each, "gone")
             self._held = []
-            raise MachineError(f"{self.name} is gone.")
+            raise MachineError(f"{self.deliveries.sink} is gone.")
         self._held.append(message)
 
     def flush(self) -> None:
@@ -39,8 +37,6 @@ class Held:
             self.delivered.append(message)
             self.deliveries.acknowledge(message)
         self._held = []
-
-    close = flush
 
 
 @pytest.fixture
@@ -96,8 +92,8 @@ def test_where_one_breaks_off_nothing_is_lost_and_nothing_twice(
     assert "`pinlake emulate resend" in error
     wanted = {"one": 2 if to_all else 1, "two": 2 if to_all else 1, "three": 2 if to_all else 0}
     for sink in sinks:
-        found = [*sink.delivered, *kept(again.path, sink.name)]
-        assert sorted(found) == sorted(MESSAGES * wanted[sink.name])
+        found = [*sink.delivered, *kept(again.path, sink.deliveries.sink)]
+        assert sorted(found) == sorted(MESSAGES * wanted[sink.deliveries.sink])
     assert sinks[0].delivered, "what it held was still delivered"
     assert not failed.exists(), "sent again, its messages would be there twice"
     assert {line.topic_id for line in read_failed(again.path)} == {"a1"}
@@ -134,18 +130,12 @@ def test_messages_of_a_dump_stay_where_others_are_sent(failed: Path, tmp_path: P
 
 def test_the_pipelines_id_is_that_of_the_lines() -> None:
     path = Path("failed.jsonl")
-    old, a1, b2 = (Failure("kafka://host:1", MESSAGES[0], topic_id) for topic_id in (None, "a1", "b2"))
+    a1, b2 = (Failure("kafka://host:1", MESSAGES[0], topic_id) for topic_id in ("a1", "b2"))
     assert check_topic_id(path, [a1, a1], None, "default") == "a1"
-    assert check_topic_id(path, [a1, old], "a1", "a1") == "a1"
-    assert check_topic_id(path, [old], "c3", "c3") == "c3"
-    assert check_topic_id(path, [old], None, "default") == "default"
+    assert check_topic_id(path, [a1], "a1", "a1") == "a1"
+    assert check_topic_id(path, [], "c3", "c3") == "c3"
+    assert check_topic_id(path, [], None, "default") == "default"
     with pytest.raises(UsageError, match=r"--topic-id is b2, the messages in failed.jsonl are of a1"):
         check_topic_id(path, [a1], "b2", "b2")
     with pytest.raises(UsageError, match=r"failed.jsonl has messages of the topic ids a1, b2; send them one id at a"):
         check_topic_id(path, [a1, b2], None, "default")
-
-
-def test_files_of_older_versions_are_read(tmp_path: Path) -> None:
-    line = {"sink": "kafka://host:1", "topic": "pin", "key": "1", "text": "{}", "reason": "lost"}
-    (tmp_path / "failed.jsonl").write_text(json.dumps(line) + "\n")
-    assert read_failed(tmp_path / "failed.jsonl") == [Failure("kafka://host:1", Message("pin", "1", "{}"), None)]

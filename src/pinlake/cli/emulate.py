@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,6 +77,7 @@ def emulate(
     from pinlake.emulate.emulator import Pace
     from pinlake.emulate.emulator import emulate as run_emulator
     from pinlake.emulate.sinks.base import FailedFile
+    from pinlake.emulate.sinks.open import open_sink
 
     folders, others = _destinations(to)
     if append and not folders:
@@ -83,8 +85,21 @@ def emulate(
     source, name = _source(call, rows)
     chosen_id = call.settings.topic_id or DEFAULT_TOPIC_ID
     failures = FailedFile(failed or Path(FAILED_FILE), chosen_id)
-    again = state is not None and state.exists()
-    sinks = _open(call, others, chosen_id, failures, partitions, flush_size, gzip, create_topics, again)
+    sinks = [
+        open_sink(
+            place,
+            call.settings,
+            chosen_id,
+            failures,
+            _say(call),
+            partitions=partitions,
+            flush_size=flush_size,
+            gzip=gzip,
+            create_topics=create_topics,
+            again=state is not None and state.exists(),
+        )
+        for place in others
+    ]
     with waiting(call.settings, "sending posts"), stopping() as stop:
         truth = run_emulator(
             folders[0] if folders else None,
@@ -127,7 +142,7 @@ def seed_database(
 
     source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
     count = len(source) if posts is None else min(posts, len(source))
-    report = reporter(call.settings)
+    say = _say(call)
     with waiting(call.settings, "filling the database"):
         done = seed_posts(
             _sql_url(call),
@@ -135,7 +150,7 @@ def seed_database(
             source.posts(range(count)),
             call.settings.give_up_after,
             replace=replace,
-            progress=lambda number: report("emulate", f"{number:,} posts"),
+            progress=lambda number: say(f"{number:,} posts"),
         )
     err.print(f"{done:,} posts in the database", markup=False)
 
@@ -153,6 +168,7 @@ def resend(
     from pinlake.emulate.resend import check_topic_id, destinations_of
     from pinlake.emulate.resend import resend as send_again
     from pinlake.emulate.sinks.base import FailedFile, read_failed
+    from pinlake.emulate.sinks.open import open_sink
 
     lines = read_failed(messages)
     chosen_id = check_topic_id(messages, lines, call.given.get("topic_id"), call.settings.topic_id or DEFAULT_TOPIC_ID)
@@ -163,7 +179,7 @@ def resend(
     if folders:
         raise UsageError(f"{folders[0]} is a folder, and messages are not sent again to one; name another destination")
     failures = FailedFile(again, chosen_id)
-    sinks = _open(call, others, chosen_id, failures)
+    sinks = [open_sink(place, call.settings, chosen_id, failures, _say(call)) for place in others]
     with waiting(call.settings, "sending again"), stopping() as stop:
         send_again(messages, lines, sinks, bool(to), failures, stop, lambda told: err.print(told, markup=False))
     _show_deliveries(sinks, form)
@@ -197,9 +213,7 @@ def _source(call: Command, rows: Path | None) -> tuple[Path | Rows | None, str |
     from pinlake.emulate.database import DatabaseRows
 
     url = _sql_url(call)
-    report = reporter(call.settings)
-    say = lambda message: report("emulate", message)  # noqa: E731
-    found = DatabaseRows(url, _password(call), call.settings.give_up_after, say)
+    found = DatabaseRows(url, _password(call), call.settings.give_up_after, _say(call))
     if not len(found):
         found.close()
         raise SourceError(
@@ -219,36 +233,12 @@ def _password(call: Command) -> str | None:
     return password.get_secret_value() if password else None
 
 
-def _open(
-    call: Command,
-    destinations: Sequence[str],
-    topic_id: str,
-    failures: FailedFile,
-    partitions: int = 1,
-    flush_size: int = 1,
-    gzip: bool = False,
-    create_topics: bool = False,
-    again: bool = False,
-) -> list[Sink]:
-    from pinlake.emulate.sinks.open import SinkOptions, open_sink
-
-    report = reporter(call.settings)
-    options = SinkOptions(
-        call.settings,
-        topic_id,
-        failures,
-        lambda message: report("emulate", message),
-        partitions,
-        flush_size,
-        gzip,
-        create_topics,
-        again,
-    )
-    return [open_sink(destination, options) for destination in destinations]
+def _say(call: Command) -> Callable[[str], None]:
+    return partial(reporter(call.settings), "emulate")
 
 
 def _progress(call: Command, sinks: Sequence[Sink]) -> Callable[[int], None]:
-    report, began = reporter(call.settings), time.monotonic()
+    say, began = _say(call), time.monotonic()
 
     def progress(posts: int) -> None:
         parts = [f"{posts:,} posts"]
@@ -256,8 +246,8 @@ def _progress(call: Command, sinks: Sequence[Sink]) -> Callable[[int], None]:
             parts.append(f"{posts / max(time.monotonic() - began, 0.001):,.0f} a second")
         for sink in sinks:
             done, failed = sink.deliveries.acknowledged.total(), sink.deliveries.failed.total()
-            parts.append(f"{sink.name}: {done:,} acknowledged, {failed:,} failed")
-        report("emulate", "; ".join(parts))
+            parts.append(f"{sink.deliveries.sink}: {done:,} acknowledged, {failed:,} failed")
+        say("; ".join(parts))
 
     return progress
 
@@ -291,7 +281,7 @@ def _show_deliveries(sinks: Sequence[Sink], form: Format) -> None:
 def _delivered(sinks: Sequence[Sink]) -> list[dict[str, Any]]:
     return [
         {
-            "sink": sink.name,
+            "sink": sink.deliveries.sink,
             "topic": topic,
             "acknowledged": sink.deliveries.acknowledged[topic],
             "failed": sink.deliveries.failed[topic],

@@ -82,7 +82,7 @@ def _properties(text: str, where: str) -> Config:
 
 
 class Watch:
-    """Collects the errors of one client. Use `told` as its `error_cb`.
+    """Collects the errors of one client: the `last`, and one that is `final`. Use `told` as its `error_cb`.
 
     `answered` means that a broker has answered with the same settings before. Then the settings are valid, and a failed
     handshake is a temporary error.
@@ -91,19 +91,19 @@ class Watch:
     def __init__(self, answered: bool = False) -> None:
         self.last: str | None = None
         self._passing = HANDSHAKE if answered else set()
-        self._final: KafkaError | None = None
+        self.final: KafkaError | None = None
 
     def told(self, error: KafkaError) -> None:
         """Store an error. Most errors are temporary, and the client retries by itself."""
         # The rest of the text is the duration in milliseconds.
         self.last = error.str().partition(" (after ")[0]
         if (error.code() in _FINAL and error.code() not in self._passing) or error.fatal():
-            self._final = error
+            self.final = error
 
     def check(self, servers: str) -> None:
         """Raise MachineError if an error occurred that a retry can't resolve."""
-        if self._final is not None:
-            raise final_error(servers, self._final)
+        if self.final is not None:
+            raise final_error(servers, self.final)
 
 
 def final_error(what: str, error: KafkaError) -> MachineError:

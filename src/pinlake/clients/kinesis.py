@@ -43,18 +43,18 @@ _REMEDIES = {
 }
 
 
-def kinesis_client(give_up_after: float, region: str | None = None) -> Any:
+def kinesis_client(give_up_after: float) -> Any:
     """Return a client without retries of its own, since those of boto3 are silent and ignore our time limit.
 
-    Credentials, region and endpoint come from boto3's standard chain. `region` overrides its region. `give_up_after` is
-    in seconds. Raises MachineError if credentials or region are missing.
+    Credentials, region and endpoint come from boto3's standard chain. `give_up_after` is in seconds. Raises
+    MachineError if credentials or region are missing.
     """
     seconds = min(_ANSWER_SECONDS, give_up_after)
     config = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
     try:
         session = boto3.Session()
         has_credentials = session.get_credentials() is not None
-        client = session.client("kinesis", region_name=region, config=config)
+        client = session.client("kinesis", config=config)
     except (boto.BotoCoreError, ValueError) as error:
         raise MachineError(
             f"Kinesis can't be used: {first_line(error)}; check AWS_PROFILE, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL "

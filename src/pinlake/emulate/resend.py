@@ -12,11 +12,11 @@ from pinlake.errors import MachineError, PinlakeError, UsageError
 
 
 def check_topic_id(path: Path, lines: Sequence[Failure], given: str | None, default: str) -> str:
-    """Return the topic id to send with: that of the lines, or for lines without one the `given` id or the default.
+    """Return the topic id to send with: that of the lines. If there are none, the default.
 
-    Raises UsageError if the lines have several ids, or if `given` differs from theirs.
+    Raises UsageError if the lines have several ids, or if the `given` one differs from theirs.
     """
-    ids = sorted({line.topic_id or given or default for line in lines}) or [given or default]
+    ids = sorted({line.topic_id for line in lines}) or [given or default]
     if len(ids) > 1:
         raise UsageError(
             f"{path} has messages of the topic ids {', '.join(ids)}; send them one id at a time, from a file for each"
@@ -56,7 +56,7 @@ def resend(
     `stop` ends the run early. Afterwards `failures` holds the messages that failed again or were not tried, and the
     file is renamed, so that its messages are not sent twice. Raises MachineError if some messages were not tried.
     """
-    jobs = [(sink, line.message) for line in lines for sink in sinks if to_all or sink.name == line.sink]
+    jobs = [(sink, line.message) for line in lines for sink in sinks if to_all or sink.deliveries.sink == line.sink]
     tried, broken = 0, None
     try:
         for sink, message in jobs:
@@ -71,8 +71,8 @@ def resend(
         broken = error
     if broken and sum(_told(sink) for sink in sinks) < tried:
         tried -= 1  # the message whose sending raised the error
-    left = [(sink.name, message, "not tried: sending ended before") for sink, message in jobs[tried:]]
-    names = {sink.name for sink in sinks}
+    left = [(sink.deliveries.sink, message, "not tried: sending ended before") for sink, message in jobs[tried:]]
+    names = {sink.deliveries.sink for sink in sinks}
     if not to_all:
         left += [(line.sink, line.message, "not tried: a dump") for line in lines if line.sink not in names]
     for name, message, reason in left:

@@ -15,8 +15,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from pinlake.emulate.sinks.base import Message
-from pinlake.emulate.sinks.kinesis import KinesisSink
-from pinlake.emulate.sinks.kinesis_gateway import KinesisGatewaySink
+from pinlake.emulate.sinks.kinesis import KinesisGatewaySink, KinesisSink
 from pinlake.errors import MachineError
 from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SOON, Call, Server, Told, messages, send
 from tests.servers.http_server import Reply
@@ -170,12 +169,6 @@ def test_a_stream_that_is_not_in_moto(kinesis: Any, told: Told, said: list[str])
     assert told.lost_messages == sent[2:]
     told.check_kept()
     assert not said
-
-
-def test_the_region_that_is_given_goes_first(kinesis: Any, told: Told) -> None:
-    sink = KinesisSink("shop", 20, told, region="us-east-1")
-    with pytest.raises(MachineError, match="ResourceNotFoundException"):
-        send(sink, messages(1))
 
 
 def test_no_credentials_at_all(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:

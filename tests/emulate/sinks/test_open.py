@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pinlake.emulate.sinks.base import FailedFile
-from pinlake.emulate.sinks.open import SinkOptions, open_sink
+from pinlake.emulate.sinks.open import open_sink
 from pinlake.errors import UsageError, refuse_credentials
 from pinlake.settings import Settings
 from tests.emulate.sinks.conftest import Server, messages, send
@@ -25,8 +25,8 @@ def test_a_gateways_key_goes_with_every_call(server: Server, tmp_path: Path, add
     server.answer = lambda _: Reply(body=body)
     failures = FailedFile(tmp_path / "failed.jsonl")
     for key in ("made-up-word", None):
-        options = SinkOptions(Settings(api_key=key), "t0", failures, lambda _: None)  # type: ignore[arg-type]
-        send(open_sink(address.format(server.address), options), messages(1))
+        settings = Settings(api_key=key)  # type: ignore[arg-type]
+        send(open_sink(address.format(server.address), settings, "t0", failures, lambda _: None), messages(1))
     assert [call.headers.get("x-api-key") for call in server.calls] == ["made-up-word", None]
 
 
@@ -34,9 +34,9 @@ def test_a_gateways_key_goes_with_every_call(server: Server, tmp_path: Path, add
     "address", ["kinesis+http://user:word@gateway/stage/t0", "foo://user:word@host", "kafka://u@h:1"]
 )
 def test_an_address_with_credentials_is_refused_and_not_repeated(tmp_path: Path, address: str) -> None:
-    options = SinkOptions(Settings(), "t0", FailedFile(tmp_path / "failed.jsonl"), lambda _: None)
+    failures = FailedFile(tmp_path / "failed.jsonl")
     with pytest.raises(UsageError, match="holds credentials") as raised:
-        open_sink(address, options)
+        open_sink(address, Settings(), "t0", failures, lambda _: None)
     assert address.partition("@")[2] not in str(raised.value)
 
 

@@ -1,16 +1,18 @@
-"""The interface of the emulator's sinks, and the record of which messages were delivered and which failed."""
+"""The base of the emulator's sinks, the console, and the record of which messages were delivered and which failed."""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol, TextIO
+from typing import NamedTuple, TextIO
 
 from pinlake.errors import MachineError, UsageError
+from pinlake.topics import DEFAULT_TOPIC_ID
 
 
 class Message(NamedTuple):
@@ -26,7 +28,7 @@ class Message(NamedTuple):
         return self.text.encode("utf-8", "backslashreplace")
 
 
-class Sink(Protocol):
+class Sink(ABC):
     """A destination for messages, which it keeps in the order of sending. One message is one record with one offset.
 
     A sink reports each message once to its `deliveries`, as acknowledged or failed: at the latest when `flush` returns,
@@ -34,20 +36,41 @@ class Sink(Protocol):
     message can be delivered; a single failed message does not raise.
     """
 
-    name: str
-    deliveries: Deliveries
+    def __init__(self, deliveries: Deliveries) -> None:
+        self.deliveries = deliveries
 
+    @abstractmethod
     def send(self, message: Message) -> None:
         """Send one message, or buffer it to send it with others. Blocks while the destination can't keep up.
 
         Raises MachineError if the destination is unreachable for longer than the sink's time limit.
         """
 
+    @abstractmethod
     def flush(self) -> None:
         """Wait until every message is acknowledged or failed. Raises MachineError as `send` does."""
 
     def close(self) -> None:
         """Flush and release all resources. Nothing can be sent afterwards."""
+        self.flush()
+
+
+class ConsoleSink(Sink):
+    """Prints one line per message: full topic name, tab, text. Line ends within the text are not escaped."""
+
+    def __init__(self, file: TextIO, topic_id: str, deliveries: Deliveries) -> None:
+        super().__init__(deliveries)
+        self._file = file
+        self._topic_id = topic_id
+
+    def send(self, message: Message) -> None:
+        """Print the message."""
+        self._file.write(f"{self._topic_id}.{message.topic}\t{message.value.decode()}\n")
+        self.deliveries.acknowledge(message)
+
+    def flush(self) -> None:
+        """Flush the file."""
+        self._file.flush()
 
 
 def settle(sinks: Sequence[Sink]) -> None:
@@ -64,7 +87,7 @@ class FailedFile:
     Each line has the fields sink, topic, key, text, reason and topic_id, which is enough to send the message again.
     """
 
-    def __init__(self, path: Path, topic_id: str | None = None) -> None:
+    def __init__(self, path: Path, topic_id: str = DEFAULT_TOPIC_ID) -> None:
         self.path = path
         self._topic_id = topic_id
         self._file: TextIO | None = None
@@ -90,11 +113,11 @@ class FailedFile:
 
 
 class Failure(NamedTuple):
-    """One line of a file of failed messages. Files of older versions have no topic id."""
+    """One line of a file of failed messages."""
 
     sink: str
     message: Message
-    topic_id: str | None = None
+    topic_id: str = DEFAULT_TOPIC_ID
 
 
 def read_failed(path: Path) -> list[Failure]:
@@ -102,8 +125,7 @@ def read_failed(path: Path) -> list[Failure]:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [
-            Failure(line["sink"], Message(line["topic"], line["key"], line["text"]), line.get("topic_id"))
-            for line in lines
+            Failure(line["sink"], Message(line["topic"], line["key"], line["text"]), line["topic_id"]) for line in lines
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from pinlake.clients.waits import Patience, Say
-from pinlake.emulate.sinks.base import Deliveries, Message
+from pinlake.emulate.sinks.base import Deliveries, Message, Sink
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
 
@@ -21,23 +21,16 @@ ANSWER_SECONDS, LEAST_ANSWER_SECONDS = 30.0, 0.5
 
 
 class CallError(Exception):
-    """A call in which no message was accepted. `found` and `remedy` contain no credentials."""
+    """A call in which no message was accepted, and a retry would not help. The texts contain no credentials."""
 
-    def __init__(self, found: str, remedy: str) -> None:
-        super().__init__(f"{found}; {remedy}")
-        self.found, self.remedy = found, remedy
-
-
-class FinalError(CallError):
-    """An error that a retry can't resolve."""
+    def __init__(self, found: str, remedy: str, after: float = 0.0) -> None:
+        """`after` is the wait in seconds that the service asks for, or 0."""
+        super().__init__(found)
+        self.found, self.remedy, self.after = found, remedy, after
 
 
 class PassingError(CallError):
-    """An error that a retry may resolve. `after` is the wait in seconds that the service asks for, or 0."""
-
-    def __init__(self, found: str, remedy: str, after: float = 0.0) -> None:
-        super().__init__(found, remedy)
-        self.after = after
+    """An error that a retry may resolve."""
 
 
 class TooLargeError(CallError):
@@ -93,7 +86,7 @@ class _Queue:
         self.size = sum(item.size for item in self.items)
 
 
-class BatchSink(ABC):
+class BatchSink(Sink):
     """A sink that sends messages in batches, each to one topic.
 
     A batch is sent when it is full, when it is older than LINGER seconds, and at `flush`. After a temporary error, the
@@ -110,8 +103,7 @@ class BatchSink(ABC):
 
     def __init__(self, label: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
         """`label` names the destination in log lines and errors. `give_up_after` is in seconds."""
-        self.deliveries = deliveries
-        self.name = deliveries.sink
+        super().__init__(deliveries)
         self._label = label
         self._give_up_after = give_up_after
         self._patience = Patience(label, give_up_after, say)
@@ -163,7 +155,7 @@ class BatchSink(ABC):
         """Send the waiting messages of a topic until each is accepted or failed. Raises MachineError."""
         # The service had no request to answer since the last delivery.
         self._patience.answered()
-        retrying = self._patience.retrying(lambda error: isinstance(error, PassingError), _found)
+        retrying = self._patience.retrying(lambda error: isinstance(error, PassingError))
         try:
             retrying(self._post_all, topic)
         except CallError as error:
@@ -217,7 +209,3 @@ class BatchSink(ABC):
             f"{self._label}: {found}; {remedy}. Messages kept in {path}: {len(waiting):,}; send them again with "
             f"`pinlake emulate resend {path}`"
         )
-
-
-def _found(error: Exception) -> str:
-    return error.found if isinstance(error, CallError) else str(error)

@@ -14,7 +14,7 @@ from pathlib import Path
 from pinlake.dump.landing import held
 from pinlake.dump.objects import TOPICS_FOLDER, USUAL, ObjectName
 from pinlake.dump.store import Store
-from pinlake.emulate.sinks.base import Deliveries, Message
+from pinlake.emulate.sinks.base import Deliveries, Message, Sink
 from pinlake.errors import MachineError, PinlakeError, UsageError, first_line
 from pinlake.topics import TOPICS
 
@@ -45,7 +45,7 @@ class _Partition:
         return bool(self.held) and offset in self.held[0]
 
 
-class DumpSink:
+class DumpSink(Sink):
     """Writes `topics/<topic id>.<topic>/partition=<p>/…` and distributes the records to the partitions in turn.
 
     Objects are written atomically. An object holds `flush_size` records, one per line; the last object of a partition
@@ -73,8 +73,7 @@ class DumpSink:
         again: bool = False,
     ) -> None:
         check_layout(topic_id, partitions, flush_size)
-        self.deliveries = deliveries
-        self.name = deliveries.sink
+        super().__init__(deliveries)
         self._store = store
         self._topic_id = topic_id
         self._flush_size = flush_size

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from pinlake.emulate.sinks.batches import CallError, FinalError, PassingError, TooLargeError
+from pinlake.emulate.sinks.batches import CallError, PassingError, TooLargeError
 
 _TOO_LARGE = 413
 # Request timeout and too many requests: the statuses below 500 that are temporary.
@@ -29,7 +29,7 @@ _REMEDIES = {
 }
 
 
-class AbsentError(FinalError):
+class AbsentError(CallError):
     """The service has no resource at the path, or none with this method."""
 
 
@@ -60,7 +60,7 @@ class HttpJson:
         """Return the one JSON object of the answer. `seconds` is the timeout. Raises CallError for any other answer."""
         answers = self.call_all(method, path, body, seconds)
         if len(answers) != 1:
-            raise FinalError(f"answered {method} {path} with {len(answers)} JSON objects for one", ADDRESS)
+            raise CallError(f"answered {method} {path} with {len(answers)} JSON objects for one", ADDRESS)
         return answers[0]
 
     def call_all(self, method: str, path: str, body: bytes, seconds: float) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ class HttpJson:
             raise self.error(f"{method} {path}", status, answers[0] if answers else None, _retry_after(response))
         if not answers or not all(isinstance(answer, dict) for answer in answers):
             kind = response.headers.get("Content-Type", "something").partition(";")[0]
-            raise FinalError(f"answered {method} {path} with {kind} that is no JSON object", ADDRESS)
+            raise CallError(f"answered {method} {path} with {kind} that is no JSON object", ADDRESS)
         return answers
 
     def error(self, call: str, status: int, answer: Any, after: float = 0.0) -> CallError:
@@ -89,7 +89,7 @@ class HttpJson:
             return PassingError(found, BUSY, after)
         known = self._remedies.get(code) if isinstance(code, int) else None
         is_absent = status in _ABSENT and code not in self._own_codes
-        return (AbsentError if is_absent else FinalError)(found, known or self._remedies.get(status, ADDRESS))
+        return (AbsentError if is_absent else CallError)(found, known or self._remedies.get(status, ADDRESS))
 
     def close(self) -> None:
         """Close the connection."""
@@ -101,15 +101,15 @@ class HttpJson:
             return self._session.request(method, self._url + path, data=body, timeout=seconds, allow_redirects=False)
         except (requests.exceptions.InvalidHeader, UnicodeError):
             # The text of this error is the header, which may contain credentials.
-            raise FinalError("a header or the address holds a character that can't be sent", "correct it") from None
+            raise CallError("a header or the address holds a character that can't be sent", "correct it") from None
         except requests.exceptions.SSLError as error:
-            raise FinalError(f"no trusted connection: {_cause(error)}", "check its certificate, and yours") from None
+            raise CallError(f"no trusted connection: {_cause(error)}", "check its certificate, and yours") from None
         except requests.Timeout:
             raise PassingError(f"no answer to {method} {path} within {seconds:.1f} s", OUT_OF_REACH) from None
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             raise PassingError(f"no connection: {self._without_secrets(_cause(error))}", OUT_OF_REACH) from None
         except requests.RequestException as error:
-            raise FinalError(f"can't be called: {type(error).__name__}", ADDRESS) from None
+            raise CallError(f"can't be called: {type(error).__name__}", ADDRESS) from None
 
     def _without_secrets(self, text: str) -> str:
         """Return the text as one line of at most 300 characters, without secrets that the answer repeats."""

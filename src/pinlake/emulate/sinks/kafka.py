@@ -10,7 +10,7 @@ from confluent_kafka import Message as Taken
 
 from pinlake.clients.kafka import Config, Watch, final_error, find_topics, quiet
 from pinlake.clients.waits import SAY_EVERY, Say, silent
-from pinlake.emulate.sinks.base import Deliveries, Message
+from pinlake.emulate.sinks.base import Deliveries, Message, Sink
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
 
@@ -21,7 +21,7 @@ _OF_ONE_MESSAGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD}
 _LOOK_EVERY = 0.02
 
 
-class KafkaSink:
+class KafkaSink(Sink):
     """Sends messages unchanged, with the post id as key, to the topics `<topic id>.<topic>`.
 
     While a broker is unreachable, the client buffers messages. Later it sends them in order and without duplicates. A
@@ -41,8 +41,7 @@ class KafkaSink:
 
         Raises MachineError as `find_topics` does.
         """
-        self.deliveries = deliveries
-        self.name = deliveries.sink
+        super().__init__(deliveries)
         self._servers = config["bootstrap.servers"]
         self._say = say
         self._topics = {topic: (f"{topic_id}.{topic}", self._delivered(topic)) for topic in TOPICS}
@@ -91,10 +90,6 @@ class KafkaSink:
             self._check()
         self._check()
 
-    def close(self) -> None:
-        """Flush. The client has no connection to close. Raises MachineError."""
-        self.flush()
-
     def _delivered(self, topic: str) -> Callable[[KafkaError | None, Taken], None]:
         """Return the callback that the client calls for each message of the topic that was delivered or failed."""
 
@@ -113,7 +108,7 @@ class KafkaSink:
 
     def _check(self) -> None:
         """If nothing more can be delivered, mark the messages in the client as failed and raise MachineError."""
-        if self._lost is None and self._watch_is_fine():
+        if self._lost is None and self._watch.final is None:
             return
         self._producer.purge()
         self._producer.flush(SAY_EVERY)
@@ -126,13 +121,6 @@ class KafkaSink:
                 "the failed ones again"
             )
         raise final_error(self._servers, self._lost)
-
-    def _watch_is_fine(self) -> bool:
-        try:
-            self._watch.check(self._servers)
-        except MachineError:
-            return False
-        return True
 
     def _waiting(self) -> str:
         reason = f" ({self._watch.last})" if self._watch.last else ""

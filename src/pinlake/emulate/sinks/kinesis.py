@@ -1,9 +1,11 @@
-"""A sink that writes to Kinesis streams, and the part that it shares with the API gateway sink."""
+"""Sinks that write to Kinesis streams: directly, or through an API gateway as in AWS's tutorial for a Kinesis proxy."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
@@ -11,22 +13,20 @@ from botocore.parsers import ResponseParserError
 from pinlake.clients.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, label_of, remedy
 from pinlake.clients.waits import Say, silent
 from pinlake.emulate.sinks.base import Deliveries, Message
-from pinlake.emulate.sinks.batches import (
-    BatchSink,
-    CallError,
-    FinalError,
-    Item,
-    PassingError,
-    Refusal,
-    UnfitError,
-)
-from pinlake.errors import first_line
+from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, PassingError, Refusal, UnfitError
+from pinlake.emulate.sinks.http_json import ADDRESS as GATEWAY_ADDRESS
+from pinlake.emulate.sinks.http_json import HttpJson, to_json
+from pinlake.errors import first_line, public
 
 _MAX_RECORD_BYTES = 1024 * 1024
 _MAX_KEY_CHARACTERS = 256
 _NO_KEY = "-"
 
 _MORE_SHARDS = "give the streams more shards or on-demand capacity, or send slower with --rate"
+_NOT_FOUND_OR_ALLOWED = (
+    f"{GATEWAY_ADDRESS} (a gateway says `Missing Authentication Token` of a path that it doesn't have), or get the "
+    "right to call it"
+)
 _LATER = "look at AWS's status page, or run again later"
 
 
@@ -66,7 +66,7 @@ class KinesisBatches(BatchSink):
         stream = f"{self._prefix}-{topic}"
         entries = self._put(stream, records).get("Records")
         if not isinstance(entries, list) or len(entries) != len(records):
-            raise FinalError(
+            raise CallError(
                 f"answered for stream {stream} without an entry for each record, as Kinesis has it", self.address_remedy
             )
         return [self._refusal(entry, stream) for entry in entries]
@@ -76,26 +76,19 @@ class KinesisBatches(BatchSink):
         if code := found.get("ErrorCode"):
             return Refusal(f"stream {stream}: {code}", code in PASSING)
         if not found.get("SequenceNumber"):
-            raise FinalError(f"answered for stream {stream} with an entry that is none", self.address_remedy)
+            raise CallError(f"answered for stream {stream} with an entry that is none", self.address_remedy)
         return None
 
 
 class KinesisSink(KinesisBatches):
     """Calls PutRecords with boto3.
 
-    Credentials, region and endpoint come from boto3's standard chain. `region` overrides its region.
+    Credentials, region and endpoint come from boto3's standard chain.
     """
 
-    def __init__(
-        self,
-        stream_prefix: str,
-        give_up_after: float,
-        deliveries: Deliveries,
-        say: Say = silent,
-        region: str | None = None,
-    ) -> None:
+    def __init__(self, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say = silent) -> None:
         """`give_up_after` is in seconds. Raises MachineError if credentials or region are missing."""
-        self._client = kinesis_client(give_up_after, region)
+        self._client = kinesis_client(give_up_after)
         super().__init__(label_of(self._client), stream_prefix, give_up_after, deliveries, say)
 
     def _record(self, value: bytes, key: str) -> dict[str, Any]:
@@ -110,18 +103,56 @@ class KinesisSink(KinesisBatches):
             raise service_error(stream, said.get("Code", "Unknown"), said.get("Message", ""), status) from None
         except boto.SSLError as error:
             found = f"no trusted connection: {first_line(error)}"
-            raise FinalError(found, "check its certificate, and yours") from None
+            raise CallError(found, "check its certificate, and yours") from None
         except (boto.ConnectionError, boto.HTTPClientError) as error:
             raise PassingError(f"no answer: {type(error).__name__}", f"{ADDRESS}, and the network") from None
         except (ResponseParserError, AttributeError, TypeError, ValueError):
             # botocore's parser fails on JSON that is not an object.
-            raise FinalError(f"answered for stream {stream} with what is no answer of Kinesis", ADDRESS) from None
+            raise CallError(f"answered for stream {stream} with what is no answer of Kinesis", ADDRESS) from None
         except boto.BotoCoreError as error:
-            raise FinalError(f"can't be called: {first_line(error)}", LOG_IN) from None
+            raise CallError(f"can't be called: {first_line(error)}", LOG_IN) from None
         return answer
 
     def _let_go(self) -> None:
         self._client.close()
+
+
+class KinesisGatewaySink(KinesisBatches):
+    """Calls PUT `<url>/streams/<stream>/records`, where `url` ends with the stage of the gateway.
+
+    `data` is plain text. The mapping template of the gateway must encode it in base64.
+    """
+
+    address_remedy = GATEWAY_ADDRESS
+
+    def __init__(
+        self,
+        url: str,
+        stream_prefix: str,
+        give_up_after: float,
+        deliveries: Deliveries,
+        say: Say = silent,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`headers`, such as an API key, are sent with every call. `give_up_after` is in seconds."""
+        super().__init__(f"Kinesis gateway at {public(url)}", stream_prefix, give_up_after, deliveries, say)
+        kinds = {"Content-Type": "application/json", "Accept": "application/json"}
+        self._http = HttpJson(url, kinds, headers, {403: _NOT_FOUND_OR_ALLOWED})
+
+    def _record(self, value: bytes, key: str) -> bytes:
+        return to_json({"data": value.decode(), "partition-key": key})
+
+    def _put(self, stream: str, records: list[Any]) -> dict[str, Any]:
+        path = f"/streams/{quote(stream, safe='')}/records"
+        answer = self._http.call("PUT", path, b'{"records":[%b]}' % b",".join(records), self._answer_seconds())
+        if code := answer.get("__type"):
+            # The gateway of the tutorial answers 200 even if Kinesis answers with an error.
+            said = answer.get("message") or answer.get("Message") or ""
+            raise service_error(stream, str(code).rpartition("#")[2], str(said), 0)
+        return answer
+
+    def _let_go(self) -> None:
+        self._http.close()
 
 
 def service_error(stream: str, code: str, said: str, status: int) -> CallError:
@@ -130,4 +161,4 @@ def service_error(stream: str, code: str, said: str, status: int) -> CallError:
     if is_passing(code, status):
         is_limit = any(word in code for word in ("Throughput", "Throttling", "LimitExceeded"))
         return PassingError(found, _MORE_SHARDS if is_limit else _LATER)
-    return FinalError(found, remedy(code, "PutRecords"))
+    return CallError(found, remedy(code, "PutRecords"))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pinlake.clients.waits import Say, silent
 from pinlake.emulate.sinks.base import Deliveries, Message
-from pinlake.emulate.sinks.batches import BatchSink, CallError, FinalError, Item, Refusal, UnfitError
+from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, Refusal, UnfitError
 from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, AbsentError, HttpJson, to_json
 from pinlake.errors import public
 
@@ -90,7 +90,7 @@ class KafkaRestSink(BatchSink):
             # By default, a gateway answers 200 even if the proxy behind it answers with an error.
             raise self._v2.error(f"POST {path}", code // 100 if code >= 1000 else code, answer)
         if not isinstance(offsets, list) or len(offsets) != len(records):
-            raise FinalError(f"answered POST {path} with JSON that doesn't have an offset for each record", ADDRESS)
+            raise CallError(f"answered POST {path} with JSON that doesn't have an offset for each record", ADDRESS)
         return [_refusal_v2(entry, path) for entry in offsets]
 
     def _find_cluster(self) -> str | None:
@@ -107,7 +107,7 @@ class KafkaRestSink(BatchSink):
         """Send records as concatenated JSON. The answer has a report for each in order; an error may end it early."""
         reports = self._v3.call_all("POST", path, b"".join(map(_record_v3, records)), self._answer_seconds())
         if len(reports) > len(records):
-            raise FinalError(f"answered POST {path} with more reports than records", ADDRESS)
+            raise CallError(f"answered POST {path} with more reports than records", ADDRESS)
         refusals = [_refusal_v3(report, path) for report in reports]
         code = reports[0].get("error_code")
         if all(refusals) and code in _OF_THE_CALL:
@@ -137,14 +137,14 @@ def _refusal_v2(entry: Any, path: str) -> Refusal | None:
     if code:
         return Refusal(f"{found.get('error') or found.get('message')} (error code {code})", code == _RETRIABLE_V2)
     if not isinstance(found.get("offset"), int):
-        raise FinalError(f"answered POST {path} with an offset that is none", ADDRESS)
+        raise CallError(f"answered POST {path} with an offset that is none", ADDRESS)
     return None
 
 
 def _refusal_v3(report: dict[str, Any], path: str) -> Refusal | None:
     code = report.get("error_code")
     if not isinstance(code, int) or (code == 200 and not isinstance(report.get("offset"), int)):
-        raise FinalError(f"answered POST {path} with a report that is none", ADDRESS)
+        raise CallError(f"answered POST {path} with a report that is none", ADDRESS)
     return None if code == 200 else Refusal(f"{report.get('message')} (error code {code})", code in _RETRIABLE_V3)
 
 
