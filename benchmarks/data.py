@@ -54,7 +54,7 @@ class DataSets:
                 posts=posts,
                 flush_size=flush_size,
                 duplicates=duplicates,
-                progress=lambda number: self._progress(number, posts),
+                pace=emulator.Pace(progress=lambda number: self._progress(number, posts)),
             )
 
         parameters = {"posts": posts, "flush_size": flush_size, "duplicates": duplicates}

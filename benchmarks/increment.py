@@ -14,6 +14,7 @@ from benchmarks.results import Row, at_most, within
 from pinlake import pipeline
 from pinlake.dump.objects import TOPICS_FOLDER
 from pinlake.emulate.emulator import emulate
+from pinlake.emulate.files import FileRows
 from pinlake.topics import TOPICS
 
 OBJECTS = 20_000
@@ -75,7 +76,7 @@ def _appending(bench: Bench, loaded: Million, new: int) -> Callable[[], Work]:
 
     def prepare() -> Work:
         rows = bench.data.rows(next(firsts), new)
-        emulate(loaded.dump, posts=None, rows=rows, append=True, flush_size=bench.size(FLUSH_SIZE))
+        emulate(loaded.dump, posts=None, rows=FileRows(rows), append=True, flush_size=bench.size(FLUSH_SIZE))
         return lambda: pipeline.run_all(loaded.lake, loaded.settings, pipeline.new_run())
 
     return prepare

@@ -150,7 +150,7 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         config = client_config(broker.servers)
         kafka = _kafka_sink(config, folder)
         rows = DatabaseRows(url, None, _GIVE_UP_AFTER)
-        truth = emulate(None, posts=posts, rows=rows, name=url, dirt=_DIRT, duplicates=_DUPLICATES, sinks=[kafka])
+        truth = emulate(None, posts=posts, rows=rows, dirt=_DIRT, duplicates=_DUPLICATES, sinks=[kafka])
         rows.close()
         acknowledged, failed = kafka.deliveries.acknowledged, kafka.deliveries.failed
         say("emulate", f"{acknowledged.total():,} acknowledged, {failed.total():,} failed")

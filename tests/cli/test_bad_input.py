@@ -248,6 +248,8 @@ def test_a_query_with_a_name_twice_is_refused_as_json() -> None:
         ("answer", "users_joined_by_year", "--format", "xml"),
         ("emulate", "--to", "dump", "--posts", "-1"),
         ("emulate", "--to", "dump", "--dirt", "2"),
+        ("emulate", "--to", "dump", "--flush-size", "0"),
+        ("emulate", "--to", "dump", "--partitions", "0"),
         ("nonsense",),
         ("status", "--nonsense"),
     ],

@@ -167,8 +167,6 @@ def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"partitions": 0}, "partitions is 0"),
-        ({"flush_size": 0}, "flush_size is 0"),
         ({"topic_id": ""}, "topic id ''"),
         ({"topic_id": "a/b"}, "topic id 'a/b'"),
         ({"topic_id": "a+b"}, "topic id"),

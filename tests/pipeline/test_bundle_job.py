@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pinlake.emulate.emulator import emulate
+from pinlake.emulate.files import FileRows
 from pinlake.job.runner import run_job
 from pinlake.lake.model import GOLD
 from tests.bundle.reading import bundle
@@ -20,7 +21,7 @@ def test_the_bundles_job_gives_the_right_answers_and_maintenance_keeps_the_table
 ) -> None:
     """By way of the job that files start: all notebooks, in a kernel with a session of its own."""
     source, lake = tmp_path / "dump", tmp_path / "lake"
-    emulate(source, posts=None, rows=real_sample)
+    emulate(source, posts=None, rows=FileRows(real_sample))
     result = run_job(bundle("dev"), "arrival", source=source, lake=lake, out=tmp_path / "out")
     (pipeline,) = result.tasks
     assert result.succeeded, pipeline.said

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pinlake.emulate.emulator import emulate
+from pinlake.emulate.files import FileRows
 from pinlake.lake.model import GOLD
 from tests.pipeline.conftest import System, as_numbers, read_csv
 
@@ -14,7 +15,7 @@ from tests.pipeline.conftest import System, as_numbers, read_csv
 @pytest.fixture(scope="module")
 def loaded(real_sample: Path, system, tmp_path_factory: pytest.TempPathFactory) -> System:
     folder = tmp_path_factory.mktemp("real")
-    emulate(folder / "dump", posts=None, rows=real_sample)
+    emulate(folder / "dump", posts=None, rows=FileRows(real_sample))
     made = system(folder / "dump", folder / "lake")
     made.run()
     return made

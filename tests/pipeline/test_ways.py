@@ -76,9 +76,7 @@ def posted(broker: Broker, dumped: tuple[System, Truth], tmp_path_factory: pytes
     deliveries = Deliveries("kafka", FailedFile(folder / "failed.jsonl"))
     kafka = KafkaSink(config, TOPIC_ID, deliveries, 60, create_topics=1)
     rows = DatabaseRows(url, None, 10)
-    sent = emulate(
-        None, posts=POSTS, rows=rows, name=url, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, sinks=[kafka]
-    )
+    sent = emulate(None, posts=POSTS, rows=rows, dirt=DIRT, duplicates=DUPLICATES, topic_id=TOPIC_ID, sinks=[kafka])
     rows.close()
     for topic in TOPICS:
         hops = {

@@ -82,7 +82,7 @@ def emulate(
     folders, others = _destinations(to)
     if append and not folders:
         raise UsageError("--append adds to the dump in a folder; name it with --to, or leave --append out")
-    source, name = _source(call, rows)
+    source = _source(call, rows)
     chosen_id = call.settings.topic_id or DEFAULT_TOPIC_ID
     failures = FailedFile(failed or Path(FAILED_FILE), chosen_id)
     sinks = [
@@ -105,7 +105,6 @@ def emulate(
             folders[0] if folders else None,
             posts=posts if posts is not None or source is not None or endless else 1000,
             rows=source,
-            name=name,
             seed=seed,
             dirt=dirt,
             duplicates=duplicates,
@@ -113,7 +112,7 @@ def emulate(
             endless=endless,
             flush_size=flush_size,
             partitions=partitions,
-            topic_id=call.settings.topic_id,
+            topic_id=chosen_id,
             append=append,
             gzip=gzip,
             sinks=sinks,
@@ -202,24 +201,27 @@ def _destinations(to: Sequence[str] | None) -> tuple[list[Path], list[str]]:
     return folders, [destination for destination in to if not is_folder(destination)]
 
 
-def _source(call: Command, rows: Path | None) -> tuple[Path | Rows | None, str | None]:
+def _source(call: Command, rows: Path | None) -> Rows | None:
+    from pinlake.emulate.files import FileRows
+
     # Only the flag selects the database: with the setting alone, the command generates posts.
     from_sql = "sql_url" in call.given
     if rows is not None and from_sql:
         raise UsageError("--rows and --sql both name rows; give one of them")
+    if rows is not None:
+        return FileRows(rows)
     if not from_sql:
-        return rows, None
+        return None
     need("transports", "sqlalchemy")
     from pinlake.emulate.database import DatabaseRows
 
-    url = _sql_url(call)
-    found = DatabaseRows(url, _password(call), call.settings.give_up_after, _say(call))
+    found = DatabaseRows(_sql_url(call), _password(call), call.settings.give_up_after, _say(call))
     if not len(found):
         found.close()
         raise SourceError(
             "the database's tables are empty; fill them, for example with `pinlake emulate seed-database`"
         )
-    return found, url
+    return found
 
 
 def _sql_url(call: Command) -> str:

@@ -13,7 +13,7 @@ def end_of(store: Store, topic_id: str, topic: str, partition: int) -> int:
 
     Raises SourceError if that object can't be read or is empty, because its last offset is unknown then.
     """
-    keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
+    keys = keys_of(store, topic_id, topic, partition)
     if not keys:
         return 0
     start = max(keys)
@@ -29,7 +29,7 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
 
     A writer of several objects at once may leave holes if it is interrupted. Raises SourceError as `end_of`.
     """
-    keys = _keys(store, ObjectName.new(topic_id, topic, partition, 0))
+    keys = keys_of(store, topic_id, topic, partition)
     starts = sorted(start for start in keys if start >= begin)
     # If the next object begins at the next offset, an object has one record. Only the others need to be read.
     unsure = [start for start in starts if start + 1 not in keys]
@@ -45,8 +45,9 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
     return found
 
 
-def _keys(store: Store, within: ObjectName) -> dict[int, str]:
+def keys_of(store: Store, topic_id: str, topic: str, partition: int) -> dict[int, str]:
     """The keys of the objects in a partition's folder, by their start offset."""
+    within = ObjectName.new(topic_id, topic, partition, 0)
     names = [entry.name for entry in store.entries(within.folder) if not entry.is_folder]
     starts = [(USUAL.start(name, within.full_topic), name) for name in names]
     return {

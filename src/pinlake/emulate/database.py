@@ -35,6 +35,7 @@ class DatabaseRows:
         Raises UsageError for a URL that can't be used, MachineError for a server that can't be used, and SourceError
         for missing or invalid tables.
         """
+        self.label = url
         self._database = Database(url, password, give_up_after, say)
         try:
             self._tables, self._ids = self._database.ask(self._look)

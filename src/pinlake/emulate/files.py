@@ -27,6 +27,7 @@ class FileRows:
         Raises SourceError, with file and line, if a file is missing or unreadable, or a line is missing or not a JSON
         object.
         """
+        self.label = str(folder)
         self._files = [folder / f"raw_{topic}.jsonl" for topic in TOPICS]
         for file in self._files:
             if not file.is_file():

@@ -28,6 +28,10 @@ class Post(NamedTuple):
 class Rows(Protocol):
     """Source rows of posts, numbered from 0."""
 
+    @property
+    def label(self) -> str | None:
+        """The name of the source in the truth, None for generated posts."""
+
     def __len__(self) -> int:
         """Return the number of posts."""
 
@@ -72,6 +76,8 @@ class MadeRows:
 
     A post is generated when it is read. Each category holds one contiguous range of post ids, as in the real data.
     """
+
+    label = None
 
     def __init__(self, posts: int, seed: int) -> None:
         self._posts = posts

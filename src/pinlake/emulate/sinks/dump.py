@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
-from pinlake.dump.landing import held
-from pinlake.dump.objects import TOPICS_FOLDER, USUAL, ObjectName
+from pinlake.dump.landing import held, keys_of
+from pinlake.dump.objects import TOPICS_FOLDER, ObjectName
 from pinlake.dump.store import Store
 from pinlake.emulate.sinks.base import Deliveries, Message, Sink
 from pinlake.errors import MachineError, PinlakeError, UsageError, first_line
@@ -57,7 +57,7 @@ class DumpSink(Sink):
 
     After the first object that can't be written, nothing more is written, and all messages not stored yet fail.
 
-    Raises UsageError for invalid arguments and for an object that would be overwritten, and MachineError if writing
+    Raises UsageError for an invalid topic id and for an object that would be overwritten, and MachineError if writing
     fails.
     """
 
@@ -72,7 +72,7 @@ class DumpSink(Sink):
         begin: Begin | None = None,
         again: bool = False,
     ) -> None:
-        check_layout(topic_id, partitions, flush_size)
+        check_topic_id(topic_id)
         super().__init__(deliveries)
         self._store = store
         self._topic_id = topic_id
@@ -82,7 +82,9 @@ class DumpSink(Sink):
         for topic, lanes in self._lanes.items():
             for number in range(partitions):
                 first = begin(topic, number) if begin else 0
-                there = held(store, topic_id, topic, number, first) if again else self._none_held(topic, number, first)
+                there = held(store, topic_id, topic, number, first) if again else []
+                if not again:
+                    self._check_no_object(topic, number, first)
                 lanes.append(_Partition(topic, number, first, deque(there)))
         self._turns = {topic: cycle(lanes) for topic, lanes in self._lanes.items()}
         # Writing an object to a bucket is slow, so several are written in parallel.
@@ -199,17 +201,14 @@ class DumpSink(Sink):
         for message in messages:
             self.deliveries.acknowledge(message)
 
-    def _none_held(self, topic: str, number: int, offset: int) -> list[range]:
-        """Return no ranges. Raises UsageError if an object exists that would be overwritten."""
-        name = ObjectName.new(self._topic_id, topic, number, offset)
-        for entry in self._store.entries(name.folder):
-            start = USUAL.start(entry.name, name.full_topic)
-            if start is not None and start.partition == number and start.offset >= offset:
-                raise UsageError(
-                    f"{self._store.root}/{name.folder}/{entry.name}: is not of the runs before, which ended before "
-                    f"offset {offset}. Remove it, or start a new dump."
-                )
-        return []
+    def _check_no_object(self, topic: str, number: int, offset: int) -> None:
+        """Raise UsageError if an object exists that would be overwritten."""
+        found = [key for start, key in keys_of(self._store, self._topic_id, topic, number).items() if start >= offset]
+        if found:
+            raise UsageError(
+                f"{self._store.root}/{min(found)}: is not of the runs before, which ended before offset {offset}. "
+                "Remove it, or start a new dump."
+            )
 
 
 def make_folders(folder: Path, topic_id: str, partitions: int) -> None:
@@ -224,12 +223,8 @@ def make_folders(folder: Path, topic_id: str, partitions: int) -> None:
         ) from error
 
 
-def check_layout(topic_id: str, partitions: int, flush_size: int) -> None:
-    """Raise UsageError if an argument is invalid for the objects of a dump."""
-    if partitions < 1:
-        raise UsageError(f"partitions is {partitions}; a topic has one or more. Give 1 or more.")
-    if flush_size < 1:
-        raise UsageError(f"flush_size is {flush_size}; an object holds one record or more. Give 1 or more.")
+def check_topic_id(topic_id: str) -> None:
+    """Raise UsageError if the topic id can't be in the names of folders and objects."""
     if not topic_id or any(character in _NOT_IN_TOPIC_IDS for character in topic_id):
         raise UsageError(f"topic id {topic_id!r}: it names folders and objects. Give one without blank, slash or +.")
 
