@@ -15,6 +15,7 @@ from pinlake.emulate.sendings import numbers_of
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, Sink
 from pinlake.emulate.truth import Truth, earlier_runs
 from pinlake.errors import MachineError, UsageError
+from pinlake.topics import DEFAULT_TOPIC_ID
 
 Reread = Callable[[Path], dict[str, list[Any]]]
 Counted = Callable[[Path], dict[str, dict[str, int]]]
@@ -156,7 +157,7 @@ def test_a_stopped_run_that_appends_goes_on_where_it_was(tmp_path: Path, append:
     emulate(tmp_path / "twice", sinks=[first], pace=Pace(stop=lambda: len(first.messages) >= 50), **options)
     truth = emulate(tmp_path / "twice", **{**options, "append": append})
     assert content(tmp_path / "twice") == content(tmp_path / "once")
-    assert truth == Truth.of(earlier_runs(tmp_path / "once"))
+    assert truth == Truth.of(earlier_runs(tmp_path / "once", DEFAULT_TOPIC_ID))
 
 
 def test_a_run_that_appends_and_ends_before_its_first_save_goes_on_too(tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_a_run_that_appends_and_ends_before_its_first_save_goes_on_too(tmp_path:
         emulate(tmp_path / "twice", sinks=[Kept(tmp_path, breaks_at=50)], **options)
     truth = emulate(tmp_path / "twice", **options)
     assert content(tmp_path / "twice") == content(tmp_path / "once")
-    assert truth == Truth.of(earlier_runs(tmp_path / "once"))
+    assert truth == Truth.of(earlier_runs(tmp_path / "once", DEFAULT_TOPIC_ID))
 
 
 def test_a_dump_is_written_to_its_end_where_another_sink_breaks(tmp_path: Path, reread: Reread) -> None:

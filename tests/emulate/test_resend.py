@@ -46,7 +46,6 @@ def failed(tmp_path: Path) -> Path:
     for message in MESSAGES:
         for name in ("one", "two"):
             file.add(name, message, "no answer")
-    file.close()
     return file.path
 
 

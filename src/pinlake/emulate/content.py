@@ -120,7 +120,22 @@ def _value(field: Field, text: str | None) -> Any:
     if field.kind is Kind.TEXT:
         text = text.strip(BLANKS) if field.is_name else text
         return None if not text.strip(" ") or text in field.placeholders else text
-    return _in_range(field.name, _READERS[field.kind](_plain(text)))
+    value = _read(field.kind, _plain(text))
+    low, high = _RANGES.get(field.name, (value, value))
+    if not low <= value <= high:
+        raise ValueError(f"{field.name} is out of range")
+    return value
+
+
+def _read(kind: Kind, text: str) -> int | float:
+    if kind is Kind.TIME:
+        return _epoch(text) if _EPOCH_TEXT.fullmatch(text) else _instant(text)
+    if kind is Kind.NUMBER:
+        return float(_match(_NUMBER_TEXT, text)[0])
+    number = Fraction(_match(_INTEGER_TEXT, text)[0])
+    if number.denominator != 1:
+        raise ValueError(f"{number} is not whole")
+    return number.numerator
 
 
 def _is_nothing(field: Field, value: Any) -> bool:
@@ -142,31 +157,11 @@ def _differ(one: Any, other: Any) -> bool:
         return str(one) != str(other)
 
 
-def _in_range(name: str, value: Any) -> Any:
-    low, high = _RANGES.get(name, (value, value))
-    if not low <= value <= high:
-        raise ValueError(f"{name} is out of range")
-    return value
-
-
 def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
     match = pattern.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} can't be read")
     return match
-
-
-def _whole(number: Fraction) -> int:
-    if number.denominator != 1:
-        raise ValueError(f"{number} is not whole")
-    return number.numerator
-
-
-_READERS: dict[Kind, Any] = {
-    Kind.INTEGER: lambda text: _whole(Fraction(_match(_INTEGER_TEXT, text)[0])),
-    Kind.NUMBER: lambda text: float(_match(_NUMBER_TEXT, text)[0]),
-    Kind.TIME: lambda text: _epoch(text) if _EPOCH_TEXT.fullmatch(text) else _instant(text),
-}
 
 
 def _instant(text: str) -> int:

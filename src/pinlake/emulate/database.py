@@ -81,9 +81,8 @@ class DatabaseRows:
         self, topic: Topic, table: sql.TableClause, ids: list[int], connection: sql.Connection
     ) -> dict[int, Record]:
         rows = connection.execute(sql.select(table).where(table.c[topic.key].in_(ids))).mappings()
-        records = [
-            {str(name): _json_value(value, _kind_of(topic, name)) for name, value in row.items()} for row in rows
-        ]
+        kinds = {field.name: field.kind for field in topic.fields}
+        records = [{str(name): _json_value(value, kinds.get(name)) for name, value in row.items()} for row in rows]
         found = {record[topic.key]: record for record in records}
         if len(records) != len(ids) or len(found) != len(ids):
             missing = sorted(set(ids) - found.keys())
@@ -148,10 +147,6 @@ def _check_same(label: str, ids: dict[str, list[int]]) -> None:
         f"the tables of {label} hold different post ids: {counts}; add these rows, or remove those posts from the "
         "other tables"
     )
-
-
-def _kind_of(topic: Topic, name: str) -> Kind | None:
-    return topic.field(name).kind if name in topic.field_names else None
 
 
 def _json_value(value: Any, kind: Kind | None = None) -> Any:

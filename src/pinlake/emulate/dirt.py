@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pinlake.emulate.content import TIME_TEXT
 from pinlake.emulate.rows import Record
@@ -52,18 +52,12 @@ class DirtKind:
     sent_to: Topic | None = None
 
 
-@dataclass(frozen=True)
-class Speck:
+class Speck(NamedTuple):
     """The dirt chosen for one record: `share` selects the variant, `delay` the time of a conflict, both 0 … 1."""
 
     kind: DirtKind
     share: float
     delay: float
-
-    def applied(self, topic: Topic, record: Record) -> tuple[Record, str]:
-        """Return the changed record and the text to send for it."""
-        changed = self.kind.change(topic, record, self.share)
-        return changed, self.kind.form(changed, self.share)
 
 
 def pick(topic: Topic, share: float, random: Random) -> Speck | None:

@@ -33,16 +33,16 @@ def skewed(count: int, drawn: int, root: bool = False) -> int:
     return int(count * share * share * (sqrt(share) if root else 1.0))
 
 
-def spelled_time(seconds: int, spelling: int) -> str:
-    """Write seconds since 1970, UTC, in one of the three spellings of the data set.
+def spelled_time(seconds: int, drawn: int) -> str:
+    """Write seconds since 1970, UTC, in one of the three spellings of the data set, as the drawn number chooses.
 
-    0 is `2020-01-31T12:00:00`, 1 is `2020-01-31 12:00:00`, 2 is `2020:01:31 12:00:00`.
+    Three of five are like `2020-01-31T12:00:00`, one like `2020-01-31 12:00:00`, one like `2020:01:31 12:00:00`.
     """
-    moment = _EPOCH + timedelta(seconds=seconds)
-    if spelling == 0:
+    moment, spelling = _EPOCH + timedelta(seconds=seconds), below(5, drawn)
+    if spelling < 3:
         return moment.isoformat()
     text = moment.isoformat(" ")
-    return text if spelling == 1 else text.replace("-", ":")
+    return text if spelling == 3 else text.replace("-", ":")
 
 
 def seconds_of(year: int, month: int, day: int) -> int:

@@ -13,9 +13,18 @@ from pinlake.emulate.rows import MadeRows, Rows
 from pinlake.emulate.sendings import Judge, Sending, numbers_of, sendings
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Sink, settle
 from pinlake.emulate.sinks.dump import DumpSink, check_folder, check_topic_id, make_folders
-from pinlake.emulate.state import State, read_state
-from pinlake.emulate.truth import RANDOM, SEQUENTIAL, TRUTH_FILE, Run, Truth, earlier_runs, next_offset
-from pinlake.errors import MachineError, UsageError
+from pinlake.emulate.truth import (
+    RANDOM,
+    SEQUENTIAL,
+    Run,
+    State,
+    Truth,
+    earlier_runs,
+    forget_truth,
+    next_offset,
+    read_state,
+)
+from pinlake.errors import UsageError
 from pinlake.topics import DEFAULT_TOPIC_ID
 
 # Size of the source if neither rows nor a number of posts is given: the size of the real tables.
@@ -97,7 +106,7 @@ def emulate(
     if to is not None:
         check_folder(to, append or found is not None)
         if append and not found:
-            progress.earlier = _earlier_runs_of(to, topic_id)
+            progress.earlier = earlier_runs(to, topic_id)
         make_folders(to, topic_id, partitions)
         deliveries = Deliveries(str(to), failures or FailedFile(to / FAILED_FILE, topic_id))
         begin = partial(next_offset, progress.earlier)
@@ -108,7 +117,7 @@ def emulate(
         # If the run is killed before its next save, the next run needs to know the earlier runs in the dump.
         progress.write(state)
     if to is not None:
-        _forget_truth(to)
+        forget_truth(to)
     numbers = numbers_of(order, len(source), None if endless else count, seed)
     _send_all(sendings(source.posts(numbers), run), progress, sinks, pace, state, endless)
     truth = Truth.of([*progress.earlier, run])
@@ -134,7 +143,11 @@ def _send_all(
         for number, group in enumerate(groups, start=1):
             # Posts that the stopped run sent are counted again. Only a dump gets them again: it skips what it holds.
             chosen = [sink for sink in sinks if number > before or isinstance(sink, DumpSink)]
-            _send(group, run, chosen, judge)
+            for sending in group:
+                message = sending.message
+                for sink in chosen:
+                    sink.send(message)
+                run.count(sending.topic.name, judge.outcome(sending) if judge else sending.expected, sending.kind)
             progress.sent = max(number, before)
             clock.tick(number, run.posts)
             if state and clock.is_time_to_save():
@@ -154,15 +167,6 @@ def _send_all(
         pace.progress(run.posts)
 
 
-def _send(group: list[Sending], run: Run, sinks: Sequence[Sink], judge: Judge | None) -> None:
-    for sending in group:
-        message = sending.message
-        for sink in sinks:
-            sink.send(message)
-        outcome = judge.outcome(sending) if judge else sending.expected
-        run.count(message.topic, outcome, sending.kind)
-
-
 class _Clock:
     """Limits the rate of a run and decides when to report and when to save."""
 
@@ -173,7 +177,11 @@ class _Clock:
 
     def tick(self, number: int, posts: int) -> None:
         """Note that post `number` was sent, and wait until the next one is due."""
-        self._report(number, posts)
+        now = self._pace.clock()
+        is_due = number % _REPORT_EVERY == 0 or now - self._reported >= _REPORT_AFTER
+        if self._pace.progress and is_due and not 0 < posts <= number:
+            self._reported = now
+            self._pace.progress(number)
         if self._pace.rate is None or number <= self._before:
             return
         due = self._began + (number - self._before) / self._pace.rate
@@ -186,29 +194,3 @@ class _Clock:
             return False
         self._saved = now
         return True
-
-    def _report(self, number: int, posts: int) -> None:
-        if self._pace.progress is None or (posts and number >= posts):
-            return
-        now = self._pace.clock()
-        if number % _REPORT_EVERY == 0 or now - self._reported >= _REPORT_AFTER:
-            self._reported = now
-            self._pace.progress(number)
-
-
-def _earlier_runs_of(to: Path, topic_id: str) -> list[Run]:
-    runs = earlier_runs(to)
-    other = next((run.topic_id for run in runs if run.topic_id != topic_id), None)
-    if other is not None:
-        raise UsageError(
-            f"{to}: holds topics of {other}, not of {topic_id}. Append with topic id {other}, or start a new dump."
-        )
-    return runs
-
-
-def _forget_truth(to: Path) -> None:
-    """Delete the truth file: after an unfinished run, the counts of the earlier runs would be wrong."""
-    try:
-        (to / TRUTH_FILE).unlink(missing_ok=True)
-    except OSError as error:
-        raise MachineError(f"{to / TRUTH_FILE}: can't be replaced ({error.strerror}). Allow writing it.") from error

@@ -77,7 +77,6 @@ def resend(
         left += [(line.sink, line.message, "not tried: a dump") for line in lines if line.sink not in names]
     for name, message, reason in left:
         failures.add(name, message, reason)
-    failures.close()
     has_failed = bool(left) or any(sink.deliveries.failed for sink in sinks)
     rest = f"what was not delivered is in {failures.path}" if has_failed else "all of it was delivered"
     say(f"{path} is {_put_aside(path).name} now: {rest}")

@@ -24,7 +24,7 @@ class Sending(NamedTuple):
     topic: Topic
     record: Record
     text: str
-    expected: Outcome
+    expected: Outcome = Outcome.SILVER
     kind: str | None = None
 
     @property
@@ -60,7 +60,9 @@ def sendings(posts: Iterable[Post], run: Run) -> Iterator[list[Sending]]:
             speck = pick(topic, run.dirt, dirt_random) if run.dirt else None
             if speck and run.rows and content_of(topic, record) is None:
                 speck = None  # source rows that are already dirty stay unchanged
-            sending = _first(topic, record, speck)
+            sending = Sending(topic, record, plain(record))
+            if speck and speck.kind.outcome is Outcome.SILVER:
+                sending = _dirty(topic, record, speck)
             own.append(sending)
             now.append(sending)
             if speck and speck.kind.outcome is Outcome.QUARANTINED:
@@ -101,15 +103,10 @@ def _moment(number: int, share: float) -> int:
     return number + 1 + int(share * WINDOW)
 
 
-def _first(topic: Topic, record: Record, speck: Speck | None) -> Sending:
-    if speck and speck.kind.outcome is Outcome.SILVER:
-        return _dirty(topic, record, speck)
-    return Sending(topic, record, plain(record), Outcome.SILVER)
-
-
 def _dirty(topic: Topic, record: Record, speck: Speck) -> Sending:
-    changed, text = speck.applied(topic, record)
-    return Sending(speck.kind.sent_to or topic, changed, text, speck.kind.outcome, speck.kind.name)
+    kind = speck.kind
+    changed = kind.change(topic, record, speck.share)
+    return Sending(kind.sent_to or topic, changed, kind.form(changed, speck.share), kind.outcome, kind.name)
 
 
 def _again(sending: Sending, is_respelled: bool) -> Sending:

@@ -21,6 +21,9 @@ _POSTS = (27, 21, 29, 22, 17, 23, 28, 28, 27, 16, 31, 26, 21)
 POSTED_FROM = seconds_of(2017, 10, 20)
 POSTED_UNTIL = seconds_of(2022, 11, 1)
 _FIRST_YEAR, _LAST_YEAR = 2017, 2022
+# October 2017 to October 2022, and the moments at which posts of these months begin.
+_MONTHS = [(year, month) for year in range(_FIRST_YEAR, _LAST_YEAR + 1) for month in range(1, 13)][9:-2]
+_BEGINS = [POSTED_FROM, *(seconds_of(year, month, 1) for year, month in _MONTHS[1:])]
 
 # Posts of each month, January to December, among the 322 published records.
 _SEASON = (20, 20, 30, 34, 28, 30, 24, 26, 22, 26, 26, 36)
@@ -61,21 +64,15 @@ class Calendar:
     """The distribution of one category's posts over time: growth by month, season and trend."""
 
     def __init__(self, category: str) -> None:
-        months = [(year, month) for year in range(_FIRST_YEAR, _LAST_YEAR + 1) for month in range(1, 13)]
-        firsts = [seconds_of(year, month, 1) for year, month in months]
-        begin, end = firsts.index(seconds_of(2017, 10, 1)), firsts.index(POSTED_UNTIL)
-        edges = [POSTED_FROM, *firsts[begin + 1 : end + 1]]
-        self._begins = edges[:-1]
-        self._rates = [_rate(category, number, *months[begin + number]) for number in range(len(self._begins))]
-        lengths = [until - since for since, until in pairwise(edges)]
-        stretched = [length * rate for length, rate in zip(lengths, self._rates, strict=True)]
-        self._before = [0, *accumulate(stretched)]
+        self._rates = [_rate(category, number, *month) for number, month in enumerate(_MONTHS)]
+        lengths = [until - since for since, until in pairwise([*_BEGINS, POSTED_UNTIL])]
+        self._before = [0, *accumulate(length * rate for length, rate in zip(lengths, self._rates, strict=True))]
 
     def moment(self, drawn: int) -> int:
         """Map a drawn number to the moment of a post, in seconds since 1970."""
         rank = below(self._before[-1], drawn)
         month = bisect_right(self._before, rank) - 1
-        return self._begins[month] + (rank - self._before[month]) // self._rates[month]
+        return _BEGINS[month] + (rank - self._before[month]) // self._rates[month]
 
 
 def _rate(category: str, number: int, year: int, month: int) -> int:

@@ -1,10 +1,11 @@
-"""The expected counts of the records that were sent, stored in `truth.json` in the dump folder."""
+"""The runs of the emulator: their expected counts in `truth.json` in the dump folder, and the progress of one."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pinlake.emulate.dirt import Outcome
@@ -59,10 +60,8 @@ class Run:
 
     def repeats(self, other: Run) -> bool:
         """Return whether both runs generated the same contents, regardless of duplicates."""
-        return self.rows is None and self._made_from() == other._made_from()
-
-    def _made_from(self) -> tuple[object, ...]:
-        return (self.seed, self.posts, self.rows, self.dirt, self.order)
+        names = ("seed", "posts", "rows", "dirt", "order")
+        return self.rows is None and all(getattr(self, name) == getattr(other, name) for name in names)
 
 
 @dataclass
@@ -93,13 +92,7 @@ class Truth:
 
     def write(self, folder: Path) -> None:
         """Write `truth.json` to the folder. Raises MachineError if the file can't be written."""
-        path = folder / TRUTH_FILE
-        try:
-            path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise MachineError(
-                f"{path}: can't be written ({error.strerror}). Free the disk or allow writing."
-            ) from error
+        _write(folder / TRUTH_FILE, asdict(self))
 
 
 def _total(runs: list[Run], topic: str) -> Counts:
@@ -126,10 +119,11 @@ def next_offset(runs: list[Run], topic: str, partition: int) -> int:
     )
 
 
-def earlier_runs(folder: Path) -> list[Run]:
+def earlier_runs(folder: Path, topic_id: str) -> list[Run]:
     """Return the runs that wrote the dump in the folder, none for a new or empty folder.
 
-    Raises UsageError if a dump has no readable truth, since the counts after another run can't be computed then.
+    Raises UsageError if a dump has another topic id or no readable truth, since the counts after another run can't be
+    computed then.
     """
     path = folder / TRUTH_FILE
     if not path.exists():
@@ -140,15 +134,83 @@ def earlier_runs(folder: Path) -> list[Run]:
             )
         return []
     try:
-        return [run_of(run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
+        runs = [_run_of(run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: can't be read as a truth ({error!r}). Restore it or start a new dump.") from error
+    for run in runs:
+        if run.topic_id != topic_id:
+            raise UsageError(
+                f"{folder}: holds topics of {run.topic_id}, not of {topic_id}. Append with topic id {run.topic_id}, or "
+                "start a new dump."
+            )
+    return runs
 
 
-def run_of(found: dict[str, object]) -> Run:
+def forget_truth(folder: Path) -> None:
+    """Delete the truth file: after an unfinished run, the counts of the earlier runs would be wrong."""
+    path = folder / TRUTH_FILE
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError(f"{path}: can't be replaced ({error.strerror}). Allow writing it.") from error
+
+
+@dataclass
+class State:
+    """A run at a moment when every message sent was either delivered or failed.
+
+    `sent` is the number of posts up to then. `earlier` holds the previous runs in the same dump.
+    """
+
+    run: Run
+    sent: int = 0
+    earlier: list[Run] = field(default_factory=list)
+
+    def write(self, path: Path | None) -> None:
+        """Replace the state file atomically. Does nothing without a path. Raises MachineError if that fails."""
+        if path is not None:
+            _write(path, asdict(self))
+
+
+def read_state(path: Path | None, run: Run) -> State | None:
+    """Return the state in the file for the same run, whose counts begin anew, or None if there is no file.
+
+    Raises UsageError for a file that is not a state file, and for the state of a run with other arguments.
+    """
+    if path is None or not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        before, state = _run_of(found["run"]), State(run, found["sent"], [_run_of(each) for each in found["earlier"]])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: can't be read as a state ({error!r}). Remove it, or name another file.") from error
+    there = asdict(replace(before, topics=run.topics, kinds=run.kinds))
+    here = asdict(run)
+    differing = [f"{name} {there[name]!r}, not {here[name]!r}" for name in here if there[name] != here[name]]
+    if differing:
+        raise UsageError(
+            f"{path}: is of a run with {', '.join(differing)}. Give the same arguments to go on with it, or name "
+            "another file."
+        )
+    return state
+
+
+def _run_of(found: dict[str, object]) -> Run:
     """Restore a run from the dict that `asdict` returns. Raises KeyError, ValueError or TypeError for anything else."""
     topics = found["topics"]
     if not isinstance(topics, dict) or topics.keys() != TOPICS.keys():
         raise ValueError(f"topics are {topics!r}")
     counts = {topic: Counts(**topics[topic]) for topic in TOPICS}
     return Run(**{**found, "topics": counts})  # type: ignore[arg-type]  # the call checks the names
+
+
+def _write(path: Path, found: dict[str, object]) -> None:
+    """Replace the file atomically."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise MachineError(
+            f"{path}: can't be written ({error.strerror}). Free the disk, allow writing or name another place."
+        ) from error

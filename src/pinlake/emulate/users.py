@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pinlake.emulate.draws import below, draw, seconds_of, skewed, spelled_time
 from pinlake.emulate.texts import FIRST_NAMES, LAST_NAMES
@@ -25,19 +25,14 @@ _NAMESAKE_EVERY = 40
 
 
 class User(NamedTuple):
-    """One user.
+    """One user: what is the same in the records of all posts of this user.
 
-    `date_joined` is text in UTC. Latitude and longitude are in degrees. `reach`, 0 … 2**32, is the chance in 2**32 that
-    the better known of two posters is chosen for a post of this user.
+    `person` has the fields of a user record, `place` those of a geo record, with degrees. `reach`, 0 … 2**32, is the
+    chance in 2**32 that the better known of two posters is chosen for a post of this user.
     """
 
-    first_name: str
-    last_name: str
-    age: int
-    date_joined: str
-    country: str
-    latitude: float
-    longitude: float
+    person: dict[str, Any]
+    place: dict[str, Any]
     reach: int
 
 
@@ -56,13 +51,13 @@ def made_user(seed: int, number: int) -> User:
     country = COUNTRIES[skewed(len(COUNTRIES), drawn[5], root=True)]
     latitude, longitude = _position(country, drawn[6], drawn[7])
     return User(
-        first_name=FIRST_NAMES[below(len(FIRST_NAMES), first)],
-        last_name=LAST_NAMES[below(len(LAST_NAMES), last)],
-        age=YOUNGEST + skewed(OLDEST - YOUNGEST + 1, aged, root=True),
-        date_joined=spelled_time(joined, spelling(drawn[4])),
-        country=country,
-        latitude=latitude,
-        longitude=longitude,
+        person={
+            "first_name": FIRST_NAMES[below(len(FIRST_NAMES), first)],
+            "last_name": LAST_NAMES[below(len(LAST_NAMES), last)],
+            "age": YOUNGEST + skewed(OLDEST - YOUNGEST + 1, aged, root=True),
+            "date_joined": spelled_time(joined, drawn[4]),
+        },
+        place={"latitude": latitude, "longitude": longitude, "country": country},
         reach=2**32 - (aged + drawn[3]) // 2,
     )
 
@@ -89,8 +84,3 @@ def _position(country: str, up: int, across: int) -> tuple[float, float]:
     north = 10_000 * latitude + below(2 * near + 1, up) - near
     east = 10_000 * longitude + below(4 * near + 1, across) - 2 * near
     return max(north, -900_000) / 10_000, ((east + 1_800_000) % 3_600_000 - 1_800_000) / 10_000
-
-
-def spelling(drawn: int) -> int:
-    """Return the spelling of a time stamp, 0 … 2: in three of five cases 0, the `T` form."""
-    return max(0, below(5, drawn) - 2)

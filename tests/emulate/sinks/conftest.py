@@ -81,9 +81,9 @@ class Told(Deliveries):
         self.taken: list[Message] = []
         self.lost: list[tuple[Message, str]] = []
 
-    def acknowledge(self, message: Message) -> None:
-        super().acknowledge(message)
-        self.taken.append(message)
+    def acknowledge(self, *messages: Message) -> None:
+        super().acknowledge(*messages)
+        self.taken += messages
 
     def fail(self, message: Message, reason: str) -> None:
         super().fail(message, reason)

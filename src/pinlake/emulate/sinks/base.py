@@ -90,26 +90,18 @@ class FailedFile:
     def __init__(self, path: Path, topic_id: str = DEFAULT_TOPIC_ID) -> None:
         self.path = path
         self._topic_id = topic_id
-        self._file: TextIO | None = None
 
     def add(self, sink: str, message: Message, reason: str) -> None:
         """Append one message. Raises MachineError if the file can't be written."""
         line = json.dumps({"sink": sink, **message._asdict(), "reason": reason, "topic_id": self._topic_id})
         try:
-            if self._file is None:
-                # Line buffering: no line is lost if the process crashes.
-                self._file = self.path.open("a", buffering=1, encoding="utf-8")
-            self._file.write(line + "\n")
+            # Closed after each line, so that no line is lost if the process crashes.
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
         except OSError as error:
             raise MachineError(
                 f"failed messages can't be kept in {self.path}: {error.strerror}; name another file with --failed"
             ) from error
-
-    def close(self) -> None:
-        """Close the file if it is open."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 class Failure(NamedTuple):
@@ -143,9 +135,10 @@ class Deliveries:
     failed: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def acknowledge(self, message: Message) -> None:
-        """Count a message that the destination has stored."""
-        self.acknowledged[message.topic] += 1
+    def acknowledge(self, *messages: Message) -> None:
+        """Count messages that the destination has stored."""
+        for message in messages:
+            self.acknowledged[message.topic] += 1
 
     def fail(self, message: Message, reason: str) -> None:
         """Count a message that can't be delivered, and add it to the file. Raises MachineError as FailedFile.add."""

@@ -196,8 +196,7 @@ class BatchSink(Sink):
         """Mark all waiting messages as failed and return the error to raise."""
         waiting = [item.message for queue in self._queues.values() for item in queue.items]
         # Empty the queues first: if the file of failed messages can't be written, a later flush must not send again.
-        for queue in self._queues.values():
-            queue.replace(len(queue.items), [])
+        self._queues = {topic: _Queue() for topic in TOPICS}
         for message in waiting:
             self.deliveries.fail(message, error.found)
         found, remedy = error.found, error.remedy

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
+from pinlake.dump.folder import FolderStore
 from pinlake.dump.landing import held, keys_of
 from pinlake.dump.objects import TOPICS_FOLDER, ObjectName
 from pinlake.dump.store import Store
@@ -34,15 +35,12 @@ class _Partition:
     topic: str
     number: int
     offset: int
-    held: deque[range]
+    held: list[range]
     messages: list[Message] = field(default_factory=list)
 
     def has_next(self) -> bool:
         """Return whether the next record is already in the dump."""
-        offset = self.offset + len(self.messages)
-        while self.held and self.held[0].stop <= offset:
-            self.held.popleft()
-        return bool(self.held) and offset in self.held[0]
+        return any(self.offset + len(self.messages) in offsets for offsets in self.held)
 
 
 class DumpSink(Sink):
@@ -85,7 +83,7 @@ class DumpSink(Sink):
                 there = held(store, topic_id, topic, number, first) if again else []
                 if not again:
                     self._check_no_object(topic, number, first)
-                lanes.append(_Partition(topic, number, first, deque(there)))
+                lanes.append(_Partition(topic, number, first, there))
         self._turns = {topic: cycle(lanes) for topic, lanes in self._lanes.items()}
         # Writing an object to a bucket is slow, so several are written in parallel.
         self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
@@ -142,7 +140,7 @@ class DumpSink(Sink):
                 self._put(name.key, content)
             except Exception as error:
                 raise self._given_up(error, messages) from error.__cause__
-            self._acknowledge(messages)
+            self.deliveries.acknowledge(*messages)
             return
         self._pending.append((self._pool.submit(self._put, name.key, content), messages))
         if len(self._pending) >= 4 * self._store.at_once:
@@ -171,7 +169,7 @@ class DumpSink(Sink):
         except Exception as error:
             raise self._given_up(error) from error.__cause__
         self._pending.popleft()
-        self._acknowledge(messages)
+        self.deliveries.acknowledge(*messages)
 
     def _given_up(self, error: Exception, messages: Sequence[Message] = ()) -> Exception:
         """Report every open message, `messages` as failed, and return the error to raise."""
@@ -182,7 +180,7 @@ class DumpSink(Sink):
             if future.cancelled() or future.exception():
                 lost += waiting
             else:
-                self._acknowledge(waiting)
+                self.deliveries.acknowledge(*waiting)
             self._pending.popleft()
         for lanes in self._lanes.values():
             for partition in lanes:
@@ -196,10 +194,6 @@ class DumpSink(Sink):
             f"{str(error).rstrip('.')}. Messages kept in {self.deliveries.failures.path}: {len(lost):,}; a run with "
             "--state goes on when it is started again, and writes them"
         )
-
-    def _acknowledge(self, messages: list[Message]) -> None:
-        for message in messages:
-            self.deliveries.acknowledge(message)
 
     def _check_no_object(self, topic: str, number: int, offset: int) -> None:
         """Raise UsageError if an object exists that would be overwritten."""
@@ -232,16 +226,11 @@ def check_topic_id(topic_id: str) -> None:
 def check_folder(folder: Path, append: bool) -> None:
     """Check that a dump can be written to the folder.
 
-    Raises UsageError if it is a file, or not empty without `append`, and MachineError if it can't be listed.
+    Raises UsageError if it is a file, or not empty without `append`, and SourceError if it can't be listed.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file, not a folder. Give the folder that the dump is to be in.")
-    try:
-        found = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        raise MachineError(
-            f"{folder}: can't be listed ({error.strerror}). Allow reading it or give another."
-        ) from error
+    found = [entry.name for entry in FolderStore(folder).entries("")]
     if found and not append:
         what = "a dump" if TOPICS_FOLDER in found else f"{found[0]!r}"
         raise UsageError(f"{folder}: already holds {what}. Give a new or empty folder, or append to the dump.")
