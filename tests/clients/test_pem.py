@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from pinlake.clients.pem import as_pkcs8
+from pinlake.clients.java_config import as_pkcs8
 from tests.servers.certificates import PASSWORD, PKCS1_BEGIN, PKCS8_BEGIN, elliptic_key, make_certificates
 
 

@@ -173,9 +173,9 @@ def as_json(posts: Any) -> list[str]:
 
 def test_made_rows_come_back_as_they_were(clean: Server) -> None:
     posts = made(1_200)
-    counts: list[int] = []
-    assert seed_database(clean.url, PASSWORD, posts, 30, progress=counts.append) == 1_200
-    assert counts == [500, 1_000, 1_200]
+    said: list[str] = []
+    assert seed_database(clean.url, PASSWORD, posts, 30, say=said.append) == 1_200
+    assert said == ["500 posts", "1,000 posts", "1,200 posts"]
     rows = DatabaseRows(clean.url, PASSWORD, 30)
     assert len(rows) == 1_200
     order = [*range(1_199, -1, -1), 7, 7, 0]
@@ -284,11 +284,11 @@ def test_a_server_that_is_lost_while_seeding_loses_no_post_and_doubles_none(clea
     posts = made(3 * PAGE)
     with ExitStack() as away:
 
-        def interrupt(count: int) -> None:
-            if count == PAGE:
+        def interrupt(said: str) -> None:
+            if said == f"{PAGE} posts":
                 away.enter_context(back_after(clean, 2))
 
-        assert seed_database(clean.url, PASSWORD, posts, 60, progress=interrupt) == len(posts)
+        assert seed_database(clean.url, PASSWORD, posts, 60, say=interrupt) == len(posts)
     rows = DatabaseRows(clean.url, PASSWORD, 30)
     assert as_json(rows.posts(range(len(rows)))) == as_json(posts)
     rows.close()

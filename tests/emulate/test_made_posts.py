@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinlake.emulate.rows import Post, made_posts
-from pinlake.emulate.users import COUNTRIES, PLACES
+from pinlake.emulate.shape import COUNTRIES, PLACES
 from pinlake.notebook import start
 from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, STORY_TYPE, TOPICS
 

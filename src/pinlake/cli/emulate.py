@@ -141,7 +141,6 @@ def seed_database(
 
     source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
     count = len(source) if posts is None else min(posts, len(source))
-    say = _say(call)
     with waiting(call.settings, "filling the database"):
         done = seed_posts(
             _sql_url(call),
@@ -149,7 +148,7 @@ def seed_database(
             source.posts(range(count)),
             call.settings.give_up_after,
             replace=replace,
-            progress=lambda number: say(f"{number:,} posts"),
+            say=_say(call),
         )
     err.print(f"{done:,} posts in the database", markup=False)
 

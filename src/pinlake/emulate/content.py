@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from hashlib import blake2b
 from typing import Any
 
 from pinlake.topics import (
@@ -78,11 +77,6 @@ def content_of(topic: Topic, record: Mapping[str, Any]) -> tuple[object, ...] | 
         names = (values.pop("first_name"), values.pop("last_name"))
         values["user_name"] = " ".join(name for name in names if name)
     return (values.pop(topic.key), *values.values())
-
-
-def digest_of(content: tuple[object, ...]) -> bytes:
-    """Return an 8-byte hash of a content, so that millions of contents fit into memory."""
-    return blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _text(field: Field, value: Any) -> str | None:

@@ -49,13 +49,11 @@ class DatabaseRows:
     def posts(self, numbers: Iterable[int]) -> Iterator[Post]:
         """Yield the posts with these numbers, 0 … len - 1, in this order. Reads PAGE posts per query.
 
-        Raises IndexError for a number outside that range, SourceError if a row was deleted since the start, and
-        MachineError if the database is unreachable for too long.
+        Raises SourceError if a row was deleted since the start, and MachineError if the database is unreachable for too
+        long.
         """
         left = iter(numbers)
         while page := list(islice(left, PAGE)):
-            if outside := [number for number in page if not 0 <= number < len(self)]:
-                raise IndexError(f"post number {outside[0]} of {len(self)}")
             ids = [self._ids[number] for number in page]
             found = self._database.ask(partial(self._read, sorted(set(ids))))
             for post_id in ids:

@@ -6,11 +6,10 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import zip_longest
 from math import isinf
 from pathlib import Path
 
-from pinlake.emulate.rows import Post, Record
+from pinlake.emulate.rows import Post, Record, refuse_constant
 from pinlake.errors import SourceError
 from pinlake.topics import TOPICS
 
@@ -34,8 +33,15 @@ class FileRows:
                 raise SourceError(
                     f"{file}: no such file. Rows are read from {', '.join(f.name for f in self._files)} in one folder."
                 )
-        self._starts = [array("q") for _ in self._files]
-        self._index()
+        # Where each line starts.
+        self._starts = [array("q", _starts_of(file)) for file in self._files]
+        counts = [len(starts) for starts in self._starts]
+        if min(counts) < max(counts):
+            short = self._files[counts.index(min(counts))]
+            raise SourceError(
+                f"{short}: line {min(counts) + 1} is missing, but other topics have it. Give all three files equally "
+                "many rows."
+            )
 
     def __len__(self) -> int:
         return len(self._starts[0])
@@ -49,19 +55,6 @@ class FileRows:
                     lines.seek(starts[number])
                 pairs = zip(opened, self._files, strict=True)
                 yield Post(*(_parse(lines.readline(), file, number + 1) for lines, file in pairs))
-
-    def _index(self) -> None:
-        """Store where each line starts. The files are read in parallel, so that the error names the first bad line."""
-        readers = (_starts_of(file) for file in self._files)
-        for line, found in enumerate(zip_longest(*readers), start=1):
-            if None in found:
-                short = self._files[found.index(None)]
-                raise SourceError(
-                    f"{short}: line {line} is missing, but other topics have it. Give all three files equally many "
-                    "rows."
-                )
-            for starts, start in zip(self._starts, found, strict=True):
-                starts.append(start)
 
 
 def _starts_of(file: Path) -> Iterator[int]:
@@ -80,7 +73,7 @@ def _starts_of(file: Path) -> Iterator[int]:
 
 def _parse(line: bytes, file: Path, number: int) -> Record:
     try:
-        record = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
+        record = json.loads(line, parse_constant=refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{file}: line {number} is not JSON ({error}). Write one JSON object per line.") from error
     if not isinstance(record, dict):
@@ -94,7 +87,3 @@ def _finite(text: str) -> float:
     if isinf(number := float(text)):
         raise ValueError(f"{text} is too large a number")
     return number
-
-
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")

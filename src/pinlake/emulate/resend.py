@@ -69,7 +69,8 @@ def resend(
     except BaseException as error:
         settle(sinks)
         broken = error
-    if broken and sum(_told(sink) for sink in sinks) < tried:
+    told = sum(sink.deliveries.acknowledged.total() + sink.deliveries.failed.total() for sink in sinks)
+    if broken and told < tried:
         tried -= 1  # the message whose sending raised the error
     left = [(sink.deliveries.sink, message, "not tried: sending ended before") for sink, message in jobs[tried:]]
     names = {sink.deliveries.sink for sink in sinks}
@@ -88,10 +89,6 @@ def resend(
             f"{found}Not tried: {len(left):,} messages. They and those that failed again are in {failures.path}: send "
             f"them with `pinlake emulate resend {failures.path}`"
         ) from broken
-
-
-def _told(sink: Sink) -> int:
-    return sink.deliveries.acknowledged.total() + sink.deliveries.failed.total()
 
 
 def _put_aside(path: Path) -> Path:

@@ -8,9 +8,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 from pinlake.emulate.draws import below, draw, skewed, spelled_time
-from pinlake.emulate.shape import CALENDARS, category_starts, poster
+from pinlake.emulate.shape import CALENDARS, User, category_starts, leaning, made_user, poster
 from pinlake.emulate.texts import ENDINGS, LEADS, MIDDLES, OPENINGS, SHORT_DESCRIPTIONS, WORDS
-from pinlake.emulate.users import User, leaning, made_user
 from pinlake.topics import CATEGORIES, NO_IMAGE, NO_TAGS, NO_USER, PIN, SAVE_PREFIX, STORY_TYPE
 
 Record = dict[str, Any]
@@ -39,6 +38,11 @@ class Rows(Protocol):
 
         Raises SourceError or MachineError if a row can't be read.
         """
+
+
+def refuse_constant(constant: str) -> None:
+    """Raise ValueError for NaN and Infinity, which Python's parser accepts."""
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 _NO_TITLE = PIN.field("title").placeholders[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 from math import isfinite
@@ -25,14 +25,13 @@ def seed_database(
     posts: Iterable[Post],
     give_up_after: float,
     replace: bool = False,
-    progress: Callable[[int], None] | None = None,
     say: Say = silent,
 ) -> int:
     """Create the three tables, fill them, and return the number of posts.
 
     Each transaction writes PAGE posts. Posts written before an error stay. Each column has the type of its field; time
     stamps are text, so that every value reads back unchanged. Existing empty tables are replaced, tables with rows only
-    if `replace` is set. `progress` receives the number of posts so far. `url`, `give_up_after` and `say` are as in
+    if `replace` is set. `say` gets the number of posts so far. Otherwise, `url`, `give_up_after` and `say` are as in
     DatabaseRows.
 
     Raises UsageError for tables that hold rows and for a URL that can't be used, SourceError for posts that the tables
@@ -41,29 +40,28 @@ def seed_database(
     database = Database(url, password, give_up_after, say, is_made=True)
     left, total, seen = iter(posts), 0, set[int]()
     try:
-        tables = _new_tables()
-        database.ask(partial(_make_tables, database.label, tables, replace))
+        metadata = _new_tables()
+        database.ask(partial(_make_tables, database.label, metadata, replace))
         while batch := list(islice(left, PAGE)):
             for number, post in enumerate(batch, start=total):
                 _check_post(post, number, seen)
-            database.ask(partial(_write, tables, batch))
+            database.ask(partial(_write, metadata, batch))
             total += len(batch)
-            if progress:
-                progress(total)
+            say(f"{total:,} posts")
     finally:
         database.close()
     return total
 
 
-def _new_tables() -> dict[str, sql.Table]:
+def _new_tables() -> sql.MetaData:
     # A binary collation compares byte by byte. LONGTEXT has room for any text.
     long_text = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
     text = sql.Text().with_variant(long_text, "mysql", "mariadb")
     types: dict[Kind, sql.types.TypeEngine[Any]]
     types = {Kind.TEXT: text, Kind.TIME: text, Kind.INTEGER: sql.BigInteger(), Kind.NUMBER: sql.Double()}
     metadata = sql.MetaData()
-    return {
-        topic.name: sql.Table(
+    for topic in TOPICS.values():
+        sql.Table(
             TABLES[topic.name],
             metadata,
             *(
@@ -71,32 +69,28 @@ def _new_tables() -> dict[str, sql.Table]:
                 for field in topic.fields
             ),
         )
-        for topic in TOPICS.values()
-    }
+    return metadata
 
 
-def _make_tables(label: str, tables: dict[str, sql.Table], replace: bool, connection: sql.Connection) -> None:
-    there = [table for table in tables.values() if sql.inspect(connection).has_table(table.name)]
-    for table in there:
-        rows = 0 if replace else connection.execute(sql.select(sql.func.count()).select_from(table)).scalar_one()
-        if rows:
+def _make_tables(label: str, metadata: sql.MetaData, replace: bool, connection: sql.Connection) -> None:
+    for table in metadata.tables.values():
+        if replace or not sql.inspect(connection).has_table(table.name):
+            continue
+        if rows := connection.execute(sql.select(sql.func.count()).select_from(table)).scalar_one():
             raise UsageError(
                 f"table {table.name} of {label} already holds {rows:,} rows; name another database, or have its tables "
                 "replaced with --replace"
             )
-    for table in there:
-        table.drop(connection)
-    for table in tables.values():
-        table.create(connection)
+    metadata.drop_all(connection)
+    metadata.create_all(connection)
 
 
-def _write(tables: dict[str, sql.Table], posts: list[Post], connection: sql.Connection) -> None:
+def _write(metadata: sql.MetaData, posts: list[Post], connection: sql.Connection) -> None:
     """Write posts. Rows with these ids are deleted first: a lost connection may hide that the write succeeded."""
-    for (name, table), records in zip(tables.items(), zip(*posts, strict=True), strict=True):
-        names = TOPICS[name].field_names
-        key = table.c[TOPICS[name].key]
-        connection.execute(table.delete().where(key.in_([record[key.name] for record in records])))
-        rows = [{name: record.get(name) for name in names} for record in records]
+    for topic, records in zip(TOPICS.values(), zip(*posts, strict=True), strict=True):
+        table = metadata.tables[TABLES[topic.name]]
+        connection.execute(table.delete().where(table.c[topic.key].in_([record[topic.key] for record in records])))
+        rows = [{name: record.get(name) for name in topic.field_names} for record in records]
         connection.execute(table.insert(), rows)
 
 

@@ -7,7 +7,7 @@ from itertools import count
 from random import Random
 from typing import NamedTuple
 
-from pinlake.emulate.content import content_of, digest_of
+from pinlake.emulate.content import content_of
 from pinlake.emulate.dirt import Outcome, Speck, pick, plain, respelled
 from pinlake.emulate.rows import Post, Record
 from pinlake.emulate.sinks.base import Message
@@ -81,19 +81,17 @@ class Judge:
     """Determines the outcome of records from a source in which a post may occur more than once."""
 
     def __init__(self) -> None:
-        self._posts: dict[str, set[object]] = {topic: set() for topic in TOPICS}
-        self._contents: dict[str, set[bytes]] = {topic: set() for topic in TOPICS}
+        # Hashes of 64 bits, so that millions of contents fit into memory.
+        self._seen: dict[str, set[int]] = {topic: set() for topic in TOPICS}
 
     def outcome(self, sending: Sending) -> Outcome:
         """Return the outcome of the next record, in the order of sending."""
         content = content_of(sending.topic, sending.record)
         if sending.expected is Outcome.QUARANTINED or content is None:
             return Outcome.QUARANTINED
-        posts, contents = self._posts[sending.topic.name], self._contents[sending.topic.name]
-        digest = digest_of(content)
-        is_new_post, is_new_content = content[0] not in posts, digest not in contents
-        posts.add(content[0])
-        contents.add(digest)
+        seen, post, whole = self._seen[sending.topic.name], hash(repr(content[:1])), hash(repr(content))
+        is_new_post, is_new_content = post not in seen, whole not in seen
+        seen |= {post, whole}
         if is_new_post:
             return Outcome.SILVER
         return Outcome.CONFLICTS if is_new_content else Outcome.DEDUPLICATED

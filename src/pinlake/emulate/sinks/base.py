@@ -115,9 +115,9 @@ class Failure(NamedTuple):
 def read_failed(path: Path) -> list[Failure]:
     """Return the lines of a file of failed messages. Raises UsageError if the file is not one."""
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [
-            Failure(line["sink"], Message(line["topic"], line["key"], line["text"]), line["topic_id"]) for line in lines
+            Failure(line["sink"], Message(line["topic"], line["key"], line["text"]), line["topic_id"])
+            for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
@@ -137,8 +137,7 @@ class Deliveries:
 
     def acknowledge(self, *messages: Message) -> None:
         """Count messages that the destination has stored."""
-        for message in messages:
-            self.acknowledged[message.topic] += 1
+        self.acknowledged.update(message.topic for message in messages)
 
     def fail(self, message: Message, reason: str) -> None:
         """Count a message that can't be delivered, and add it to the file. Raises MachineError as FailedFile.add."""

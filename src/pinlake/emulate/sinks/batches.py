@@ -37,17 +37,6 @@ class TooLargeError(CallError):
     """The request is too large; a call with fewer messages may succeed."""
 
 
-class UnfitError(Exception):
-    """A message that the destination never accepts. The text is the reason."""
-
-
-class Refusal(NamedTuple):
-    """The reason why one message of a call was not accepted, and whether a retry may succeed."""
-
-    reason: str
-    is_passing: bool = False
-
-
 class Item(NamedTuple):
     """A message, its form in a call, and its size in bytes as the service counts it."""
 
@@ -98,8 +87,6 @@ class BatchSink(Sink):
 
     max_bytes: ClassVar[int]
     """Maximum size of all records in a call, in bytes."""
-    slow_remedy: ClassVar[str]
-    """The remedy if messages are refused temporarily for too long."""
 
     def __init__(self, label: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
         """`label` names the destination in log lines and errors. `give_up_after` is in seconds."""
@@ -111,11 +98,14 @@ class BatchSink(Sink):
 
     @abstractmethod
     def _item(self, message: Message) -> Item:
-        """Return the message in the form of a call. Raises UnfitError."""
+        """Return the message in the form of a call. Raises ValueError with the reason if no call could contain it."""
 
     @abstractmethod
-    def _post(self, topic: str, records: list[Any]) -> list[Refusal | None]:
-        """Make one call. Return None for each accepted record. Raises CallError if no record was accepted."""
+    def _post(self, topic: str, records: list[Any]) -> list[CallError | None]:
+        """Make one call. Return None for each accepted record, and the error of each other one.
+
+        Raises CallError if no record was accepted.
+        """
 
     @abstractmethod
     def _let_go(self) -> None:
@@ -125,7 +115,7 @@ class BatchSink(Sink):
         """Add the message to the batch of its topic, and send the batches that are due. Raises MachineError."""
         try:
             item = self._item(message)
-        except UnfitError as error:
+        except ValueError as error:
             self.deliveries.fail(message, str(error))
             return
         self._queues[message.topic].add(item)
@@ -168,7 +158,7 @@ class BatchSink(Sink):
         while queue.items:
             batch = queue.head(most, self.max_bytes)
             try:
-                refusals = self._post(topic, [item.record for item in batch])
+                errors = self._post(topic, [item.record for item in batch])
             except TooLargeError as error:
                 most = len(batch) // 2
                 if not most:
@@ -176,21 +166,16 @@ class BatchSink(Sink):
                     self.deliveries.fail(batch[0].message, error.found)
                     most = MAX_RECORDS
                 continue
-            told = list(zip(batch, refusals, strict=True))
-            again = [item for item, refusal in told if refusal and refusal.is_passing]
-            queue.replace(len(batch), again)
-            self._tell(told)
-            if again:
-                reason = next(refusal.reason for refusal in refusals if refusal and refusal.is_passing)
-                raise PassingError(reason, self.slow_remedy)
-
-    def _tell(self, told: Sequence[tuple[Item, Refusal | None]]) -> None:
-        for item, refusal in told:
-            if refusal is None:
-                self._patience.answered()
-                self.deliveries.acknowledge(item.message)
-            elif not refusal.is_passing:
-                self.deliveries.fail(item.message, refusal.reason)
+            told = list(zip(batch, errors, strict=True))
+            queue.replace(len(batch), [item for item, refused in told if isinstance(refused, PassingError)])
+            for item, refused in told:
+                if refused is None:
+                    self._patience.answered()
+                    self.deliveries.acknowledge(item.message)
+                elif not isinstance(refused, PassingError):
+                    self.deliveries.fail(item.message, refused.found)
+            if passing := [refused for refused in errors if isinstance(refused, PassingError)]:
+                raise passing[0]
 
     def _given_up(self, error: CallError) -> MachineError:
         """Mark all waiting messages as failed and return the error to raise."""

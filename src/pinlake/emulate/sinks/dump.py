@@ -20,9 +20,6 @@ from pinlake.errors import MachineError, PinlakeError, UsageError, first_line
 from pinlake.topics import TOPICS
 
 _NOT_IN_TOPIC_IDS = "/\\+ \t\r\n\0"
-_LINE_END = "\n"
-
-Begin = Callable[[str, int], int]
 
 
 @dataclass
@@ -67,7 +64,7 @@ class DumpSink(Sink):
         partitions: int = 1,
         flush_size: int = 1,
         gzip: bool = False,
-        begin: Begin | None = None,
+        begin: Callable[[str, int], int] = lambda topic, number: 0,
         again: bool = False,
     ) -> None:
         check_topic_id(topic_id)
@@ -76,15 +73,10 @@ class DumpSink(Sink):
         self._topic_id = topic_id
         self._flush_size = flush_size
         self._gzip = gzip
-        self._lanes: dict[str, list[_Partition]] = {topic: [] for topic in TOPICS}
-        for topic, lanes in self._lanes.items():
-            for number in range(partitions):
-                first = begin(topic, number) if begin else 0
-                there = held(store, topic_id, topic, number, first) if again else []
-                if not again:
-                    self._check_no_object(topic, number, first)
-                lanes.append(_Partition(topic, number, first, there))
-        self._turns = {topic: cycle(lanes) for topic, lanes in self._lanes.items()}
+        self._partitions = [
+            self._opened(topic, number, begin(topic, number), again) for topic in TOPICS for number in range(partitions)
+        ]
+        self._turns = {topic: cycle([each for each in self._partitions if each.topic == topic]) for topic in TOPICS}
         # Writing an object to a bucket is slow, so several are written in parallel.
         self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
         self._pending: deque[tuple[Future[None], list[Message]]] = deque()
@@ -113,7 +105,7 @@ class DumpSink(Sink):
     def close(self) -> None:
         """Write the open objects and wait until all are stored. Raises MachineError."""
         try:
-            for partition in (partition for lanes in self._lanes.values() for partition in lanes):
+            for partition in self._partitions:
                 self._write_objects(partition)
             self.flush()
         finally:
@@ -132,7 +124,7 @@ class DumpSink(Sink):
         name = ObjectName.new(self._topic_id, partition.topic, partition.number, partition.offset, self._gzip)
         partition.offset += len(messages)
         values = [message.value for message in messages]
-        content = values[0] if len(values) == 1 else b"".join(value + _LINE_END.encode() for value in values)
+        content = values[0] if len(values) == 1 else b"".join(value + b"\n" for value in values)
         if self._gzip:
             content = gzip_format.compress(content, compresslevel=6, mtime=0)
         if self._pool is None:
@@ -182,10 +174,9 @@ class DumpSink(Sink):
             else:
                 self.deliveries.acknowledge(*waiting)
             self._pending.popleft()
-        for lanes in self._lanes.values():
-            for partition in lanes:
-                lost += partition.messages
-                partition.messages = []
+        for partition in self._partitions:
+            lost += partition.messages
+            partition.messages = []
         for message in lost:
             self.deliveries.fail(message, first_line(error))
         if not isinstance(error, PinlakeError):
@@ -195,14 +186,17 @@ class DumpSink(Sink):
             "--state goes on when it is started again, and writes them"
         )
 
-    def _check_no_object(self, topic: str, number: int, offset: int) -> None:
-        """Raise UsageError if an object exists that would be overwritten."""
+    def _opened(self, topic: str, number: int, offset: int, again: bool) -> _Partition:
+        """Return the partition that continues at the offset. Raises UsageError if an object would be overwritten."""
+        if again:
+            return _Partition(topic, number, offset, held(self._store, self._topic_id, topic, number, offset))
         found = [key for start, key in keys_of(self._store, self._topic_id, topic, number).items() if start >= offset]
         if found:
             raise UsageError(
                 f"{self._store.root}/{min(found)}: is not of the runs before, which ended before offset {offset}. "
                 "Remove it, or start a new dump."
             )
+        return _Partition(topic, number, offset, [])
 
 
 def make_folders(folder: Path, topic_id: str, partitions: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,7 +14,6 @@ from pinlake.emulate.sinks.batches import CallError, PassingError, TooLargeError
 _TOO_LARGE = 413
 # Request timeout and too many requests: the statuses below 500 that are temporary.
 _PASSING = {408, 429}
-_BLANKS = re.compile(r"\s*")
 # Not found, and method not allowed.
 _ABSENT = {404, 405}
 
@@ -70,7 +68,9 @@ class HttpJson:
         self._keep_secret(response.request.headers.get("Authorization", ""))
         status, answers = response.status_code, _values(response.content)
         if not 200 <= status < 300:
-            raise self.error(f"{method} {path}", status, answers[0] if answers else None, _retry_after(response))
+            wait = response.headers.get("Retry-After", "")
+            after = float(wait) if wait.isdecimal() else 0.0
+            raise self.error(f"{method} {path}", status, answers[0] if answers else None, after)
         if not answers or not all(isinstance(answer, dict) for answer in answers):
             kind = response.headers.get("Content-Type", "something").partition(";")[0]
             raise CallError(f"answered {method} {path} with {kind} that is no JSON object", ADDRESS)
@@ -124,22 +124,16 @@ class HttpJson:
 
 def _values(content: bytes) -> list[Any]:
     """Return the concatenated JSON values in a text, or none if the text contains anything else."""
-    text, found, at = content.decode("utf-8", "replace").strip(), [], 0
+    text, found = content.decode("utf-8", "replace").strip(), []
     decoder = json.JSONDecoder()
     try:
-        while at < len(text):
-            value, end = decoder.raw_decode(text, at)
+        while text:
+            value, end = decoder.raw_decode(text)
             found.append(value)
-            blanks = _BLANKS.match(text, end)
-            at = blanks.end() if blanks else end
+            text = text[end:].lstrip()
     except (ValueError, RecursionError):
         return []
     return found
-
-
-def _retry_after(response: requests.Response) -> float:
-    seconds = response.headers.get("Retry-After", "")
-    return float(seconds) if seconds.isdecimal() else 0.0
 
 
 def _cause(error: requests.RequestException) -> str:

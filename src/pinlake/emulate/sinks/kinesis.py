@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserError
 from pinlake.clients.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, label_of, remedy
 from pinlake.clients.waits import Say, silent
 from pinlake.emulate.sinks.base import Deliveries, Message
-from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, PassingError, Refusal, UnfitError
+from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, PassingError
 from pinlake.emulate.sinks.http_json import ADDRESS as GATEWAY_ADDRESS
 from pinlake.emulate.sinks.http_json import HttpJson, to_json
 from pinlake.errors import first_line, public
@@ -38,7 +38,6 @@ class KinesisBatches(BatchSink):
     """
 
     max_bytes = 5 * 1024 * 1024
-    slow_remedy = _MORE_SHARDS
     address_remedy = ADDRESS
 
     def __init__(self, label: str, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say) -> None:
@@ -57,12 +56,12 @@ class KinesisBatches(BatchSink):
         key, value = message.key or _NO_KEY, message.value
         size = len(value) + len(key.encode("utf-8", "backslashreplace"))
         if size > _MAX_RECORD_BYTES:
-            raise UnfitError("larger than the 1 MiB that a Kinesis record can have")
+            raise ValueError("larger than the 1 MiB that a Kinesis record can have")
         if len(key) > _MAX_KEY_CHARACTERS:
-            raise UnfitError(f"its key is longer than the {_MAX_KEY_CHARACTERS} characters that Kinesis takes")
+            raise ValueError(f"its key is longer than the {_MAX_KEY_CHARACTERS} characters that Kinesis takes")
         return Item(message, self._record(value, key), size)
 
-    def _post(self, topic: str, records: list[Any]) -> list[Refusal | None]:
+    def _post(self, topic: str, records: list[Any]) -> list[CallError | None]:
         stream = f"{self._prefix}-{topic}"
         entries = self._put(stream, records).get("Records")
         if not isinstance(entries, list) or len(entries) != len(records):
@@ -71,10 +70,11 @@ class KinesisBatches(BatchSink):
             )
         return [self._refusal(entry, stream) for entry in entries]
 
-    def _refusal(self, entry: Any, stream: str) -> Refusal | None:
+    def _refusal(self, entry: Any, stream: str) -> CallError | None:
         found = entry if isinstance(entry, dict) else {}
         if code := found.get("ErrorCode"):
-            return Refusal(f"stream {stream}: {code}", code in PASSING)
+            kind = PassingError if code in PASSING else CallError
+            return kind(f"stream {stream}: {code}", _MORE_SHARDS)
         if not found.get("SequenceNumber"):
             raise CallError(f"answered for stream {stream} with an entry that is none", self.address_remedy)
         return None

@@ -6,12 +6,13 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 from pinlake.clients.waits import Say, silent
+from pinlake.emulate.rows import refuse_constant
 from pinlake.emulate.sinks.base import Deliveries, Message
-from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, Refusal, UnfitError
+from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, PassingError
 from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, AbsentError, HttpJson, to_json
 from pinlake.errors import public
 
@@ -41,7 +42,6 @@ class KafkaRestSink(BatchSink):
     """
 
     max_bytes = 1_000_000
-    slow_remedy = BUSY
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class KafkaRestSink(BatchSink):
 
     def _item(self, message: Message) -> Item:
         if not _is_json(message.text):
-            raise UnfitError("not valid JSON, and a Kafka REST proxy takes nothing else")
+            raise ValueError("not valid JSON, and a Kafka REST proxy takes nothing else")
         return Item(message, message, len(message.value) + len(message.key or "") + _AROUND)
 
-    def _post(self, topic: str, records: list[Any]) -> list[Refusal | None]:
+    def _post(self, topic: str, records: list[Any]) -> list[CallError | None]:
         path = f"/topics/{quote(f'{self._topic_id}.{topic}', safe='')}"
         if self._cluster is None:
             try:
@@ -82,7 +82,7 @@ class KafkaRestSink(BatchSink):
                     raise error from None
         return self._post_v3(f"{self._cluster}{path}/records", records)
 
-    def _post_v2(self, path: str, records: list[Message]) -> list[Refusal | None]:
+    def _post_v2(self, path: str, records: list[Message]) -> list[CallError | None]:
         body = b'{"records":[%b]}' % b",".join(map(_record_v2, records))
         answer = self._v2.call("POST", path, body, self._answer_seconds())
         code, offsets = answer.get("error_code"), answer.get("offsets")
@@ -103,7 +103,7 @@ class KafkaRestSink(BatchSink):
         found = first.get("cluster_id") if isinstance(first, dict) else None
         return f"/v3/clusters/{quote(found, safe='')}" if isinstance(found, str) else None
 
-    def _post_v3(self, path: str, records: list[Message]) -> list[Refusal | None]:
+    def _post_v3(self, path: str, records: list[Message]) -> list[CallError | None]:
         """Send records as concatenated JSON. The answer has a report for each in order; an error may end it early."""
         reports = self._v3.call_all("POST", path, b"".join(map(_record_v3, records)), self._answer_seconds())
         if len(reports) > len(records):
@@ -112,7 +112,7 @@ class KafkaRestSink(BatchSink):
         code = reports[0].get("error_code")
         if all(refusals) and code in _OF_THE_CALL:
             raise self._v3.error(f"POST {path}", code // 100 if code >= 1000 else code, reports[0])
-        return refusals + [Refusal("no report came for it", True)] * (len(records) - len(reports))
+        return refusals + [PassingError("no report came for it", BUSY)] * (len(records) - len(reports))
 
     def _let_go(self) -> None:
         self._v2.close()
@@ -131,31 +131,30 @@ def _record_v3(message: Message) -> bytes:
     return to_json({name: {"type": "BINARY", "data": b64encode(part).decode()} for name, part in parts.items()})
 
 
-def _refusal_v2(entry: Any, path: str) -> Refusal | None:
+def _refusal_v2(entry: Any, path: str) -> CallError | None:
     found = entry if isinstance(entry, dict) else {}
     code = found.get("error_code")
     if code:
-        return Refusal(f"{found.get('error') or found.get('message')} (error code {code})", code == _RETRIABLE_V2)
+        kind = PassingError if code == _RETRIABLE_V2 else CallError
+        return kind(f"{found.get('error') or found.get('message')} (error code {code})", BUSY)
     if not isinstance(found.get("offset"), int):
         raise CallError(f"answered POST {path} with an offset that is none", ADDRESS)
     return None
 
 
-def _refusal_v3(report: dict[str, Any], path: str) -> Refusal | None:
+def _refusal_v3(report: dict[str, Any], path: str) -> CallError | None:
     code = report.get("error_code")
     if not isinstance(code, int) or (code == 200 and not isinstance(report.get("offset"), int)):
         raise CallError(f"answered POST {path} with a report that is none", ADDRESS)
-    return None if code == 200 else Refusal(f"{report.get('message')} (error code {code})", code in _RETRIABLE_V3)
+    if code == 200:
+        return None
+    kind = PassingError if code in _RETRIABLE_V3 else CallError
+    return kind(f"{report.get('message')} (error code {code})", BUSY)
 
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text, parse_constant=_refuse)
+        json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _refuse(constant: str) -> NoReturn:
-    # Python accepts NaN and Infinity, which are not JSON.
-    raise ValueError(constant)
