@@ -40,6 +40,7 @@ _LAST = (*_STREAM, "01_explore", "02_quality", "03_sql", "99_clean_up")
 _SOURCES = (
     *(f"src/pinlake/{folder}/*.py" for folder in ("clean", "dump", "emulate", "gold", "ingest", "lake", "notebook")),
     *(f"src/pinlake/{folder}/*.py" for folder in ("show", "stream", "workspace")),
+    *(f"src/pinlake/emulate/*.{ending}" for ending in ("csv", "toml")),
     *(f"src/pinlake/{file}" for file in ("__init__.py", "pipeline.py", "topics.py", "local/display.py")),
     "tools/notebook_outputs.py",
 )
