@@ -14,8 +14,8 @@ from benchmarks.measure import Timing
 from benchmarks.memory import resident
 from benchmarks.results import Row, at_most
 from benchmarks.transports import emulated, new_topics
-from pinlake.local.broker import running_broker
 from pinlake.topics import TOPICS
+from tools.broker import running_broker
 
 BATCHES, OF_MESSAGES = 200, 300
 # The first batches run on a cold JVM.

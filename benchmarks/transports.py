@@ -34,7 +34,6 @@ from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.ingest.bronze import append, ingest
 from pinlake.ingest.reader import Sized, group, read_objects
 from pinlake.lake.state import LakeState
-from pinlake.local.broker import Broker, free_port, running_broker
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
@@ -42,6 +41,7 @@ from pinlake.stream.positions import Positions
 from pinlake.stream.source import Context, Make, StreamOptions
 from pinlake.stream.stream import run_stream
 from pinlake.topics import TOPICS
+from tools.broker import Broker, free_port, running_broker
 
 SENT_POSTS = 50_000
 SUNK_POSTS = 10_000

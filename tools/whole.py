@@ -29,7 +29,6 @@ from pinlake.errors import MachineError, PinlakeError
 from pinlake.gold.tables import ordered
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
-from pinlake.local.broker import running_broker
 from pinlake.settings import resolve
 from pinlake.show.answers import all_answers, show_run
 from pinlake.show.formats import Format
@@ -43,6 +42,7 @@ from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import StreamSummary
 from pinlake.stream.stream import run_stream as stream
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
+from tools.broker import running_broker
 
 _GIVE_UP_AFTER = 60.0
 _DIRT, _DUPLICATES = 0.02, 0.03

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from pinlake.local.broker import Broker
 from tests.cli.conftest import failed, listing, pinlake
 from tests.helpers import wait_for
 from tests.servers.kafka_broker import broker, new_topic_id, produce
 from tests.servers.s3_server import S3, SLOW_DOWN, one_s3_server, s3
+from tools.broker import Broker
 
 __all__ = ["broker", "one_s3_server", "s3"]
 

@@ -26,8 +26,8 @@ from pinlake.emulate.database import PAGE, DatabaseRows
 from pinlake.emulate.rows import MadeRows, Post
 from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, SourceError, UsageError
-from pinlake.local.broker import free_port
 from pinlake.topics import TOPICS, Kind
+from tools.broker import free_port
 
 SERVERS = ["mysql", "postgresql"]
 PASSWORD = "hunter2"

@@ -27,7 +27,7 @@ from pinlake.emulate.database import PAGE, DatabaseRows
 from pinlake.emulate.rows import MadeRows, Post
 from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError
-from pinlake.local.broker import free_port
+from tools.broker import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,6 @@ from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.emulate.sinks.kinesis import KinesisSink
 from pinlake.emulate.truth import Truth
 from pinlake.lake.model import GOLD
-from pinlake.local.broker import Broker
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.kinesis_source import KinesisSource
@@ -30,6 +29,7 @@ from pinlake.topics import TOPICS
 from tests.pipeline.conftest import System
 from tests.servers.kafka_broker import broker
 from tests.servers.s3_server import S3, one_s3_server, s3
+from tools.broker import Broker
 
 __all__ = ["broker", "one_s3_server", "s3"]
 

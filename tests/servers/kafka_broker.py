@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pinlake.clients.kafka import client_config, find_topics, quiet
-from pinlake.local.broker import Broker, running_broker
 from pinlake.topics import TOPICS
 from tests.helpers import wait_for
+from tools.broker import Broker, running_broker
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pinlake.local.broker import Broker, free_port
 from tests.servers.certificates import Files, make_certificates
+from tools.broker import Broker, free_port
 
 # Tokens are those of Kafka's own unsecured kind: JSON that nobody has signed.
 _MORE = """\

@@ -23,12 +23,12 @@ from pinlake.dump.objects import USUAL
 from pinlake.dump.split import Splitter
 from pinlake.dump.store import Entry
 from pinlake.errors import MachineError, SourceError
-from pinlake.local.broker import Broker, running_broker
 from pinlake.sink.partition import PartitionWriter
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
 from pinlake.topics import TOPICS
 from tests.helpers import wait_for
 from tests.servers.kafka_broker import breaking_a_handshake, make_topics, new_topic_id, produce, remove_topic
+from tools.broker import Broker, running_broker
 
 # A sink that was killed keeps its partitions for as long.
 QUICK = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}

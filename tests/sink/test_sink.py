@@ -15,9 +15,9 @@ import pytest
 from pinlake.clients.kafka import client_config
 from pinlake.dump.folder import FolderStore
 from pinlake.errors import MachineError
-from pinlake.local.broker import Broker
 from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
 from tests.servers.kafka_broker import new_topic_id, produce
+from tools.broker import Broker
 
 # Each starts consumers of its own, and a consumer takes its time to join and to leave.
 pytestmark = pytest.mark.slow

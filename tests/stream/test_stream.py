@@ -21,7 +21,6 @@ from pinlake.dump.folder import FolderStore
 from pinlake.errors import LakeBusyError, MachineError, QualityError, UsageError
 from pinlake.ingest.bronze import append
 from pinlake.lake.accounting import account
-from pinlake.local.broker import Broker, running_broker
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
@@ -30,6 +29,7 @@ from pinlake.stream.stream import StreamSummary, _Loader, run_stream
 from tests.helpers import wait_for
 from tests.pipeline.conftest import System, system
 from tests.servers.kafka_broker import broker, make_topics, new_topic_id, produce, remove_topic
+from tools.broker import Broker, running_broker
 
 __all__ = ["broker", "system"]
 

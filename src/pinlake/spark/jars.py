@@ -22,9 +22,6 @@ from pinlake.errors import MachineError, first_line
 from pinlake.spark.environment import is_nameless, machine_options, spark_environment, spark_home
 from pinlake.spark.java import JavaError, java_version
 
-# A single-node broker, for tests and for running everything on one machine.
-KAFKA_BROKER = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.kafka:kafka-tools:4.3.1")
-
 
 def spark_packages() -> tuple[str, ...]:
     """The Maven packages of local Spark: Delta and the Kafka source, in the versions of the Python packages."""
@@ -38,11 +35,6 @@ def s3a_packages() -> tuple[str, ...]:
     # In the version of Spark's Hadoop.
     hadoop = next((spark_home() / "jars").glob("hadoop-client-api-*.jar")).stem.removeprefix("hadoop-client-api-")
     return (f"org.apache.hadoop:hadoop-aws:{hadoop}",)
-
-
-def scala_library() -> list[Path]:
-    """Scala's library. Spark has it, and Spark's Ivy configuration excludes it from what it resolves."""
-    return list((spark_home() / "jars").glob("scala-library-*.jar"))
 
 
 def jars_folders(name: str = "ivy") -> list[Path]:

@@ -18,9 +18,9 @@ from pinlake.emulate.rows import made_posts
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, read_failed
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.errors import MachineError
-from pinlake.local.broker import Broker, running_broker
 from pinlake.topics import TOPICS
 from tests.servers.kafka_broker import breaking_a_handshake, broker, messages, new_topic_id
+from tools.broker import Broker, running_broker
 
 __all__ = ["broker"]
 

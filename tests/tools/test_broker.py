@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from pinlake.local.broker import Broker
+from tools.broker import Broker
 
 pytestmark = pytest.mark.slow
 
 
 def test_an_id_may_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.local.broker.uuid4", lambda: UUID(bytes=b"\xf8" + bytes(15)))
+    monkeypatch.setattr("tools.broker.uuid4", lambda: UUID(bytes=b"\xf8" + bytes(15)))
     Broker(tmp_path / "broker")
     said = (tmp_path / "broker/data/meta.properties").read_text()
     assert "cluster.id=-AAAAAAAAAAAAAAAAAAAAA\n" in said

@@ -13,10 +13,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from pinlake.errors import MachineError
-from pinlake.spark.environment import java_environment
-from pinlake.spark.jars import KAFKA_BROKER, check_java, fetch_jars, jars_folders, scala_library
+from pinlake.spark.environment import java_environment, spark_home
+from pinlake.spark.jars import check_java, fetch_jars, jars_folders
 from pinlake.spark.java import java_program
 
+PACKAGES = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.kafka:kafka-tools:4.3.1")
 START_SECONDS = 60.0
 
 _SERVER = """\
@@ -148,7 +149,9 @@ _JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "
 
 
 def _classpath() -> str:
-    return ":".join(map(str, [*fetch_jars(jars_folders("kafka"), KAFKA_BROKER), *scala_library()]))
+    # Spark has Scala's library, and Spark's Ivy configuration excludes it from what it resolves.
+    scala = (spark_home() / "jars").glob("scala-library-*.jar")
+    return ":".join(map(str, [*fetch_jars(jars_folders("kafka"), PACKAGES), *scala]))
 
 
 def _cluster_id() -> str:
