@@ -42,7 +42,7 @@ class Bench:
         """The Spark session of all benchmarks. The first benchmark that needs it starts it."""
         self.say("starting Spark")
         self.work.mkdir(parents=True, exist_ok=True)
-        return spark_session(DRIVER_MEMORY, self.work / "spark.log")
+        return spark_session(Settings.model_validate({"driver_memory": DRIVER_MEMORY}), self.work / "spark.log")
 
     @cached_property
     def data(self) -> DataSets:

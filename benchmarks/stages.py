@@ -33,7 +33,7 @@ def main(posts: int, dump: Path, lake_folder: Path) -> dict[str, float]:
     emulate(dump, posts=posts, dirt=0.02, duplicates=0.03)
     done("emulate")
     settings = resolve({"source": dump, "lake": lake_folder}, environment={}).settings
-    spark = spark_session(settings.driver_memory, dump.parent / "spark.log")
+    spark = spark_session(settings, dump.parent / "spark.log")
     lake = pipeline.open_lake(spark, settings)
     done("Spark session")
     run = pipeline.new_run()

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from xdist.scheduler import LoadFileScheduling
 
 import tests
+from pinlake.settings import Settings
 from pinlake.spark.session import spark_session
 from tests.servers.connect_server import connect_server
 
@@ -83,7 +84,7 @@ def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         # A test's own store goes to workers that don't have the tests, as pinlake goes to those that don't have it.
         cloudpickle.register_pickle_by_value(tests)
         # One session takes in hundreds of lakes; with less memory the last ones wait for the garbage collector.
-        session = spark_session("4g", log, quick=True)
+        session = spark_session(Settings(driver_memory="4g"), log, quick=True)
         yield session
         session.stop()
 

@@ -36,7 +36,7 @@ from pinlake.show.hops import hops_result
 from pinlake.show.output import Result, write
 from pinlake.show.status import status_table
 from pinlake.sink.sink import SinkOptions, run_sink
-from pinlake.spark.session import session_for
+from pinlake.spark.session import is_small, spark_session
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import StreamSummary
@@ -65,7 +65,7 @@ def run_stream(folder: Path, seconds: int, out: Console) -> None:
         config = client_config(broker.servers)
         kafka = _kafka_sink(config, folder)
         source = KafkaSource(config, DEFAULT_TOPIC_ID)
-        lake = pipeline.open_lake(session_for(settings, folder / "spark.log"), settings)
+        lake = pipeline.open_lake(spark_session(settings, folder / "spark.log"), settings)
         say("emulate", f"{_RATE:g} posts a second, for {seconds} s from the first answers on")
         # The first batch takes longer than others: Spark has done nothing yet.
         deadline = float("inf")
@@ -167,7 +167,7 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
     settings = resolve({"source": dump, "lake": lake_address}, {}).settings
     run = pipeline.new_run(say)
-    spark = session_for(settings, folder / "spark.log", for_one_command=True)
+    spark = spark_session(settings, folder / "spark.log", is_small(settings))
     lake = pipeline.open_lake(spark, settings)
     with pipeline.writing(lake, settings, run):
         counts, answers = pipeline.run_all(lake, settings, run)

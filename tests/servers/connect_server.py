@@ -62,6 +62,7 @@ def connect_server(python: Path, log: Path) -> Iterator[str]:
 
 def serve(python: str) -> None:
     """Print the port, and serve until stdin ends, with workers that run `python`."""
+    from pinlake.settings import Settings
     from pinlake.spark.session import local_session
 
     settings = [f"--conf {name}={value}" for name, value in CONFIG.items()]
@@ -70,7 +71,7 @@ def serve(python: str) -> None:
         # The workers' Python has pinlake installed, those of a workspace have not.
         (Path(folder) / "pinlake.py").write_text(NO_PINLAKE)
         os.environ["PYTHONPATH"] = folder
-        spark = local_session("2g", None, python=python)
+        spark = local_session(Settings(), None, python=python)
         service = getattr(spark._jvm, "org.apache.spark.sql.connect.service.SparkConnectService$")
         print(service.__getattr__("MODULE$").bindingAddress().getPort(), flush=True)
         sys.stdin.read()

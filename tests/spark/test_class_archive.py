@@ -18,9 +18,10 @@ _IS_USED = """
 import sys
 from pathlib import Path
 from pinlake.spark import class_archive
+from pinlake.settings import Settings
 from pinlake.spark.session import local_session
 class_archive.jars_folders = lambda name: [Path(sys.argv[1])]
-spark = local_session("1g", Path(sys.argv[2]))
+spark = local_session(Settings(driver_memory="1g"), Path(sys.argv[2]))
 assert spark.range(3).count() == 3
 process = spark._jvm.java.lang.ProcessHandle.current().pid()
 print(str(class_archive.archive_files()[0]) in Path(f"/proc/{process}/maps").read_text())

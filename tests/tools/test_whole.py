@@ -81,7 +81,7 @@ def test_a_stream_ends_where_the_emulator_has_failed(tmp_path: Path, monkeypatch
             time.sleep(0.01)
 
     monkeypatch.setattr(whole, "running_broker", lambda _: nullcontext(SimpleNamespace(servers="host:1")))
-    for name in ("_kafka_sink", "KafkaSource", "session_for"):
+    for name in ("_kafka_sink", "KafkaSource", "spark_session"):
         monkeypatch.setattr(whole, name, lambda *_: None)
     monkeypatch.setattr(whole.pipeline, "open_lake", lambda *_: None)
     monkeypatch.setattr(whole, "emulate", failing)

@@ -68,9 +68,9 @@ class Command:
     @cached_property
     def spark(self) -> SparkSession:
         """The Spark session, started on first use."""
-        from pinlake.spark.session import session_for
+        from pinlake.spark.session import is_small, spark_session
 
-        return session_for(self.settings, self.log, self.is_short, self.packages)
+        return spark_session(self.settings, self.log, self.is_short and is_small(self.settings), self.packages)
 
     @cached_property
     def lake(self) -> Lake:

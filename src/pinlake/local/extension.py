@@ -82,7 +82,7 @@ def start_spark() -> SparkSession:
     from pinlake.spark.session import spark_session
 
     settings = resolve({}, os.environ).settings
-    return spark_session(settings.driver_memory, logs.log_file(settings.log_folder))
+    return spark_session(settings, logs.log_file(settings.log_folder))
 
 
 def _fill(shell: InteractiveShell, task: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> None:
     settings = resolve({"source": folder / "dump", "lake": folder / "lake"}, environment={}).settings
     options = [f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}", QUIET_ARCHIVE]
     log = folder / "spark.log"
-    spark = local_session(settings.driver_memory, log, quick=True, java_options=options, use_archive=False)
+    spark = local_session(settings, log, quick=True, java_options=options, use_archive=False)
     gateway = spark.sparkContext._gateway
     assert gateway is not None  # this process has started the gateway
     lake = pipeline.open_lake(spark, settings)

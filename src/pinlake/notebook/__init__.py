@@ -35,7 +35,7 @@ from pinlake.show.alerts import told
 from pinlake.show.summary import summary
 from pinlake.show.trace import trace_post
 from pinlake.show.views import turned
-from pinlake.spark.session import session_for
+from pinlake.spark.session import spark_session
 from pinlake.stream.open import DUMP, open_source
 from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import run_stream
@@ -154,7 +154,7 @@ class Work:
     @cached_property
     def spark(self) -> SparkSession:
         """The given Spark session, or that of this environment."""
-        return self.given_spark or session_for(self.settings)
+        return self.given_spark or spark_session(self.settings)
 
     @cached_property
     def lake(self) -> Lake:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pinlake.errors import MachineError, first_line
+from pinlake.settings import Settings
 from pinlake.spark.class_archive import archive_options
 from pinlake.spark.environment import is_nameless, machine_options, not_used, spark_environment
 from pinlake.spark.jars import check_java, class_path, fetch_jars, jars_folders, local_jars, s3a_packages
@@ -21,8 +22,6 @@ from pinlake.spark.jars import check_java, class_path, fetch_jars, jars_folders,
 if TYPE_CHECKING:
     from pyspark import SparkConf
     from pyspark.sql import SparkSession
-
-    from pinlake.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -68,27 +67,15 @@ _SMALL_FILES, _SMALL_BYTES = 10_000, 32 * 1024 * 1024
 _ANSWERS_WITHIN = 30
 
 
-class S3a(NamedTuple):
-    """Access of local Spark to a bucket: the ARN of a role to assume, and (access key id, secret access key)."""
-
-    role: str | None = None
-    keys: tuple[str, str] | None = None
-
-
 def spark_session(
-    driver_memory: str = "2g",
-    log: Path | None = None,
-    s3a: S3a | None = None,
-    quick: bool = False,
-    packages: Sequence[str] = (),
+    settings: Settings | None = None, log: Path | None = None, quick: bool = False, packages: Sequence[str] = ()
 ) -> SparkSession:
     """The active session, else the workspace's, else a Spark Connect session if one is configured, else a local one.
 
     The parameters are for local Spark:
-    `driver_memory`: memory of the JVM.
+    `settings`: the memory of the JVM, and the access to a bucket of tables. Its jars are fetched at the first use.
     `log`: the file for Spark's own output.
-    `s3a`: access to a bucket. Its jars are fetched at the first use.
-    `quick`: optimize for a run on little data, see `is_small`.
+    `quick`: optimize for one run on little data, see `is_small`.
     `packages`: additional Maven packages. They are fetched at the first use.
 
     Raises MachineError if Java, jars, or the packages of the Connect client are missing, or if no server answers.
@@ -107,7 +94,7 @@ def spark_session(
 
         session: SparkSession = DatabricksSession.builder.getOrCreate()
         return session
-    return local_session(driver_memory, log, s3a, quick, packages=packages)
+    return local_session(settings or Settings.model_validate({}), log, quick, packages)
 
 
 def is_remote(spark: SparkSession) -> bool:
@@ -166,19 +153,6 @@ def _has_databricks_connect() -> bool:
         return False
 
 
-def session_for(
-    settings: Settings, log: Path | None = None, for_one_command: bool = False, packages: Sequence[str] = ()
-) -> SparkSession:
-    """The session for the settings. Raises as `spark_session`.
-
-    `for_one_command` means that the process ends after one command on the dump and the lake of the settings, so that
-    local Spark can be optimized for a small run. `packages` are additional Maven packages for local Spark.
-    """
-    s3a = S3a(settings.s3_role, settings.s3_keys) if settings.needs_s3a else None
-    quick = for_one_command and is_small(settings)
-    return spark_session(settings.driver_memory, log, s3a, quick, packages)
-
-
 def is_small(settings: Settings) -> bool:
     """True if dump and lake are local folders with so little data that starting Spark takes longer than the work."""
     folders = [folder for folder in (settings.source, settings.lake) if folder is not None]
@@ -205,18 +179,19 @@ def _sizes(folder: Path | str) -> Iterator[int]:
         return
 
 
-def _s3a_config(s3a: S3a) -> dict[str, str]:
+def _s3a_config(settings: Settings) -> dict[str, str]:
     """Hadoop's settings for a bucket. Region and endpoint are those that boto3 finds, as for dumps."""
     from pinlake.dump.s3_client import find_endpoints
 
-    endpoints = find_endpoints(s3a.role, None)
-    given = dict(zip(("fs.s3a.access.key", "fs.s3a.secret.key"), s3a.keys or (), strict=False))
-    provider = _GIVEN_KEYS if s3a.keys else _USUAL_KEYS
+    role, keys = settings.s3_role, settings.s3_keys
+    endpoints = find_endpoints(role, None)
+    given = dict(zip(("fs.s3a.access.key", "fs.s3a.secret.key"), keys or (), strict=False))
+    provider = _GIVEN_KEYS if keys else _USUAL_KEYS
     config = {**given, "fs.s3a.aws.credentials.provider": provider}
-    if s3a.role:
+    if role:
         config["fs.s3a.aws.credentials.provider"] = _ROLES_KEYS
         config["fs.s3a.assumed.role.credentials.provider"] = provider
-        config["fs.s3a.assumed.role.arn"] = s3a.role
+        config["fs.s3a.assumed.role.arn"] = role
         # Hadoop requires both or neither.
         if endpoints.region:
             config["fs.s3a.assumed.role.sts.endpoint.region"] = endpoints.region
@@ -232,13 +207,12 @@ def _s3a_config(s3a: S3a) -> dict[str, str]:
 
 
 def local_session(
-    driver_memory: str,
+    settings: Settings,
     log: Path | None,
-    s3a: S3a | None = None,
     quick: bool = False,
+    packages: Sequence[str] = (),
     java_options: Sequence[str] = (),
     use_archive: bool = True,
-    packages: Sequence[str] = (),
     python: str | None = None,
 ) -> SparkSession:
     """A local session. For the parameters and errors, see `spark_session`.
@@ -255,7 +229,7 @@ def local_session(
     options = ["-XX:+UseParallelGC", "-XX:-UsePerfData", *java_options]
     options += [*(_QUICK_JAVA if quick else ()), *(archive_options() if use_archive else ())]
     jars = local_jars()
-    if s3a:
+    if settings.needs_s3a:
         jars = [*jars, *fetch_jars(jars_folders("s3a"), s3a_packages())]
     for package in packages:
         jars = [*jars, *fetch_jars(jars_folders(package.split(":")[1]), (package,))]
@@ -265,7 +239,7 @@ def local_session(
         **(_QUICK_CONFIG if quick else {}),
         # On the class path, not in spark.jars: Spark would load those with its own class loader, without the archive.
         "spark.driver.extraClassPath": class_path(jars),
-        "spark.driver.memory": driver_memory,
+        "spark.driver.memory": settings.driver_memory,
         # Spark creates this folder although no table is ever in it.
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "pinlake-warehouse"),
         "spark.driver.extraJavaOptions": shlex.join([*options, *machine_options()]),
@@ -278,10 +252,10 @@ def local_session(
             _name_user(conf, os.environ.get("USER") or str(os.getuid()))
         session = SparkSession.builder.config(conf=conf).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
-    if s3a:
+    if settings.needs_s3a:
         # After the start, because settings given at the start are visible on the JVM's command line.
         hadoop = session.sparkContext._jsc.hadoopConfiguration()
-        for name, value in _s3a_config(s3a).items():
+        for name, value in _s3a_config(settings).items():
             hadoop.set(name, value)
     return session
 
