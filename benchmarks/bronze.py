@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from benchmarks.data import objects_of, topic_folder
 from pinlake.dump.folder import FolderStore
 from pinlake.dump.listing import Dump
-from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.dump.objects import ObjectName
+from pinlake.ingest.reader import group, read_objects
 from pinlake.lake.lake import Lake
 from pinlake.topics import DEFAULT_TOPIC_ID, PIN, Kind
 
@@ -26,7 +27,7 @@ _SPARK_TYPES = {Kind.TEXT: "STRING", Kind.INTEGER: "BIGINT", Kind.NUMBER: "DOUBL
 PIN_SCHEMA = ", ".join(f"`{field.name}` {_SPARK_TYPES[field.kind]}" for field in PIN.fields)
 
 
-def bronze_rows(spark: SparkSession, dump: Path, objects: Sequence[Sized]) -> DataFrame:
+def bronze_rows(spark: SparkSession, dump: Path, objects: Sequence[tuple[ObjectName, int]]) -> DataFrame:
     """Read pins with the packing reader, in the columns of bronze."""
     read = read_objects(spark, Dump(FolderStore(dump)), group(objects))
     return read.withColumns(
@@ -40,7 +41,7 @@ def bronze_rows(spark: SparkSession, dump: Path, objects: Sequence[Sized]) -> Da
     )
 
 
-def append_pins(lake: Lake, dump: Path, objects: Sequence[Sized]) -> None:
+def append_pins(lake: Lake, dump: Path, objects: Sequence[tuple[ObjectName, int]]) -> None:
     """Append pins to bronze, in one commit."""
     lake.append("bronze", bronze_rows(lake.spark, dump, objects), ("benchmark", 1))
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from benchmarks.measure import Say
 from pinlake.dump.folder import FolderStore
 from pinlake.dump.listing import Dump, list_topic
-from pinlake.dump.objects import TOPICS_FOLDER
+from pinlake.dump.objects import TOPICS_FOLDER, ObjectName
 from pinlake.emulate import emulator
 from pinlake.emulate.dirt import plain
 from pinlake.emulate.rows import made_posts
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
 from pinlake.emulate.sinks.dump import DumpSink, make_folders
-from pinlake.ingest.reader import Sized
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
 _REPORT_EVERY = 50_000
@@ -108,11 +107,11 @@ def linked_copy(dump: Path, to: Path) -> Path:
     return to
 
 
-def objects_of(dump: Path, topic: str) -> list[Sized]:
+def objects_of(dump: Path, topic: str) -> list[tuple[ObjectName, int]]:
     """The objects of a topic with their sizes, listed as the ingest stage does."""
     store = FolderStore(dump)
     names = list_topic(Dump(store), DEFAULT_TOPIC_ID, topic, None).objects
-    return [Sized(name, store.stat(name.key)[0]) for name in names]
+    return [(name, store.stat(name.key)[0]) for name in names]
 
 
 def topic_folder(dump: Path, topic: str) -> Path:

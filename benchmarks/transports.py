@@ -32,7 +32,7 @@ from pinlake.emulate.sinks.base import Message as Posted
 from pinlake.emulate.sinks.dump import DumpSink
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.ingest.bronze import append, ingest
-from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.reader import group, read_objects
 from pinlake.lake.state import LakeState
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.stream.dump_source import DumpSource
@@ -284,7 +284,7 @@ def _from_bucket(bench: Bench) -> Row:
             for topic in TOPICS
             for entry in store.entries(f"{TOPICS_FOLDER}/bench.{topic}/partition=0")
         ]
-        groups = group(Sized(USUAL.object_name(key), 500) for key in keys)
+        groups = group((USUAL.object_name(key), 500) for key in keys)
         bare, ours = bench.measure(
             Case("parallel boto3", lambda: _parallel_boto3(keys)),
             Case("packing reader", lambda: lambda: to_noop(read_objects(bench.spark, Dump(store), groups))),

@@ -22,7 +22,7 @@ from pinlake.dump.objects import USUAL, Layout, ObjectName
 from pinlake.dump.store import Content
 from pinlake.errors import SourceError, UsageError
 from pinlake.ingest.bronze import ingest
-from pinlake.ingest.reader import Sized, group
+from pinlake.ingest.reader import group
 from pinlake.lake.accounting import account
 from pinlake.lake.lake import Lake
 from pinlake.lake.state import LakeState, read_state
@@ -236,8 +236,8 @@ def test_objects_are_grouped_by_bytes_and_by_number() -> None:
     def offsets(groups: list[list[ObjectName]]) -> list[list[int]]:
         return [[name.offset for name in names] for names in groups]
 
-    def sized(*sizes: int) -> list[Sized]:
-        return [Sized(ObjectName.new("t", "pin", 0, offset), size) for offset, size in enumerate(sizes)]
+    def sized(*sizes: int) -> list[tuple[ObjectName, int]]:
+        return [(ObjectName.new("t", "pin", 0, offset), size) for offset, size in enumerate(sizes)]
 
     assert offsets(group(sized(4, 6, 1, 20, 1), group_bytes=10)) == [[0, 1], [2], [3], [4]]
     assert offsets(group(sized(0, 0, 0, 0, 0), group_objects=2)) == [[0, 1], [2, 3], [4]]

@@ -9,7 +9,7 @@ from pinlake.dump.listing import Dump, Listing
 from pinlake.dump.objects import ObjectName
 from pinlake.dump.offsets import KnownObject, Progress, is_streamed, one_per_object
 from pinlake.dump.store import stat_all
-from pinlake.ingest.reader import Sized, group, read_objects
+from pinlake.ingest.reader import group, read_objects
 from pinlake.lake.lake import Lake
 
 # Kinds of report entries that are about a single object, and not about a kind of names.
@@ -100,7 +100,7 @@ def _changed(lake: Lake, dump: Dump, listing: Listing, suspects: list[ObjectName
     """
     if not suspects:
         return []
-    now = read_objects(lake.spark, dump, group(Sized(name, 0) for name in suspects))
+    now = read_objects(lake.spark, dump, group((name, 0) for name in suspects))
     paths = lake.spark.createDataFrame([(name.key,) for name in suspects], "path STRING")
     bronze = lake.read("bronze").where(F.col("topic") == listing.topic).join(paths, "path", "left_semi")
     last = bronze.groupBy("path").agg(F.max("batch").alias("batch"))

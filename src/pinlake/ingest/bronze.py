@@ -15,7 +15,7 @@ from pinlake.dump.store import stat_all
 from pinlake.errors import ClosedError, UsageError
 from pinlake.ingest.audit import AUDITED, audit_topic, look_again
 from pinlake.ingest.file_source import read_files
-from pinlake.ingest.reader import Sized, group, read_objects, samples_of, told_by_worker
+from pinlake.ingest.reader import group, read_objects, samples_of, told_by_worker
 from pinlake.lake.lake import Lake
 from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState
@@ -106,7 +106,7 @@ def read_named(lake: Lake, dump: Dump, objects: Sequence[ObjectName]) -> DataFra
     """The rows of these objects, in READ_SCHEMA. Evaluating them fails with ClosedError if none can be opened."""
     # An object without a size can't be read. The reader records the reason.
     stats = stat_all(dump.store, [name.key for name in objects])
-    groups = group(Sized(name, found.size if found else 0) for name, found in zip(objects, stats, strict=True))
+    groups = group((name, stat.size if stat else 0) for name, stat in zip(objects, stats, strict=True))
     return read_objects(lake.spark, dump, groups, samples_of(groups))
 
 

@@ -6,14 +6,15 @@ It is several times slower than the packing reader. `ingest` uses it only if the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinlake.dump.listing import Dump
 from pinlake.dump.objects import ObjectName
 from pinlake.dump.store import Content, Stat, stat_all
-from pinlake.ingest.reader import READ_SCHEMA, rows_of, travel_by_value
+from pinlake.ingest.reader import READ_SCHEMA, rows_of, split_objects, travel_by_value
 
 if TYPE_CHECKING:
     import pyarrow
@@ -28,7 +29,7 @@ def read_files(spark: SparkSession, dump: Dump, names: Sequence[ObjectName]) -> 
     travel_by_value()
     keys = [name.key for name in names]
     # Sizes and times from the driver: Spark has milliseconds only, so an audit would see unchanged objects as changed.
-    stats = {key: found for key, found in zip(keys, stat_all(dump.store, keys), strict=True) if found}
+    stats = {key: stat for key, stat in zip(keys, stat_all(dump.store, keys), strict=True) if stat}
     folder = Path(dump.store.root)
     # recursiveFileLookup disables partition discovery, which would read folders such as partition=0 as columns.
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
@@ -36,7 +37,7 @@ def read_files(spark: SparkSession, dump: Dump, names: Sequence[ObjectName]) -> 
     contents = files.load([as_pattern(f"{for_spark(folder)}/{key}") for key in keys]).select(below, "content")
     # Spark silently skips empty files. The join adds a row for each.
     asked = spark.createDataFrame(pyarrow.table({"key": keys}))
-    return asked.join(contents, "key", "left").mapInArrow(_splitter_of(dump, stats), READ_SCHEMA)
+    return asked.join(contents, "key", "left").mapInArrow(partial(_split_files, dump, stats), READ_SCHEMA)
 
 
 def for_spark(folder: Path) -> str:
@@ -49,21 +50,20 @@ def as_pattern(path: str) -> str:
     return re.sub(r"([\[\]{}*?\\,])", r"\\\1", path)
 
 
-def _splitter_of(
-    dump: Dump, stats: Mapping[str, Stat]
-) -> Callable[[Iterable[pyarrow.RecordBatch]], Iterable[pyarrow.RecordBatch]]:
-    def split_files(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-        return rows_of(dump, read(batches))
+def _split_files(
+    dump: Dump, stats: Mapping[str, Stat], batches: Iterable[pyarrow.RecordBatch]
+) -> Iterator[pyarrow.RecordBatch]:
+    return rows_of(
+        (
+            (dump.layout.object_name(key), _content(stats.get(key), content.as_py()))
+            for batch in batches
+            for key, content in zip(batch.column("key").to_pylist(), batch.column("content"), strict=True)
+        ),
+        split_objects(),
+    )
 
-    def read(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[tuple[str, Content | OSError]]:
-        for batch in batches:
-            for key, content in zip(batch.column("key").to_pylist(), batch.column("content"), strict=True):
-                yield key, _found(stats.get(key), content.as_py())
 
-    return split_files
-
-
-def _found(stat: Stat | None, content: bytes | None) -> Content | OSError:
+def _content(stat: Stat | None, content: bytes | None) -> Content | OSError:
     """The content of an object. Spark returns none for an empty file."""
     if stat is None or (content is None and stat.size):
         return OSError("Spark's file source gave nothing of it")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pinlake
 from pinlake.dump.listing import Dump
 from pinlake.dump.objects import ObjectName
-from pinlake.dump.split import Record, Splitter
+from pinlake.dump.split import Split, Splitter
 from pinlake.dump.store import Content, unpack
 from pinlake.errors import ClosedError, SourceError
 from pinlake.lake.model import EMPTY, READ_COLUMNS, UNREADABLE, schema_of
@@ -32,22 +33,18 @@ MOST_SAMPLES, OF_A_GROUP = 100, 6
 
 READ_SCHEMA = schema_of(READ_COLUMNS)
 
+# The columns text, bytes and content, whose size limits a batch.
+_TEXTS = slice(11, 14)
+
 _TOLD = re.compile(r"^pinlake\.errors\.(SourceError|ClosedError): (.+)$", re.MULTILINE)
 
 
-class Sized(NamedTuple):
-    """An object to read and its size in bytes."""
-
-    name: ObjectName
-    size: int
-
-
 def group(
-    objects: Iterable[Sized], group_bytes: int = GROUP_BYTES, group_objects: int = GROUP_OBJECTS
+    objects: Iterable[tuple[ObjectName, int]], group_bytes: int = GROUP_BYTES, group_objects: int = GROUP_OBJECTS
 ) -> list[list[ObjectName]]:
     """Pack objects, in their order, into groups of at most `group_bytes` and `group_objects`.
 
-    A larger object gets a group of its own.
+    `objects` has pairs of a name and the object's size in bytes. A larger object gets a group of its own.
     """
     groups: list[list[ObjectName]] = []
     room = 0
@@ -74,7 +71,7 @@ def read_objects(
 
     travel_by_value()
     packed = spark.createDataFrame(pyarrow.table({"keys": [[name.key for name in names] for names in groups]}))
-    return packed.repartition(len(groups)).mapInArrow(_group_reader(dump, samples), READ_SCHEMA)
+    return packed.repartition(len(groups)).mapInArrow(partial(_read_groups, dump, samples), READ_SCHEMA)
 
 
 def samples_of(groups: list[list[ObjectName]]) -> list[str]:
@@ -93,37 +90,45 @@ def travel_by_value() -> None:
 
 def told_by_worker(error: Exception) -> SourceError | None:
     """The SourceError or ClosedError of a worker, which Spark passes on as text. None for any other error."""
-    found = _TOLD.search(str(error))
-    return {"SourceError": SourceError, "ClosedError": ClosedError}[found[1]](found[2]) if found else None
+    told = _TOLD.search(str(error))
+    return {"SourceError": SourceError, "ClosedError": ClosedError}[told[1]](told[2]) if told else None
 
 
-def _group_reader(
-    dump: Dump, samples: Sequence[str]
-) -> Callable[[Iterable[pyarrow.RecordBatch]], Iterable[pyarrow.RecordBatch]]:
-    def read_groups(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-        return rows_of(dump, read(batches))
+def _read_groups(
+    dump: Dump, samples: Sequence[str], batches: Iterable[pyarrow.RecordBatch]
+) -> Iterator[pyarrow.RecordBatch]:
+    def read() -> Iterator[tuple[ObjectName, Content | OSError]]:
+        for keys in (keys for batch in batches for keys in batch.column("keys").to_pylist()):
+            closed = 0
+            for key, content in zip(keys, dump.store.read_all(keys), strict=True):
+                closed += isinstance(content, OSError)
+                yield dump.layout.object_name(key), content
+            if samples and closed == len(keys):
+                _check_opens(dump, keys, samples)
 
-    def read(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[tuple[str, Content | OSError]]:
-        for batch in batches:
-            for keys in batch.column("keys").to_pylist():
-                closed = 0
-                for key, found in zip(keys, dump.store.read_all(keys), strict=True):
-                    closed += isinstance(found, OSError)
-                    yield key, found
-                if samples and closed == len(keys):
-                    _check_opens(dump, keys, samples)
-
-    return read_groups
+    return rows_of(read(), split_objects())
 
 
-def rows_of(dump: Dump, objects: Iterable[tuple[str, Content | OSError]]) -> Iterator[pyarrow.RecordBatch]:
-    """The rows of objects as batches in READ_SCHEMA. `objects` has pairs of a key and its content, or the error."""
-    rows, splitter = Rows(), Splitter()
-    for key, found in objects:
-        add_object(splitter, rows, dump.layout.object_name(key), found)
-        if rows.full():
-            yield rows.take()
-    yield rows.take()
+def rows_of(
+    objects: Iterable[tuple[ObjectName, Content | OSError]], split: Callable[[bytes], Split]
+) -> Iterator[pyarrow.RecordBatch]:
+    """The rows of objects as batches in READ_SCHEMA. `objects` has pairs of a name and its content, or the error."""
+    rows: list[tuple[object, ...]] = []
+    size = 0
+    for name, content in objects:
+        if size >= BATCH_BYTES or len(rows) >= BATCH_ROWS:
+            yield arrow_batch(rows, READ_SCHEMA)
+            rows, size = [], 0
+        first = len(rows)
+        rows += _rows(name, content, split)
+        size += sum(len(part) for row in rows[first:] for part in row[_TEXTS] if part)
+    yield arrow_batch(rows, READ_SCHEMA)
+
+
+def split_objects() -> Callable[[bytes], Split]:
+    """A function that splits an object's bytes as they lie in the dump, possibly compressed. Raises OSError."""
+    splitter = Splitter()
+    return lambda content: splitter.split(unpack(content))
 
 
 def _check_opens(dump: Dump, closed: Sequence[str], samples: Sequence[str]) -> None:
@@ -137,10 +142,10 @@ def _check_opens(dump: Dump, closed: Sequence[str], samples: Sequence[str]) -> N
     # Try one object of the group again, to get the reason.
     last = closed[-1]
     reason: OSError | None = None
-    for found in dump.store.read_all([*others, last]):
-        if not isinstance(found, OSError):
+    for content in dump.store.read_all([*others, last]):
+        if not isinstance(content, OSError):
             return
-        reason = found
+        reason = content
     raise ClosedError(
         f"Spark's workers can open no object of {dump.store.root}, the last of {len(closed) + len(others)} that were "
         f"tried: {last} {(reason and reason.strerror) or reason}; whoever runs this needs to read them, in a bucket "
@@ -149,69 +154,37 @@ def _check_opens(dump: Dump, closed: Sequence[str], samples: Sequence[str]) -> N
     )
 
 
-def add_object(splitter: Splitter, rows: Rows, name: ObjectName, found: Content | OSError) -> None:
-    """Add a row for each of the object's records, or one row with the reason why there are none."""
+def _rows(name: ObjectName, content: Content | OSError, split: Callable[[bytes], Split]) -> Iterator[tuple[Any, ...]]:
+    """A row for each of the object's records, or one row with the reason why there are none."""
+    where = (name.topic, name.topic_id, name.partition)
     try:
-        if isinstance(found, OSError):
-            raise found
-        records, messages = splitter.split(unpack(found.content))
+        if isinstance(content, OSError):
+            raise content
+        records, messages = split(content.content)
     except OSError as error:
-        content = None if isinstance(found, OSError) else found
-        rows.add_problem(name, content, f"{UNREADABLE}: {error.strerror or error}")
+        stat = (None, None) if isinstance(content, OSError) else content[1:]
+        problem = f"{UNREADABLE}: {error.strerror or error}"
+        yield (*where, name.offset, None, name.key, name.offset, 0, 0, *stat, None, None, None, None, problem)
         return
+    about = (name.key, name.offset, len(records), messages, content.size, content.modified)
     if not records:
-        rows.add_problem(name, found, EMPTY, messages)
-    for position, record in enumerate(records):
-        rows.add(name, found, len(records), messages, position, record)
+        yield (*where, name.offset, None, *about, None, None, None, None, EMPTY)
+    for position, (message, *record) in enumerate(records):
+        yield (*where, name.offset + message, position, *about, *record, None)
 
 
-class Rows:
-    """Collects rows of READ_SCHEMA into Arrow batches."""
+def arrow_batch(rows: Sequence[tuple[Any, ...]], schema: str) -> pyarrow.RecordBatch:
+    """The rows as a batch in a schema as Spark writes it. A timestamp is a datetime, or microseconds since 1970."""
+    import pyarrow
 
-    def __init__(self) -> None:
-        self._clear()
-
-    def _clear(self) -> None:
-        self._columns: list[list[object]] = [[] for _ in READ_COLUMNS]
-        self._bytes = 0
-
-    def add(self, name: ObjectName, found: Content, records: int, messages: int, position: int, record: Record) -> None:
-        """Add the record at `position`, from 0, of an object that has this many records and Kafka messages."""
-        message, text, raw, content, wrapping = record
-        self._bytes += len(text or "") + len(raw or b"") + len(content or "")
-        self._append(
-            *(name.topic, name.topic_id, name.partition, name.offset + message, position, name.key, name.offset),
-            *(records, messages, found.size, found.modified, text, raw, content, wrapping, None),
-        )
-
-    def add_problem(self, name: ObjectName, found: Content | None, problem: str, messages: int = 0) -> None:
-        """Add an object without records. `found` is None if it couldn't be read."""
-        self._append(
-            *(name.topic, name.topic_id, name.partition, name.offset, None, name.key, name.offset, 0, messages),
-            *((found.size, found.modified) if found else (None, None)),
-            *(None, None, None, None, problem),
-        )
-
-    def _append(self, *values: object) -> None:
-        for column, value in zip(self._columns, values, strict=True):
-            column.append(value)
-
-    def full(self) -> bool:
-        """True if there are enough rows or bytes for a batch."""
-        return self._bytes >= BATCH_BYTES or len(self._columns[0]) >= BATCH_ROWS
-
-    def take(self) -> pyarrow.RecordBatch:
-        """The collected rows as a batch. Starts a new one."""
-        import pyarrow
-
-        kinds = {
-            "string": pyarrow.string(),
-            "int": pyarrow.int32(),
-            "bigint": pyarrow.int64(),
-            "binary": pyarrow.binary(),
-            "timestamp": pyarrow.timestamp("us", tz="UTC"),
-        }
-        schema = pyarrow.schema([(column.name, kinds[column.type]) for column in READ_COLUMNS])
-        arrays = [pyarrow.array(column, field.type) for column, field in zip(self._columns, schema, strict=True)]
-        self._clear()
-        return pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+    kinds = {
+        "string": pyarrow.string(),
+        "int": pyarrow.int32(),
+        "bigint": pyarrow.int64(),
+        "binary": pyarrow.binary(),
+        "timestamp": pyarrow.timestamp("us", tz="UTC"),
+    }
+    fields = [column.replace("`", "").split() for column in schema.split(", ")]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in fields)
+    arrays = [pyarrow.array(values, kinds[kind.lower()]) for values, (_, kind) in zip(columns, fields, strict=True)]
+    return pyarrow.RecordBatch.from_arrays(arrays, [name for name, _ in fields])

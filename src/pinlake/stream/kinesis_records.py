@@ -20,7 +20,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from pinlake.dump.objects import KINESIS_ROOT
-from pinlake.ingest.reader import travel_by_value
+from pinlake.ingest.reader import arrow_batch, travel_by_value
 from pinlake.stream.messages import to_records as split_messages
 from pinlake.stream.packed import UserRecord, unpack
 from pinlake.stream.source import Known
@@ -44,11 +44,6 @@ USER_SCHEMA = (
 _NAMED = re.compile(rf"(?<![a-z])({'|'.join(TOPICS)})(?![a-z])")
 
 
-def names_of(schema: str) -> list[str]:
-    """Return the column names of a schema in the form above."""
-    return [column.split()[0] for column in schema.split(", ")]
-
-
 class End(NamedTuple):
     """The last record of a shard in bronze: its sequence number and its arrival time in UTC."""
 
@@ -66,8 +61,8 @@ def topic_of(key: str) -> str | None:
 
     Returns None if the key names no topic or several.
     """
-    found = set(_NAMED.findall(key.lower()))
-    return found.pop() if len(found) == 1 else None
+    topics = set(_NAMED.findall(key.lower()))
+    return topics.pop() if len(topics) == 1 else None
 
 
 def ends_of(known: Known) -> dict[tuple[str, int], End]:
@@ -89,35 +84,27 @@ def user_records(batch: DataFrame, one_stream: bool) -> DataFrame:
     The topic is named by the partition key with `one_stream`, otherwise by the end of the stream name.
     """
     travel_by_value()
-    return batch.select(*names_of(RECORD_SCHEMA)).mapInArrow(partial(_unpack_all, one_stream=one_stream), USER_SCHEMA)
+    columns = [column.split()[0] for column in RECORD_SCHEMA.split(", ")]
+    return batch.select(*columns).mapInArrow(partial(_unpack_all, one_stream=one_stream), USER_SCHEMA)
 
 
 def _unpack_all(batches: Iterable[pyarrow.RecordBatch], one_stream: bool) -> Iterator[pyarrow.RecordBatch]:
     import pyarrow
 
     for batch in batches:
-        columns = [batch.column(name).to_pylist() for name in ("stream", "shardId", "partitionKey", "data")]
+        names = ("stream", "shardId", "sequenceNumber", "partitionKey", "data")
+        moments = batch.column("approximateArrivalTimestamp").cast(pyarrow.int64()).to_pylist()
+        columns = [batch.column(name).to_pylist() for name in names]
         rows = []
-        for number, (stream, shard, key, data) in enumerate(zip(*columns, strict=True)):
+        for stream, shard, sequence, key, data, moment in zip(*columns, moments, strict=True):
             # The Databricks source returns the ARN if the stream was given by its ARN.
             stream = stream.rpartition("/")[2]
             packed = unpack(data or b"")
             for index, user in enumerate(packed or [UserRecord(key or "", data)]):
                 topic = topic_of(user.key) if one_stream else stream.rpartition("-")[2]
-                index_in = None if packed is None else index
-                rows.append((number, topic, user.key, stream, shard, shard_number(shard), index_in, user.data))
-        found = list(zip(*rows, strict=True)) or [()] * 8
-        taken = batch.take(pyarrow.array(found[0], pyarrow.int32()))
-        texts = [pyarrow.array(column, pyarrow.string()) for column in found[1:5]]
-        arrays = [
-            *texts,
-            pyarrow.array(found[5], pyarrow.int32()),
-            taken.column("sequenceNumber"),
-            pyarrow.array(found[6], pyarrow.int32()),
-            taken.column("approximateArrivalTimestamp"),
-            pyarrow.array(found[7], pyarrow.binary()),
-        ]
-        yield pyarrow.RecordBatch.from_arrays(arrays, names_of(USER_SCHEMA))
+                place = (stream, shard, shard_number(shard), sequence, None if packed is None else index)
+                rows.append((topic, user.key, *place, moment, user.data))
+        yield arrow_batch(rows, USER_SCHEMA)
 
 
 def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:

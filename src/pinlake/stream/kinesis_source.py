@@ -21,12 +21,12 @@ from pinlake.dump.listing import UnknownName
 from pinlake.dump.objects import KINESIS_ROOT
 from pinlake.errors import MachineError, SourceError, UsageError, first_line
 from pinlake.ingest.bronze import report
+from pinlake.ingest.reader import arrow_batch
 from pinlake.settings import Settings
 from pinlake.stream.kinesis_records import (
     RECORD_SCHEMA,
     End,
     ends_of,
-    names_of,
     path,
     shard_number,
     to_records,
@@ -36,7 +36,7 @@ from pinlake.stream.source import Context, Known, run_query
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 # Maximum number of records in an answer.
 _CALL_RECORDS = 10_000
@@ -183,15 +183,18 @@ class KinesisSource:
         context.say(f"{told}, the first key is {key!r}; they are left out, see table object_report")
         run = pipeline.new_run()
         with pipeline.writing(context.lake, context.settings, run):
-            found = UnknownName(counts["first"]["path"], "no topic", f"{told}, the first of them {key!r}; not read")
-            report(context.lake, run, [(None, found)])
+            name = UnknownName(counts["first"]["path"], "no topic", f"{told}, the first of them {key!r}; not read")
+            report(context.lake, run, [(None, name)])
 
     def _run_here(self, context: Context, patience: Patience) -> None:
+        import pyarrow
+
         reader = _Reader(self, patience, context)
         while not context.stop():
             rows = reader.batch()
             if rows:
-                self.load(_frame(context.lake.spark, rows), context)
+                table = pyarrow.Table.from_batches([arrow_batch(rows, RECORD_SCHEMA)])
+                self.load(context.lake.spark.createDataFrame(table), context)
             if context.options.until_end and reader.is_done():
                 return
 
@@ -221,15 +224,6 @@ class KinesisSource:
                 f"{self.label} answered for stream {stream} with what is no answer of Kinesis; {ADDRESS}"
             ) from None
         return answer
-
-
-def _frame(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
-    """Return the rows as a DataFrame in RECORD_SCHEMA."""
-    import pyarrow
-
-    kinds = [pyarrow.string()] * 3 + [pyarrow.timestamp("us", tz="UTC"), pyarrow.string(), pyarrow.binary()]
-    columns = [pyarrow.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
-    return spark.createDataFrame(pyarrow.table(dict(zip(names_of(RECORD_SCHEMA), columns, strict=True))))
 
 
 class _CallError(MachineError):

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pinlake.dump.objects import ObjectName, split_topic
-from pinlake.dump.split import Splitter
+from pinlake.dump.split import Split, Splitter
 from pinlake.dump.store import Content
-from pinlake.ingest.reader import READ_SCHEMA, Rows, travel_by_value
-from pinlake.lake.model import EMPTY
+from pinlake.ingest.reader import READ_SCHEMA, rows_of, travel_by_value
 
 if TYPE_CHECKING:
     import pyarrow
@@ -29,21 +28,21 @@ def to_records(messages: DataFrame) -> DataFrame:
 
 
 def _split_messages(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    splitter = Splitter()
+
+    def split(value: bytes) -> Split:
+        return Split([record._replace(message=0) for record in splitter.split(value).records], 1)
+
+    return rows_of(_messages(batches), split)
+
+
+def _messages(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[tuple[ObjectName, Content]]:
+    """Each message as an object: its name, with the path of the message, and its value."""
     import pyarrow
 
-    rows, splitter = Rows(), Splitter()
     for batch in batches:
         moments = batch.column("timestamp").cast(pyarrow.int64()).to_pylist()
         columns = [batch.column(name).to_pylist() for name in ("topic", "partition", "offset", "path", "value")]
         for full_topic, partition, offset, path, value, moment in zip(*columns, moments, strict=True):
             topic_id, topic = split_topic(full_topic) or ("", full_topic)
-            name = ObjectName(topic_id, topic, partition, offset, path)
-            content = Content(value or b"", len(value or b""), moment)
-            records = splitter.split(content.content).records
-            if not records:
-                rows.add_problem(name, content, EMPTY, 1)
-            for position, record in enumerate(records):
-                rows.add(name, content, len(records), 1, position, record._replace(message=0))
-            if rows.full():
-                yield rows.take()
-    yield rows.take()
+            yield ObjectName(topic_id, topic, partition, offset, path), Content(value or b"", len(value or b""), moment)
