@@ -2,8 +2,7 @@
 
 Order of precedence: flags, environment `PINLAKE_*`, secrets file, settings file, defaults. No stage reads the
 environment. The command line and the notebooks resolve the settings and pass them on. Variables that are not pinlake
-settings are read where they are needed: by `spark/session.py`, `spark/java.py`, and, for the parameters that the job
-runner passes to a notebook, by `local/extension.py`.
+settings are read where they are needed: by `spark/session.py` and `spark/java.py`.
 """
 
 from __future__ import annotations
@@ -32,10 +31,8 @@ from pinlake.errors import SettingsError, UsageError
 
 PREFIX = "PINLAKE_"
 FILE_NAME = "pinlake.toml"
-# Variables with the prefix that are not settings: paths of files, the tests' real records, what a job passes on.
-NOT_SETTINGS = frozenset(
-    {"PINLAKE_SETTINGS", "PINLAKE_SECRETS", "PINLAKE_REAL_SAMPLE", "PINLAKE_CASES", "PINLAKE_TASK"}
-)
+# Variables with the prefix that are not settings: paths of files, the tests' real records.
+NOT_SETTINGS = frozenset({"PINLAKE_SETTINGS", "PINLAKE_SECRETS", "PINLAKE_REAL_SAMPLE", "PINLAKE_CASES"})
 
 
 # An S3 URL stays a text: a Path would lose one of its slashes.

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from pinlake.errors import PinlakeError
-from pinlake.local.dbutils import DbUtils
-from pinlake.local.errors import LocalError, NotebookExit
+from pinlake.local.dbutils import DbUtils, LocalError, NotebookExit
 
 
 def test_a_widget_has_its_default_until_a_job_passes_a_value() -> None:
@@ -100,12 +99,12 @@ def test_errors_about_secrets_show_no_secret(secrets: Path) -> None:
 def test_what_only_a_workspace_has() -> None:
     dbutils = DbUtils()
     with pytest.raises(
-        PinlakeError, match=r"dbutils.library exists only in a workspace; here there are widgets, secrets"
+        PinlakeError, match=r"dbutils.library exists only in a workspace; here there are jobs, notebook"
     ):
         dbutils.library.restartPython()
     with pytest.raises(LocalError, match=r"dbutils.notebook.run exists only in a workspace; here there are exit"):
         dbutils.notebook.run("other", 60)
-    with pytest.raises(LocalError, match=r"dbutils.fs exists only in a workspace; here there are widgets, secrets"):
+    with pytest.raises(LocalError, match=r"dbutils.fs exists only in a workspace; here there are jobs, notebook"):
         dbutils.fs.ls("x")
     assert not hasattr(dbutils, "data")
     assert not hasattr(dbutils, "_repr_html_")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ import pytest
 
 from pinlake.job.kernel import Kernel, Ran
 from pinlake.job.state import State
-from pinlake.local import extension
 from tests.job.conftest import write_notebook
 
 Run = Callable[..., Ran]
@@ -22,8 +19,7 @@ Run = Callable[..., Ran]
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     folder = tmp_path_factory.mktemp("kernel")
-    given = {"PINLAKE_TASK": json.dumps({"parameters": {"first": "1"}}), "PINLAKE_LAKE": "from here"}
-    with Kernel(folder / "kernel.log", given) as started:
+    with Kernel(folder / "kernel.log", {"PINLAKE_LAKE": "from here"}) as started:
         with pytest.MonkeyPatch.context() as monkeypatch:
             # A kernel that knows it is in a test doesn't look at what its children print.
             monkeypatch.delenv("PYTEST_CURRENT_TEST")
@@ -39,36 +35,6 @@ def run(kernel: Kernel, tmp_path: Path) -> Run:
     return write_and_run
 
 
-class Shell:
-    """As much of IPython's shell as the extension touches when it is loaded."""
-
-    def __init__(self) -> None:
-        self.user_ns: dict[str, Any] = {"mine": 1}
-        self.events = self
-        self.registered: list[object] = []
-
-    def register(self, event: str, function: object) -> None:
-        self.registered.append((event, function))
-
-    def unregister(self, event: str, function: object) -> None:
-        self.registered.remove((event, function))
-
-    def set_custom_exc(self, kinds: tuple[type[BaseException], ...], handler: object) -> None:
-        self.handled = kinds
-
-
-def test_the_extension_fills_the_names_and_takes_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell: Any = Shell()
-    monkeypatch.setenv("PINLAKE_TASK", json.dumps({"parameters": {"first": "1"}, "task_values": {"a": {"b": 2}}}))
-    extension.load_ipython_extension(shell)
-    assert shell.user_ns.keys() == {"mine", "spark", "dbutils", "display", "displayHTML"}
-    dbutils = shell.user_ns["dbutils"]
-    assert (dbutils.widgets.getAll(), dbutils.jobs.taskValues.get("a", "b")) == ({"first": "1"}, 2)
-    assert "PINLAKE_TASK" not in os.environ
-    extension.unload_ipython_extension(shell)
-    assert (shell.user_ns, shell.registered, shell.handled) == ({"mine": 1}, [], ())
-
-
 def outputs(folder: Path) -> list[dict[str, Any]]:
     found = nbformat.read(folder / "saved.ipynb", as_version=4)
     return [output for cell in found.cells for output in cell.get("outputs", [])]
@@ -81,7 +47,7 @@ def test_names_are_fresh_in_each_notebook_and_the_process_stays(run: Run) -> Non
     assert first.state is State.SUCCESS
 
 
-def test_the_tasks_variable_is_no_setting(run: Run) -> None:
+def test_a_variable_of_the_job_is_a_setting(run: Run) -> None:
     cell = """
         import os
         from pinlake.settings import resolve

@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from pinlake.local.errors import LocalError, NotebookExit, NotThereError
+from pinlake.errors import PinlakeError
 
-_HERE = "widgets, secrets, notebook.exit, jobs.taskValues"
+
+class LocalError(PinlakeError):
+    """A call of the local `dbutils` failed."""
+
+
+class NotThereError(LocalError, AttributeError):
+    """A part of `dbutils` that exists only in a workspace."""
+
+
+class NotebookExit(Exception):  # noqa: N818 not an error: the notebook has ended
+    """Ends a notebook early with success. The text is the result of the notebook."""
 
 
 class _Part:
@@ -20,15 +30,14 @@ class _Part:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):  # IPython and copy look for such names and expect AttributeError
             raise AttributeError(name)
-        raise NotThereError(
-            f"{self._name}.{name} exists only in a workspace; here there are "
-            + (_HERE if self._name == "dbutils" else ", ".join(sorted(part for part in dir(self) if part[0] != "_")))
-        )
+        raise NotThereError(f"{self._name}.{name} exists only in a workspace; here there are {self._parts()}")
 
     def help(self, _: str = "") -> None:
         """Print the available functions."""
-        parts = sorted(part for part in {*dir(self), *vars(self)} if part[0] != "_" and part != "help")
-        print(f"{self._name} on this machine has {', '.join(parts)}; the rest exists only in a workspace")
+        print(f"{self._name} on this machine has {self._parts()}; the rest exists only in a workspace")
+
+    def _parts(self) -> str:
+        return ", ".join(part for part in dir(self) if part[0] != "_" and part != "help")
 
 
 class Widgets(_Part):
@@ -50,11 +59,11 @@ class Widgets(_Part):
             raise LocalError(
                 f"widget {name!r}: default {defaultValue!r} is none of {', '.join(choices)}; give one of them"
             )
-        self._made[name] = str(defaultValue)
+        self.text(name, defaultValue)
 
     def combobox(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
         """Create a widget with choices that also accepts other values."""
-        self._made[name] = str(defaultValue)
+        self.text(name, defaultValue)
 
     def multiselect(self, name: str, defaultValue: str, choices: Sequence[str], label: str | None = None) -> None:  # noqa: N803
         """Create a widget as `dropdown` does."""
@@ -62,13 +71,13 @@ class Widgets(_Part):
 
     def get(self, name: str) -> str:
         """Return the value of a widget or a passed parameter. Raises LocalError if there is none of that name."""
-        found = self.getAll()
-        if name not in found:
-            known = ", ".join(found) or "none"
+        values = self.getAll()
+        if name not in values:
+            known = ", ".join(values) or "none"
             raise LocalError(
                 f"no widget is called {name!r}; the widgets are {known}: make it with dbutils.widgets.text"
             )
-        return found[name]
+        return values[name]
 
     def getAll(self) -> dict[str, str]:  # noqa: N802
         """Return all values by name. Passed parameters override the defaults of widgets."""
@@ -132,8 +141,8 @@ class Secrets(_Part):
                 "`pinlake job run --secrets FILE`"
             )
         try:
-            found = json.loads(self._file.read_text(encoding="utf-8"))
-            return {str(scope): {str(key): str(value) for key, value in keys.items()} for scope, keys in found.items()}
+            scopes = json.loads(self._file.read_text(encoding="utf-8"))
+            return {str(scope): {str(key): str(value) for key, value in keys.items()} for scope, keys in scopes.items()}
         except (OSError, ValueError, AttributeError) as error:
             # The error of the JSON parser would show a part of the file.
             raise LocalError(
@@ -142,24 +151,16 @@ class Secrets(_Part):
             ) from None
 
 
-class SecretMetadata:
+class SecretMetadata(NamedTuple):
     """The key of a secret."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def __repr__(self) -> str:
-        return f"SecretMetadata(key={self.key!r})"
+    key: str
 
 
-class SecretScope:
+class SecretScope(NamedTuple):
     """The name of a scope."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"SecretScope(name={self.name!r})"
+    name: str
 
 
 class Notebook(_Part):

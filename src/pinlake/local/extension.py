@@ -1,7 +1,7 @@
 """An IPython extension that adds the names of a workspace, `spark`, `dbutils` and `display`, to a local notebook.
 
-Load it with `%load_ext pinlake.local.extension`, or with `--ext` when the kernel starts. A job passes its values in the
-variable PINLAKE_TASK, a JSON object with the optional keys parameters, task_values, task_values_out, secrets, folder.
+Load it with `%load_ext pinlake.local.extension`, or with `--ext` when the kernel starts. A job begins each of its
+notebooks with `begin`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,12 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 
 from pinlake.errors import PinlakeError
-from pinlake.local.dbutils import DbUtils
+from pinlake.local.dbutils import DbUtils, NotebookExit
 from pinlake.local.display import display, display_html
-from pinlake.local.errors import NotebookExit
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
     from pyspark.sql import SparkSession
-
-VARIABLE = "PINLAKE_TASK"
 
 
 class LazySpark:
@@ -46,33 +43,26 @@ class LazySpark:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add spark, dbutils, display and displayHTML to the namespace of the notebook."""
-    # Remove the variable: it is not a setting, and the notebook would get a warning about it.
-    task = json.loads(os.environ.pop(VARIABLE, "{}"))
     shell.set_custom_exc(  # type: ignore[no-untyped-call]
         (NotebookExit, PinlakeError), _show_end
     )
     shell.events.register("pre_run_cell", _before_cell)
-    _fill(shell, task)
-
-
-def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Remove the names again."""
-    shell.events.unregister("pre_run_cell", _before_cell)
-    shell.set_custom_exc((), None)  # type: ignore[no-untyped-call]
-    for name in _names({}):
-        shell.user_ns.pop(name, None)
+    shell.user_ns.update(_names({}))
 
 
 def begin(task: str) -> None:
-    """Prepare a running kernel for the next notebook: empty its namespace and set its task, JSON as in PINLAKE_TASK."""
+    """Prepare a running kernel for the next notebook: empty its namespace and set its task.
+
+    `task` is a JSON object with the optional keys parameters, task_values, task_values_out, secrets and folder.
+    """
     shell = get_ipython()
     assert shell is not None
     shell.reset(new_session=False)  # type: ignore[no-untyped-call]
     shell.execution_count = 1
-    found = json.loads(task)
-    if folder := found.get("folder"):
+    values = json.loads(task)
+    if folder := values.get("folder"):
         os.chdir(folder)
-    _fill(shell, found)
+    shell.user_ns.update(_names(values))
 
 
 def start_spark() -> SparkSession:
@@ -83,10 +73,6 @@ def start_spark() -> SparkSession:
 
     settings = resolve({}, os.environ).settings
     return spark_session(settings, logs.log_file(settings.log_folder))
-
-
-def _fill(shell: InteractiveShell, task: Mapping[str, Any]) -> None:
-    shell.user_ns.update(_names(task))
 
 
 def _names(task: Mapping[str, Any]) -> dict[str, Any]:
