@@ -24,6 +24,7 @@ from pinlake.clients.kafka import Config, client_config, find_topics, quiet
 from pinlake.dump.folder import FolderStore
 from pinlake.dump.listing import Dump
 from pinlake.dump.objects import TOPICS_FOLDER, USUAL, ObjectName
+from pinlake.dump.offsets import progress
 from pinlake.dump.s3 import S3Store
 from pinlake.dump.s3_client import AT_ONCE
 from pinlake.emulate.emulator import emulate
@@ -37,8 +38,7 @@ from pinlake.lake.state import LakeState
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.stream.dump_source import DumpSource
 from pinlake.stream.kafka_source import KafkaSource
-from pinlake.stream.positions import Positions
-from pinlake.stream.source import Context, Make, StreamOptions
+from pinlake.stream.source import Context, Known, Make, StreamOptions
 from pinlake.stream.stream import run_stream
 from pinlake.topics import TOPICS
 from tools.broker import Broker, free_port, running_broker
@@ -201,16 +201,18 @@ def _stream_to_bronze(bench: Bench, broker: Broker, topic_id: str) -> Work:
 def _to_bronze_alone(bench: Bench, name: str) -> Context:
     """The context of a source whose batches only go to bronze."""
     lake = bench.fresh_lake(name)
-    positions = Positions(lake)
+
+    def known() -> Known:
+        return progress(lake.read("bronze")) if lake.exists("bronze") else {}
 
     def load(make: Make) -> None:
-        rows = make(positions.now())
+        rows = make(known())
         if rows is not None:
             append(lake, pipeline.new_run(), rows, LakeState())
 
     options = StreamOptions(until_end=True)
     settings = bench.settings(bench.work, lake)
-    return Context(lake, settings, options, bench.say, lambda: False, positions.now, load)
+    return Context(lake, settings, options, bench.say, lambda: False, known, load)
 
 
 def _new_objects(bench: Bench) -> Row:

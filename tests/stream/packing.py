@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import md5
+
+from pinlake.dump.offsets import KnownObject, Progress
 
 
 def pack(records: Sequence[tuple[str, bytes]]) -> bytes:
@@ -25,3 +28,9 @@ def _number(value: int) -> bytes:
         found += bytes([value & 0x7F | 0x80])
         value >>= 7
     return found + bytes([value])
+
+
+def ended_with(path: str, sent: datetime, following: int, partition: int = 0) -> Progress:
+    """What bronze knows of a topic of which it has one partition, up to the message at this path."""
+    last = KnownObject(path, None, round(sent.timestamp() * 1_000_000))
+    return Progress(ends={partition: following}, last={partition: last})

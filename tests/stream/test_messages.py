@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from pinlake.dump.offsets import Progress
 from pinlake.stream.kinesis_records import RECORD_SCHEMA, topic_of, user_records
 from pinlake.stream.kinesis_records import to_records as kinesis_to_records
 from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.messages import MESSAGE_SCHEMA, to_records
-from pinlake.stream.positions import Position
 from pinlake.topics import TOPICS
+from tests.stream.packing import ended_with
 
 SENT = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 
@@ -62,8 +63,8 @@ def kinesis(monkeypatch: pytest.MonkeyPatch) -> KinesisSource:
     return KinesisSource("t0", 1)
 
 
-def position(following: int, sequence: int, topic: str = "pin") -> Position:
-    return Position(following, f"kinesis/t0-{topic}/shardId-000000000000/{sequence}", SENT)
+def ended(following: int, sequence: int, topic: str = "pin") -> Progress:
+    return ended_with(f"kinesis/t0-{topic}/shardId-000000000000/{sequence}", SENT, following)
 
 
 def test_kinesis_records_are_numbered_from_where_bronze_ends(spark: SparkSession) -> None:
@@ -73,7 +74,7 @@ def test_kinesis_records_are_numbered_from_where_bronze_ends(spark: SparkSession
     came = [record("pin", 0, number) for number in (9, 100, 10, 99)]
     came += [record("pin", 1, 7), record("geo", 0, 5), record("geo", 0, 4)]
     users = user_records(spark.createDataFrame(came, RECORD_SCHEMA), one_stream=False)
-    rows = kinesis_to_records(users, "t0", {("pin", 0): position(40, 10)}).collect()
+    rows = kinesis_to_records(users, "t0", {"pin": ended(40, 10)}).collect()
     # By their numbers, not as texts; what bronze has is left out.
     assert sorted((row["topic"], row["partition"], row["offset"], row["text"]) for row in rows) == [
         ("geo", 0, 0, "4"),
@@ -109,9 +110,9 @@ def test_a_partition_key_names(key: str, topic: str | None) -> None:
 
 def test_in_a_workspace_kinesis_is_read_on_from_the_oldest_end(kinesis: KinesisSource) -> None:
     later = datetime(2026, 2, 3, tzinfo=UTC)
-    known = {(topic, 0): position(1, 2, topic) for topic in TOPICS}
-    known |= {("pin", 1): Position(3, "kinesis/t0-pin/shardId-000000000001/12", later)}
-    shards = [(f"t0-{topic}", number) for topic, number in known]
+    known = {topic: ended(1, 2, topic) for topic in TOPICS}
+    known["pin"].last |= ended_with("kinesis/t0-pin/shardId-000000000001/12", later, 3, partition=1).last
+    shards = [(f"t0-{topic}", number) for topic, progress in known.items() for number in progress.last]
     assert kinesis.workspace_options({}, shards) == {
         "region": "eu-west-1",
         "streamName": "t0-pin,t0-geo,t0-user",
@@ -124,7 +125,7 @@ def test_in_a_workspace_kinesis_is_read_on_from_the_oldest_end(kinesis: KinesisS
     assert kinesis.workspace_options(known, [*shards, ("t0-pin", 2)])["initialPosition"] == "trim_horizon"
     # Of one stream the topic that is furthest tells: those behind it had nothing more.
     shard = "kinesis/t0/shardId-000000000000"
-    known = {("pin", 0): Position(1, f"{shard}/9", SENT), ("geo", 0): Position(4, f"{shard}/10/3", later)}
+    known = {"pin": ended_with(f"{shard}/9", SENT, 1), "geo": ended_with(f"{shard}/10/3", later, 4)}
     one = KinesisSource("t0", 1, one_stream=True).workspace_options(known, [("t0", 0)])
     assert one["streamName"] == "t0"
     assert json.loads(one["initialPosition"])["at_timestamp"] == "02/02/2026 23:55:00 UTC"

@@ -43,7 +43,7 @@ class Progress:
     `missing`: the holes below it that aren't accepted, sorted by partition and offset.
     `accepted`: the accepted holes. A listing doesn't begin at them.
     `ends`: by partition, the offset after the last one that is covered.
-    `last`: by partition, the object that covers the last offset. Without messages of a stream.
+    `last`: by partition, the object that covers the last offset, or the message of a stream.
     `before_holes`: the objects that end where a missing hole begins. Without messages of a stream.
     `streamed`: the partitions whose last message came from a stream.
     """
@@ -55,6 +55,12 @@ class Progress:
     last: dict[int, KnownObject] = field(default_factory=dict)
     before_holes: list[KnownObject] = field(default_factory=list)
     streamed: set[int] = field(default_factory=set)
+
+    def goes_on_after(self, partition: int, last: Row) -> None:
+        """Note the last object or message of a partition, as `object_of_row`."""
+        self.ends[partition], self.last[partition] = last["end"] + 1, _known(last)
+        if is_message(last["path"]):
+            self.streamed.add(partition)
 
     def straddling(self, names: Iterable[ObjectName]) -> set[ObjectName]:
         """The last object, in each partition, that starts before the end of a stream, unless it is new anyway.
@@ -96,6 +102,11 @@ def last_offset() -> Column:
     return F.col("object_offset") + F.greatest(F.col("object_messages"), F.lit(1)) - 1
 
 
+def object_of_row() -> Column:
+    """The object of a row of bronze: end (its last offset), path, size, modified. The highest one ends a partition."""
+    return F.struct(last_offset().alias("end"), "path", "size", F.unix_micros("modified").alias("modified"))
+
+
 def by_partition(bronze: DataFrame) -> DataFrame:
     """One row for each topic and partition of bronze, for `progress_of`.
 
@@ -105,9 +116,7 @@ def by_partition(bronze: DataFrame) -> DataFrame:
         "topic",
         "partition",
         "object_offset",
-        F.struct(last_offset().alias("end"), "path", "size", F.unix_micros("modified").alias("modified")).alias(
-            "object"
-        ),
+        object_of_row().alias("object"),
         "batch",
         "topic_id",
     )
@@ -147,15 +156,11 @@ def is_of_kinesis(path: Column) -> Column:
 
 def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str, Progress]:
     """The progress by topic, from rows of `by_partition`. `accepted` are the accepted holes."""
-    found: dict[str, Progress] = {}
+    by_topic: dict[str, Progress] = {}
     for row in sorted(rows, key=lambda row: (row["topic"], row["partition"])):
-        topic, partition, last = found.setdefault(row["topic"], Progress()), row["partition"], row["last"]
+        topic, partition, last = by_topic.setdefault(row["topic"], Progress()), row["partition"], row["last"]
         topic.highest[partition] = row["highest"]
-        topic.ends[partition] = last["end"] + 1
-        if is_message(last["path"]):
-            topic.streamed.add(partition)
-        else:
-            topic.last[partition] = _known(last)
+        topic.goes_on_after(partition, last)
         for hole in row["holes"]:
             missing, explained = _explained(Hole(row["topic"], partition, hole["first"], hole["last"]), accepted)
             topic.missing += missing
@@ -163,7 +168,7 @@ def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str,
             begins = bool(missing) and missing[0].first == hole["first"]
             if begins and hole["before"] is not None and not is_message(hole["before"]["path"]):
                 topic.before_holes.append(_known(hole["before"]))
-    return found
+    return by_topic
 
 
 def _explained(hole: Hole, accepted: Sequence[Hole]) -> tuple[list[Hole], list[Hole]]:
@@ -182,8 +187,8 @@ def _explained(hole: Hole, accepted: Sequence[Hole]) -> tuple[list[Hole], list[H
     return missing, explained
 
 
-def _known(found: Row) -> KnownObject:
-    return KnownObject(found["path"], found["size"], found["modified"])
+def _known(read: Row) -> KnownObject:
+    return KnownObject(read["path"], read["size"], read["modified"])
 
 
 def progress(bronze: DataFrame, accepted: Sequence[Hole] = ()) -> Mapping[str, Progress]:

@@ -54,7 +54,9 @@ def look_again(lake: Lake, dump: Dump, listing: Listing, progress: Progress) -> 
         if name.offset > progress.highest.get(name.partition, -1)
     }
     begin_a_hole = [
-        last for partition, last in progress.last.items() if first_new.get(partition, 0) > progress.ends[partition]
+        last
+        for partition, last in progress.last.items()
+        if partition not in progress.streamed and first_new.get(partition, 0) > progress.ends[partition]
     ]
     suspects = _differing(dump, [*progress.before_holes, *begin_a_hole])
     new = set(listing.objects)

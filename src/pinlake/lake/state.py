@@ -41,7 +41,7 @@ class LakeState:
     `settled`: True if that run processed all of bronze and no table has changed since.
     """
 
-    progress: Mapping[str, Progress] = field(default_factory=dict)
+    progress: dict[str, Progress] = field(default_factory=dict)
     ingested: dict[str, int] = field(default_factory=_none_yet)
     in_silver: dict[str, int] = field(default_factory=_none_yet)
     cleaned: dict[str, int] = field(default_factory=_none_yet)

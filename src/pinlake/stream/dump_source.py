@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from pinlake.clients.waits import Say
 from pinlake.dump.folder import FolderStore
 from pinlake.dump.listing import Dump, list_topic
-from pinlake.dump.objects import KAFKA_ROOT, USUAL, Layout, ObjectName
+from pinlake.dump.objects import USUAL, Layout, ObjectName
 from pinlake.dump.offsets import Progress, progress
 from pinlake.ingest.bronze import read_named
 from pinlake.ingest.file_source import as_pattern, for_spark
 from pinlake.settings import Settings
-from pinlake.stream.source import Context, Known, run_query
+from pinlake.stream.source import Context, Known, Source, run_query
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ _FILE_SCHEMA = "path STRING, modificationTime TIMESTAMP, length BIGINT, content 
 _ANY_AGE = "36500d"
 
 
-class DumpSource:
+class DumpSource(Source):
     """The topic folders of a dump. Files that are not objects of a topic are ignored here; `ingest` reports them."""
-
-    counted_by = KAFKA_ROOT
-    packages: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, topic_id: str, layout: Layout = USUAL) -> None:
         self.topic_id = topic_id
@@ -60,19 +57,19 @@ class DumpSource:
         )
         below = self._dump.layout.topic_folder(f"{self.topic_id}.")
         topics = f"{as_pattern(for_spark(self._folder))}/{as_pattern(below)}{{{','.join(TOPICS)}}}"
-        found = files.option("recursiveFileLookup", "true").load(topics).select("path")
-        run_query(found, lambda batch: self._load(batch, context), context)
+        paths = files.option("recursiveFileLookup", "true").load(topics).select("path")
+        run_query(paths, lambda batch: self._load(batch, context), context)
 
     def _load(self, batch: DataFrame, context: Context) -> None:
         paths = [row["path"] for row in batch.collect()]
 
         def make(_: Known) -> DataFrame | None:
             known = progress(context.lake.read("bronze"))
-            found = [name for path in paths if (name := self._name(path)) is not None]
+            objects = [name for path in paths if (name := self._name(path)) is not None]
             new = set()
             for topic in TOPICS:
                 before = known.get(topic, Progress())
-                names = [name for name in found if name.topic == topic]
+                names = [name for name in objects if name.topic == topic]
                 new |= {name for name in names if before.is_new(name.partition, name.offset)} | before.straddling(names)
             return read_named(context.lake, self._dump, sorted(new)) if new else None
 

@@ -13,10 +13,11 @@ from pinlake.clients.kafka import Config, find_topics, quiet, watermarks
 from pinlake.clients.msk import PACKAGE, IamLogin
 from pinlake.clients.waits import SAY_EVERY, Say
 from pinlake.dump.objects import KAFKA_ROOT
+from pinlake.dump.offsets import Progress
 from pinlake.errors import UsageError
 from pinlake.settings import Settings
 from pinlake.stream.messages import to_records
-from pinlake.stream.source import Context, Known, SourceLostError, run_query
+from pinlake.stream.source import Context, Known, Source, SourceLostError, run_query
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -27,22 +28,16 @@ _EARLIEST = -2
 _SIGNS = ("org.apache.kafka", "kafkashaded.", "org.apache.spark.sql.kafka", "KAFKA_DATA_LOSS", "Cannot fetch record")
 
 
-class KafkaSource:
+class KafkaSource(Source):
     """The three topics of a pipeline. Rows have the partition and offset of their message."""
-
-    counted_by = KAFKA_ROOT
 
     def __init__(self, config: Config, topic_id: str) -> None:
         self.topic_id = topic_id
         self.label = f"Kafka at {config['bootstrap.servers']}"
+        self.packages = (PACKAGE,) if isinstance(config.get("oauth_cb"), IamLogin) else ()
         self._config = config
         # Short topic names by full names.
         self._topics = {f"{topic_id}.{topic}": topic for topic in TOPICS}
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Additional Maven packages that local Spark needs for this source."""
-        return (PACKAGE,) if isinstance(self._config.get("oauth_cb"), IamLogin) else ()
 
     def check(self, settings: Settings, say: Say) -> None:
         """Raise MachineError if a topic can't be found, SettingsError if Spark's client can't use the settings."""
@@ -98,8 +93,8 @@ class KafkaSource:
         consumer = Consumer({"group.id": "pinlake-stream", **self._config}, logger=quiet())
         try:
             for end, low, high in watermarks(consumer, partitions, SAY_EVERY):
-                position = known.get((self._topics[end.topic], end.partition))
-                start = position.next_offset if position else _EARLIEST
+                progress = known.get(self._topics[end.topic], Progress())
+                start = progress.ends.get(end.partition, _EARLIEST)
                 if start > high:
                     raise UsageError(
                         f"{self.label}: topic {end.topic} ends at offset {high:,} in partition {end.partition}, "
@@ -130,7 +125,7 @@ def _new(batch: DataFrame, known: Known) -> DataFrame:
         return batch
     spark: SparkSession = batch.sparkSession
     ends = spark.createDataFrame(
-        [(topic, partition, position.next_offset) for (topic, partition), position in known.items()],
+        [(topic, *end) for topic, progress in known.items() for end in progress.ends.items()],
         "short STRING, partition INT, next BIGINT",
     )
     short = F.substring_index("topic", ".", -1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,9 +71,9 @@ def ends_of(known: Known) -> dict[tuple[str, int], End]:
     A shard may contain several topics. A batch is one commit, so the record with the highest number holds for all.
     """
     ends: dict[tuple[str, int], End] = {}
-    for (_, partition), position in known.items():
-        _, stream, _, sequence, *_ = position.last_path.split("/")
-        end = End(sequence, position.last_sent)
+    for partition, last in (each for progress in known.values() for each in progress.last.items()):
+        _, stream, _, sequence, *_ = last.path.split("/")
+        end = End(sequence, datetime.fromtimestamp((last.modified or 0) / 1_000_000, UTC))
         ends[stream, partition] = max(end, ends.get((stream, partition), end), key=lambda each: int(each.sequence))
     return ends
 
@@ -115,9 +115,8 @@ def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:
         "stream STRING, partition INT, last STRING",
     )
     bases = spark.createDataFrame(
-        [(topic, max(each.next_offset for (of, _), each in known.items() if of == topic)) for topic, _ in known],
-        "topic STRING, base BIGINT",
-    ).distinct()
+        [(topic, max(progress.ends.values())) for topic, progress in known.items()], "topic STRING, base BIGINT"
+    )
     # An aggregated record is in bronze completely or not at all.
     is_new = F.col("last").isNull() | (F.struct(*_order("sequenceNumber")) > F.struct(*_order("last")))
     in_topic = Window.partitionBy("topic").orderBy(*_order("sequenceNumber"), "partition", "index")

@@ -32,7 +32,7 @@ from pinlake.stream.kinesis_records import (
     to_records,
     user_records,
 )
-from pinlake.stream.source import Context, Known, run_query
+from pinlake.stream.source import Context, Known, Source, run_query
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -62,14 +62,13 @@ _ITERATOR = _Call("GetShardIterator", "get_shard_iterator", "ShardIterator")
 _RECORDS = _Call("GetRecords", "get_records", "Records")
 
 
-class KinesisSource:
+class KinesisSource(Source):
     """The streams `<prefix>-pin`, `<prefix>-geo` and `<prefix>-user`, or one stream whose keys name the topics.
 
     The number of a shard is used as the partition.
     """
 
     counted_by = KINESIS_ROOT
-    packages: tuple[str, ...] = ()
 
     def __init__(self, name: str, give_up_after: float, one_stream: bool = False) -> None:
         """`name` is the prefix, or with `one_stream` the name of the stream. `give_up_after` is in seconds.

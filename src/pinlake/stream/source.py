@@ -5,28 +5,31 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pyspark.errors import StreamingQueryException
 
 from pinlake.clients.waits import Say
+from pinlake.dump.objects import KAFKA_ROOT
+from pinlake.dump.offsets import Progress
 from pinlake.errors import first_line
 from pinlake.lake.commit import said
 from pinlake.lake.lake import Lake
 from pinlake.settings import Settings
-from pinlake.stream.positions import PartitionId, Position
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-Known = Mapping[PartitionId, Position]
-# Returns the rows in READ_SCHEMA that bronze, at these positions, does not hold yet, or None if there are none.
+# What bronze holds of each topic, by its short name: where each partition ends.
+Known = Mapping[str, Progress]
+# Returns the rows in READ_SCHEMA that bronze does not hold yet, or None if there are none.
 Make = Callable[[Known], "DataFrame | None"]
 
 
@@ -49,7 +52,7 @@ class StreamOptions:
 
 @dataclass(frozen=True)
 class Context:
-    """What a source needs to run. `known` returns the positions where bronze ends, `load` loads a batch."""
+    """What a source needs to run. `known` returns what bronze holds, `load` loads a batch."""
 
     lake: Lake
     settings: Settings
@@ -60,21 +63,21 @@ class Context:
     load: Callable[[Make], None]
 
 
-class Source(Protocol):
+class Source(ABC):
     """A source of messages. `label` names it in log lines and errors; `topic_id` is the id of its pipeline."""
 
     label: str
     topic_id: str
-    # The kind of `offset` in bronze: offsets of Kafka, or numbers assigned to Kinesis records. A lake holds one kind.
-    counted_by: str
+    counted_by = KAFKA_ROOT
+    """What `offset` in bronze is: Kafka's own, or a number assigned to a Kinesis record. A lake holds one kind."""
+    packages: tuple[str, ...] = ()
+    """Additional Maven packages that local Spark needs for this source."""
 
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Additional Maven packages that local Spark needs for this source."""
-
+    @abstractmethod
     def check(self, settings: Settings, say: Say) -> None:
         """Check that the source can be read, before Spark starts. Raises a PinlakeError with the reason."""
 
+    @abstractmethod
     def run(self, context: Context) -> None:
         """Load messages batch by batch. Raises SourceLostError if the source fails temporarily."""
 

@@ -6,11 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
 
 from pinlake import pipeline
 from pinlake.clients.waits import Patience, Say
+from pinlake.dump.offsets import Progress, object_of_row
 from pinlake.errors import LakeBusyError, UsageError
 from pinlake.ingest.bronze import append, check_same_source
 from pinlake.lake.accounting import Accounting
@@ -20,8 +23,7 @@ from pinlake.lake.run import Run
 from pinlake.lake.state import LakeState, read_state
 from pinlake.settings import Settings
 from pinlake.spark.session import is_remote
-from pinlake.stream.positions import Positions
-from pinlake.stream.source import Context, Make, Source, SourceLostError, StreamOptions
+from pinlake.stream.source import Context, Known, Make, Source, SourceLostError, StreamOptions
 
 # The share of bad records is checked from this number of records on. Otherwise one bad record could stop the stream.
 _LEAST_JUDGED = 100
@@ -70,7 +72,7 @@ def run_stream(
     say = partial(report, "stream")
     loader = _Loader(lake, settings, say, after_batch)
     check_same_source(loader.state(), source.topic_id, source.counted_by)
-    context = Context(lake, settings, options, say, stop, loader.positions.now, loader.load)
+    context = Context(lake, settings, options, say, stop, loader.known, loader.load)
     patience = Patience(source.label, settings.give_up_after, say)
     while not stop():
         before, began = loader.summary.batches, time.monotonic()
@@ -94,7 +96,6 @@ class _Loader:
     """Loads batches. The state of the lake is read once, and again only when another writer has changed the lake."""
 
     def __init__(self, lake: Lake, settings: Settings, say: Say, after_batch: Callable[[StreamSummary], None]) -> None:
-        self.positions = Positions(lake)
         self.summary = StreamSummary()
         self._lake = lake
         self._settings = settings
@@ -104,10 +105,14 @@ class _Loader:
         self._versions = ""
 
     def state(self) -> LakeState:
-        found = versions(self._lake)
-        if self._state is None or found != self._versions:
-            self._state, self._versions = read_state(self._lake), found
+        now = versions(self._lake)
+        if self._state is None or now != self._versions:
+            self._state, self._versions = read_state(self._lake), now
         return self._state
+
+    def known(self) -> Known:
+        """Return what bronze holds."""
+        return self.state().progress
 
     def finish(self) -> None:
         """Complete the batch of a stopped stream. Writes nothing if there is none."""
@@ -125,25 +130,32 @@ class _Loader:
         """Load the rows from bronze to gold in a separate run."""
         lake, run = self._lake, self._run()
         with pipeline.writing(lake, self._settings, run):
-            rows = make(self.positions.now())
+            state = self.state()
+            rows = make(state.progress)
             if rows is None:
                 return
-            state = self.state()
             # If this batch is interrupted, the state must be read from the tables again.
             self._state = None
             version = lake.version("bronze") if lake.exists("bronze") else -1
             number = append(lake, run, rows, state)
-            batch = self.positions.loaded(number, version)
-            if not batch.records:
+            partitions = _loaded(lake, number)
+            if not partitions:
                 return
-            state.ingested.update(dict.fromkeys(batch.records, number))
+            for row in partitions:
+                state.ingested[row["topic"]] = number
+                state.progress.setdefault(row["topic"], Progress()).goes_on_after(row["partition"], row["last"])
             self._bring_on(run, state)
+            if lake.version("bronze") != version + 1:
+                # Another run has written to bronze, too.
+                self._state = None
             pipeline.run_query(lake, self._settings, run, force=True)
-        records = sum(batch.records.values())
         self.summary.batches += 1
-        self.summary.records.update(batch.records)
-        behind = (datetime.now(UTC) - batch.oldest).total_seconds() if batch.oldest else 0.0
+        for row in partitions:
+            self.summary.records[row["topic"]] += row["records"]
+        oldest = min((row["oldest"] for row in partitions if row["oldest"] is not None), default=None)
+        behind = 0.0 if oldest is None else time.time() - oldest / 1_000_000
         self.summary.seconds.append(behind)
+        records = sum(row["records"] for row in partitions)
         self._say(f"batch {self.summary.batches}: {records:,} records, {behind:.1f} s after the oldest was sent")
         self._after_batch(self.summary)
 
@@ -156,3 +168,18 @@ class _Loader:
     def _run(self) -> Run:
         """Return a run that reports only that it waits for the lake, since a run starts every few seconds."""
         return pipeline.new_run(lambda stage, message: self._say(message) if stage == "lake" else None)
+
+
+def _loaded(lake: Lake, batch: int) -> list[Row]:
+    """Return a row per topic and partition of a batch in bronze: last object, number of records, time of the oldest."""
+    return (
+        lake.read("bronze")
+        .where(F.col("batch") == batch)
+        .groupBy("topic", "partition")
+        .agg(
+            F.max(object_of_row()).alias("last"),
+            F.count_if(F.col("problem").isNull()).alias("records"),
+            F.unix_micros(F.min("modified")).alias("oldest"),
+        )
+        .collect()
+    )
