@@ -22,10 +22,10 @@ def run(bench: Bench) -> list[Row]:
     """Measure cleaning, from bronze and from the objects, without writing the result."""
     dump = million_dump(bench)
     found = objects_of(dump, PIN.name)
-    taken = sum(1 for so_far in accumulate(sized.size for sized in found) if so_far <= bench.size(SIZE))
+    taken = sum(1 for so_far in accumulate(size for _, size in found) if so_far <= bench.size(SIZE))
     objects = found[: max(taken, 1)]
-    paths = [dump / sized.name.key for sized in objects]
-    size = sum(sized.size for sized in objects)
+    paths = [dump / name.key for name, _ in objects]
+    size = sum(each for _, each in objects)
 
     bench.say(f"making bronze of {size:,} bytes")
     lake = bench.fresh_lake("parse")

@@ -28,7 +28,7 @@ def run(bench: Bench) -> list[Row]:
 def _compared(bench: Bench) -> list[Row]:
     objects = bench.size(OBJECTS)
     dump = bench.data.pins(objects)
-    size = sum(found.size for found in objects_of(dump, PIN.name))
+    size = sum(size for _, size in objects_of(dump, PIN.name))
     bare, spark, bronze, noop, stage = bench.measure(
         ready("bare Python read", lambda: read_bare(dump)),
         ready("spark.read.json", lambda: to_noop(spark_json(bench.spark, [topic_folder(dump, PIN.name)]))),
@@ -50,7 +50,7 @@ def _grown(bench: Bench) -> list[Row]:
     for full in GROWTH:
         objects = bench.size(full)
         dump = bench.data.pins(objects)
-        size = sum(found.size for found in objects_of(dump, PIN.name))
+        size = sum(size for _, size in objects_of(dump, PIN.name))
         bare, bronze = bench.measure(
             ready(f"bare Python read of {objects:,}", _bare(bench, objects)),
             Case(f"{objects:,} to bronze", _grown_to_bronze(bench, objects)),

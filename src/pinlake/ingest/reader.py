@@ -113,7 +113,7 @@ def rows_of(
     objects: Iterable[tuple[ObjectName, Content | OSError]], split: Callable[[bytes], Split]
 ) -> Iterator[pyarrow.RecordBatch]:
     """The rows of objects as batches in READ_SCHEMA. `objects` has pairs of a name and its content, or the error."""
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     size = 0
     for name, content in objects:
         if size >= BATCH_BYTES or len(rows) >= BATCH_ROWS:
