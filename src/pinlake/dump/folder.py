@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
 
-from pinlake.dump.store import Content, Entry, Stat, is_hidden
+from pinlake.dump.store import Content, Entry, Stat, Store, is_hidden
 from pinlake.errors import MachineError, SourceError
 
 # Error numbers of file systems that don't support hard links or fsync.
 _NOT_THERE = {errno.EPERM, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-class FolderStore:
-    """Objects as files below a folder. Implements `Store`.
+class FolderStore(Store):
+    """Objects as files below a folder.
 
     With `sync`, an object's content is on the disk when `write` returns, and its name when `settle` returns.
 
     Some file systems, such as volumes, don't support hard links. If two processes write the same object there at the
     same moment, the later one overwrites the earlier one.
     """
-
-    at_once = 1
 
     def __init__(self, root: str | Path, sync: bool = False) -> None:
         self._sync = sync
@@ -39,8 +36,8 @@ class FolderStore:
     def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
         """Names in a folder, as `Store.entries`. Ignores `after`."""
         try:
-            with os.scandir(self._path(folder)) as found:
-                return sorted(Entry(entry.name, entry.is_dir()) for entry in found if entry.name.startswith(prefix))
+            with os.scandir(self._path(folder)) as listing:
+                return sorted(Entry(entry.name, entry.is_dir()) for entry in listing if entry.name.startswith(prefix))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -50,14 +47,14 @@ class FolderStore:
 
     def walk(self, folder: str) -> list[str]:
         """Keys of all objects below a folder, as `Store.walk`."""
-        found = []
+        keys = []
         for entry in self.entries(folder):
             key = f"{folder}/{entry.name}" if folder else entry.name
             if not entry.is_folder:
-                found.append(key)
+                keys.append(key)
             elif not is_hidden(entry.name):
-                found += self.walk(key)
-        return sorted(found)
+                keys += self.walk(key)
+        return sorted(keys)
 
     def stat(self, key: str) -> Stat:
         """An object's size and time. Raises OSError."""
@@ -68,14 +65,6 @@ class FolderStore:
         with open(self._path(key), "rb", buffering=0) as file:
             size, modified = _size_and_time(os.fstat(file.fileno()))
             return Content(file.readall(), size, modified)
-
-    def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
-        """The content of each object in order, or the error."""
-        for key in keys:
-            try:
-                yield self.read(key)
-            except OSError as error:
-                yield error
 
     def write(self, key: str, content: bytes) -> None:
         """Create an object. Raises FileExistsError if it exists, MachineError if it can't be written."""
@@ -180,5 +169,5 @@ def _sync(descriptor: int) -> None:
             raise
 
 
-def _size_and_time(found: os.stat_result) -> Stat:
-    return Stat(found.st_size, found.st_mtime_ns // 1000)
+def _size_and_time(stat: os.stat_result) -> Stat:
+    return Stat(stat.st_size, stat.st_mtime_ns // 1000)

@@ -17,11 +17,7 @@ def end_of(store: Store, topic_id: str, topic: str, partition: int) -> int:
     if not keys:
         return 0
     start = max(keys)
-    try:
-        content: Content | OSError = store.read(keys[start])
-    except OSError as error:
-        content = error
-    return start + _messages(store, keys[start], content)
+    return start + _messages(store, keys[start], store.read_or_error(keys[start]))
 
 
 def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) -> list[range]:
@@ -35,14 +31,14 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
     unsure = [start for start in starts if start + 1 not in keys]
     contents = store.read_all([keys[start] for start in unsure])
     counts = {start: _messages(store, keys[start], content) for start, content in zip(unsure, contents, strict=True)}
-    found: list[range] = []
+    covered: list[range] = []
     for start in starts:
         end = start + counts.get(start, 1)
-        if found and found[-1].stop == start:
-            found[-1] = range(found[-1].start, end)
+        if covered and covered[-1].stop == start:
+            covered[-1] = range(covered[-1].start, end)
         else:
-            found.append(range(start, end))
-    return found
+            covered.append(range(start, end))
+    return covered
 
 
 def keys_of(store: Store, topic_id: str, topic: str, partition: int) -> dict[int, str]:

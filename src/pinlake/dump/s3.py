@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 from pinlake.clients.waits import Patience
 from pinlake.dump.s3_client import AT_ONCE, Endpoints, find_endpoints, keys_of, keys_of_variables, make_client
 from pinlake.dump.s3_errors import AWS_ERRORS, code_of, is_passing, of_one_object, short, tell
-from pinlake.dump.store import Content, Entry, Stat, is_hidden
+from pinlake.dump.store import Content, Entry, Stat, Store, is_hidden
 from pinlake.errors import MachineError, SourceError, UsageError
 
 T = TypeVar("T")
@@ -26,8 +26,8 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _log = logging.getLogger("pinlake.dump")
 
 
-class S3Store:
-    """Objects below `s3://bucket/prefix`. Implements `Store`.
+class S3Store(Store):
+    """Objects below `s3://bucket/prefix`.
 
     `keys`: access key id, secret access key and, for a session, its token. Without them, boto3's default chain of this
     machine or of the worker applies.
@@ -51,8 +51,8 @@ class S3Store:
         """Send no request yet. Raises UsageError for an invalid address or invalid keys."""
         bucket, _, prefix = address.removeprefix("s3://").partition("/")
         if not _BUCKET.fullmatch(bucket):
-            found = f"{bucket!r} can't be a bucket's name" if bucket else f"{address} names no bucket"
-            raise UsageError(f"{found}; give s3://bucket or s3://bucket/prefix")
+            problem = f"{bucket!r} can't be a bucket's name" if bucket else f"{address} names no bucket"
+            raise UsageError(f"{problem}; give s3://bucket or s3://bucket/prefix")
         self.root = address.rstrip("/")
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -98,12 +98,12 @@ class S3Store:
         asked = {"Prefix": inside + prefix, "Delimiter": "/"}
         if after:
             asked["StartAfter"] = inside + after
-        found = []
+        entries = []
         for page in self._pages(asked):
-            found += [Entry(each["Prefix"][len(inside) : -1], True) for each in page.get("CommonPrefixes", [])]
+            entries += [Entry(each["Prefix"][len(inside) : -1], True) for each in page.get("CommonPrefixes", [])]
             # An object with an empty name represents the folder itself.
-            found += [Entry(name, False) for key in self._keys_of(page) if (name := key[len(inside) :])]
-        return sorted(found)
+            entries += [Entry(name, False) for key in self._keys_of(page) if (name := key[len(inside) :])]
+        return sorted(entries)
 
     def walk(self, folder: str) -> list[str]:
         """Keys of all objects below a folder, as `Store.walk`. Raises SourceError."""
@@ -146,22 +146,22 @@ class S3Store:
     def _head(self, s3: Any, key: str) -> Stat:
         asked = {"Bucket": self._bucket, "Key": self._prefix + key}
         try:
-            found = s3.head_object(**asked)
+            answer = s3.head_object(**asked)
         except ClientError as error:
             if code_of(error) not in ("400", "403"):
                 raise
             # The response to HEAD has no body with the reason.
-            found = s3.get_object(**asked)
-            found["Body"].close()
-        return _stat(found)
+            answer = s3.get_object(**asked)
+            answer["Body"].close()
+        return _stat(answer)
 
     def read(self, key: str) -> Content:
         """An object's content. Raises OSError if only this object can't be read, SourceError otherwise."""
 
         def get(s3: Any) -> Content:
-            found = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
-            size, modified = _stat(found)
-            return Content(found["Body"].read(), size, modified)
+            answer = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            size, modified = _stat(answer)
+            return Content(answer["Body"].read(), size, modified)
 
         return self._of_object(key, get)
 
@@ -174,7 +174,7 @@ class S3Store:
         pool = ThreadPoolExecutor(self.at_once)
         try:
             for key in keys:
-                window.append(pool.submit(self._read_or_error, key))
+                window.append(pool.submit(self.read_or_error, key))
                 if len(window) >= 2 * self.at_once:
                     yield window.popleft().result()
             while window:
@@ -201,9 +201,6 @@ class S3Store:
             if tries == 1 or not self._holds(key, content):
                 raise FileExistsError(f"{self.root}/{key}") from None
 
-    def settle(self) -> None:
-        """Do nothing: S3 writes are durable when they are acknowledged."""
-
     def _holds(self, key: str, content: bytes) -> bool:
         """True if the object has this content. Compares bytes: the ETag of an encrypted object isn't its MD5."""
         try:
@@ -213,12 +210,6 @@ class S3Store:
                 f"bucket {self.root}: whether {key} was written isn't known, its answer was lost, and what is there "
                 f"can't be read ({error}); allow s3:GetObject, look at the object, and run again"
             ) from error
-
-    def _read_or_error(self, key: str) -> Content | OSError:
-        try:
-            return self.read(key)
-        except OSError as error:
-            return error
 
     def _of_object(self, key: str, ask: Callable[[Any], T]) -> T:
         """The answer to a request for one object. Raises OSError if only this object fails, SourceError otherwise."""

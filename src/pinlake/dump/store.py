@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 _GZIP = b"\x1f\x8b"
 
@@ -37,7 +38,7 @@ class Stat(NamedTuple):
     modified: int
 
 
-class Store(Protocol):
+class Store(ABC):
     """A place that holds dump objects. Keys are paths relative to the root, with slashes.
 
     A store can be pickled, because it is sent to Spark's workers.
@@ -45,34 +46,47 @@ class Store(Protocol):
 
     root: str
     """The path or URL of the root, as messages show it."""
-    at_once: int
+    at_once: int = 1
     """The number of objects to write or read in parallel."""
 
+    @abstractmethod
     def entries(self, folder: str, after: str = "", prefix: str = "") -> list[Entry]:
         """Names in a folder that begin with `prefix`, sorted. Empty if the folder doesn't exist.
 
         A store may leave out names that don't sort after `after`. Raises SourceError if the folder can't be listed.
         """
 
+    @abstractmethod
     def walk(self, folder: str) -> list[str]:
         """Keys of all objects below a folder, sorted, without those in hidden folders.
 
         Raises SourceError if a folder can't be listed.
         """
 
+    @abstractmethod
     def stat(self, key: str) -> Stat:
         """An object's size and time. Raises OSError if they can't be read."""
 
+    @abstractmethod
     def read(self, key: str) -> Content:
         """An object's content. Raises OSError if only this object can't be read, SourceError if none can."""
 
-    def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
-        """The result or the OSError of `read` for each key, in order. Raises SourceError."""
+    def read_or_error(self, key: str) -> Content | OSError:
+        """The result or the OSError of `read`. Raises SourceError."""
+        try:
+            return self.read(key)
+        except OSError as error:
+            return error
 
+    def read_all(self, keys: Sequence[str]) -> Iterator[Content | OSError]:
+        """The result of `read_or_error` for each key, in order."""
+        return map(self.read_or_error, keys)
+
+    @abstractmethod
     def write(self, key: str, content: bytes) -> None:
         """Create an object atomically. Raises FileExistsError if it exists, MachineError if it can't be written."""
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027 most stores have nothing to do
         """Make written objects durable, if the store was opened so. Raises MachineError."""
 
 
@@ -96,8 +110,8 @@ def stat_all(store: Store, keys: Sequence[str]) -> Iterator[Stat | None]:
     # In parallel, because each call is slow on a volume. In chunks, because a task per object costs more on a disk.
     chunks = [keys[at : at + 1000] for at in range(0, len(keys), 1000)]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for found in pool.map(lambda chunk: [_stat(store, key) for key in chunk], chunks):
-            yield from found
+        for stats in pool.map(lambda chunk: [_stat(store, key) for key in chunk], chunks):
+            yield from stats
 
 
 def _stat(store: Store, key: str) -> Stat | None:
