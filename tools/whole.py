@@ -18,7 +18,7 @@ from rich.live import Live
 
 from pinlake import pipeline
 from pinlake.clients.kafka import Config, client_config, count_messages
-from pinlake.dump.open import open_store
+from pinlake.dump.open import open_for
 from pinlake.emulate.database import DatabaseRows
 from pinlake.emulate.emulator import Pace, emulate
 from pinlake.emulate.rows import MadeRows
@@ -142,6 +142,7 @@ def _kafka_sink(config: Config, folder: Path) -> KafkaSink:
 
 def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_address: str) -> None:
     say = _Say()
+    settings = resolve({"source": dump, "lake": lake_address}, {}).settings
     url = f"sqlite:///{folder / 'posts.db'}"
     seed_database(url, None, MadeRows(posts, seed=0).posts(range(posts)), _GIVE_UP_AFTER)
     say("database", f"{posts:,} posts in {url}")
@@ -157,7 +158,7 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         written = run_sink(
             config,
             DEFAULT_TOPIC_ID,
-            open_store(dump),
+            open_for(settings, dump),
             SinkOptions(until_end=True),
             lambda message: say("sink", message),
             lambda so_far: None,
@@ -165,7 +166,6 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         )
         say("sink", written.line())
         in_broker = {topic: count_messages(config, f"{DEFAULT_TOPIC_ID}.{topic}") for topic in TOPICS}
-    settings = resolve({"source": dump, "lake": lake_address}, {}).settings
     run = pipeline.new_run(say)
     spark = spark_session(settings, folder / "spark.log", is_small(settings))
     lake = pipeline.open_lake(spark, settings)

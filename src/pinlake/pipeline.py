@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from pinlake.clean.backfill import Days, backfill
 from pinlake.clean.posts import update_posts
 from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
-from pinlake.dump.folder import FolderStore
 from pinlake.dump.listing import Dump, Listing, choose_topic_id
 from pinlake.dump.objects import Layout
 from pinlake.dump.offsets import Hole, Progress, progress
@@ -45,24 +44,16 @@ def check_source(settings: Settings) -> Dump:
         raise SourceError(
             "no source given; name the folder of a dump, or s3://bucket/prefix, with --source or PINLAKE_SOURCE"
         )
-    if isinstance(source, str):
-        dump = Dump(open_for(settings, source), _layout(settings))
-        choose_topic_id(dump, settings.topic_id)
-        return dump
-    if not source.exists():
+    if isinstance(source, Path) and not source.exists():
         raise SourceError(
             f"source {source} is not there; give the folder of a dump, or make one with `pinlake emulate --posts 1000 "
             f"--to {source}`"
         )
-    if not source.is_dir():
+    if isinstance(source, Path) and not source.is_dir():
         raise SourceError(f"source {source} is a file; give the folder of a dump, the one that holds topics/")
-    dump = Dump(FolderStore(source), _layout(settings))
+    dump = Dump(open_for(settings, source), Layout(settings.topics_dir, settings.file_delim))
     choose_topic_id(dump, settings.topic_id)
     return dump
-
-
-def _layout(settings: Settings) -> Layout:
-    return Layout(settings.topics_dir, settings.file_delim)
 
 
 def lake_location(settings: Settings) -> LakeLocation | None:

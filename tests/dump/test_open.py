@@ -8,15 +8,15 @@ import pytest
 
 from pinlake.address import is_bucket
 from pinlake.dump.folder import FolderStore
-from pinlake.dump.open import open_store
+from pinlake.dump.open import open_for
 from pinlake.dump.s3 import S3Store
 from pinlake.errors import SettingsError, UsageError
-from pinlake.settings import resolve
+from pinlake.settings import Settings, resolve
 
 
 @pytest.mark.parametrize("address", ["s3://landing/a", "s3a://landing/a", "s3n://landing/a", "S3A://landing/a/"])
 def test_a_bucket_by_any_of_its_names(address: str) -> None:
-    store = open_store(address)
+    store = open_for(Settings(), address)
     assert is_bucket(address)
     assert isinstance(store, S3Store)
     assert store.root == "s3://landing/a"
@@ -26,7 +26,7 @@ def test_a_bucket_by_any_of_its_names(address: str) -> None:
 @pytest.mark.parametrize("address", ["/a/b", "a", Path("a/b"), "C:/a", "a b:c/d"])
 def test_a_folder(address: str | Path) -> None:
     assert not is_bucket(address)
-    assert isinstance(open_store(address), FolderStore)
+    assert isinstance(open_for(Settings(), address), FolderStore)
 
 
 @pytest.mark.parametrize("address", ["gs://landing/a", "abfss://a/b", "dbfs:/a", "file:///a", "https://a/b"])
@@ -34,8 +34,8 @@ def test_neither(address: str) -> None:
     scheme = address.partition(":")[0]
     told = f"{address} can't be read: {scheme} is not a scheme that pinlake knows; give the path of a folder"
     with pytest.raises(UsageError, match=told):
-        open_store(address)
+        open_for(Settings(), address)
     with pytest.raises(UsageError, match=f"{scheme} is not a scheme"):
-        open_store(Path(address))
+        open_for(Settings(), Path(address))
     with pytest.raises(SettingsError, match=f"setting 'source' from flag --source can't be .*{told}"):
         resolve({"source": address}, {})

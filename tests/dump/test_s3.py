@@ -10,11 +10,12 @@ import pytest
 from pinlake.dump.folder import FolderStore
 from pinlake.dump.listing import Dump, list_topic
 from pinlake.dump.offsets import KnownObject, Progress
-from pinlake.dump.open import open_store
+from pinlake.dump.open import open_for
 from pinlake.dump.s3 import S3Store
 from pinlake.dump.store import Entry, Store
 from pinlake.emulate.emulator import emulate
 from pinlake.errors import SourceError, UsageError
+from pinlake.settings import Settings
 from tests.servers.s3_server import DENIED, S3
 
 
@@ -111,9 +112,9 @@ def test_of_an_object_that_is_forbidden_nothing_is_known(s3: S3, store: S3Store)
 
 def test_an_address_without_a_bucket() -> None:
     with pytest.raises(UsageError, match="s3:// names no bucket; give s3://bucket"):
-        open_store("s3://")
+        open_for(Settings(), "s3://")
     with pytest.raises(UsageError, match=r"'a bucket' can't be a bucket's name; give s3://bucket"):
-        open_store("s3://a bucket/x")
+        open_for(Settings(), "s3://a bucket/x")
 
 
 @pytest.fixture

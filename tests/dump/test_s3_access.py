@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pinlake.dump.open import open_store
 from pinlake.dump.s3 import S3Store
 from pinlake.errors import MachineError, SourceError, UsageError
 from pinlake.ingest.reader import told_by_worker
@@ -182,12 +181,12 @@ def test_keys_in_variables_travel_and_those_in_files_are_each_machines_own(
 def test_keys_that_are_given_are_used_and_travel(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    store = open_store("s3://landing", keys=KEYS)
+    store = S3Store("s3://landing", keys=KEYS)
     store.write("t/1", b"x")
     assert pickle.loads(pickle.dumps(store)).read("t/1").content == b"x"
     assert s3.keys == {"given-key"}
     # As from a file that ends with a line break, which no header can have.
-    assert open_store("s3://landing", keys=("given-key\n", "made-up-secret-of-tests\n")).read("t/1").content == b"x"
+    assert S3Store("s3://landing", keys=("given-key\n", "made-up-secret-of-tests\n")).read("t/1").content == b"x"
 
 
 def test_keys_that_are_given_are_never_shown(s3: S3) -> None:
@@ -202,5 +201,5 @@ def test_keys_that_are_given_are_never_shown(s3: S3) -> None:
 @pytest.mark.parametrize("keys", [("given-key",), ("given-key", ""), ("given-key", None), (*KEYS, "more")])
 def test_keys_that_arent_any(keys: tuple[str | None, ...]) -> None:
     with pytest.raises(UsageError, match=r"keys of a bucket are \(access key id, secret") as told:
-        open_store("s3://landing", keys=keys)
+        S3Store("s3://landing", keys=keys)
     assert "given-key" not in str(told.value)

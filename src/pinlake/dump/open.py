@@ -14,18 +14,10 @@ if TYPE_CHECKING:
     from pinlake.settings import Settings
 
 
-def open_store(
-    address: str | Path,
-    role: str | None = None,
-    *,
-    keys: tuple[str | None, ...] | None = None,
-    give_up_after: float = 60.0,
-    sync: bool = False,
-) -> Store:
-    """Open a folder or a bucket. The parameters for a bucket are those of `S3Store`, `sync` is that of `FolderStore`.
+def open_for(settings: Settings, address: str | Path, sync: bool = False) -> Store:
+    """Open a folder, with `sync` as `FolderStore` has it, or a bucket with role, keys and time limit of the settings.
 
-    `keys` are (access key id, secret access key) or (access key id, secret access key, session token or None).
-    `give_up_after` is in seconds. Raises UsageError for an invalid address, MachineError if boto3 is missing.
+    Raises UsageError for an invalid address, MachineError if boto3 is missing.
     """
     address = known(str(address))
     if not is_bucket(address):
@@ -33,7 +25,7 @@ def open_store(
     need_boto3()
     from pinlake.dump.s3 import S3Store
 
-    return S3Store(address, role, keys, give_up_after)
+    return S3Store(address, settings.s3_role, settings.s3_keys, settings.give_up_after)
 
 
 def need_boto3() -> None:
@@ -44,9 +36,3 @@ def need_boto3() -> None:
         raise MachineError(
             "boto3 is not installed, which s3:// needs; run `make install`, or install pinlake[transports]"
         ) from error
-
-
-def open_for(settings: Settings, address: str | Path, sync: bool = False) -> Store:
-    """Open the store at the address with the role, keys and time limit of the settings. Raises as `open_store`."""
-    role, keys, give_up_after = settings.s3_role, settings.s3_keys, settings.give_up_after
-    return open_store(address, role, keys=keys, give_up_after=give_up_after, sync=sync)
