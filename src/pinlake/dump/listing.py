@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,8 +62,8 @@ class UnknownNames:
             kind, message = _kind_of(path.rpartition("/")[2])
         if (kind, message) not in self._kinds and len(self._kinds) >= _MOST_KINDS:
             message = "other names that are no object of the topic; not read"
-        found = self._kinds.get((kind, message), UnknownName(path, kind, message, 0))
-        self._kinds[kind, message] = found._replace(files=found.files + 1)
+        first = self._kinds.get((kind, message), UnknownName(path, kind, message, 0))
+        self._kinds[kind, message] = first._replace(files=first.files + 1)
 
     def add_object(self, path: str, kind: str, message: str) -> None:
         """Report this object by itself, not with others of its kind."""
@@ -146,40 +146,31 @@ def list_topic(dump: Dump, topic_id: str, topic: str, known: Progress | None) ->
     """
     listing = Listing(topic_id, topic, has_any=bool(known and known.highest))
     folder = dump.layout.topic_folder(listing.full_topic)
-    keys: list[str] = []
-    for entry in dump.store.entries(folder):
-        key = f"{folder}/{entry.name}"
-        partition = partition_of(entry.name)
-        if not entry.is_folder:
-            keys.append(key)
-        elif partition is not None:
-            keys += _in_partition(dump, listing, partition, key, known)
-        elif is_hidden(entry.name):
-            listing.unknown.add(key)
-        else:
-            # Folders of hours or field values aren't in the order of offsets, so list them completely.
-            keys += dump.store.walk(key)
-    _sort_out(dump.layout, listing, keys, known)
+    _sort_out(dump.layout, listing, _keys_in(dump, listing, folder, dump.store.entries(folder), known), known)
     if not listing.has_any and (visible := listing.unknown.visible()):
         raise SourceError(_none_known(dump, folder, visible))
     return listing
 
 
-def _in_partition(dump: Dump, listing: Listing, partition: int, folder: str, known: Progress | None) -> list[str]:
-    """Keys in the folder of one partition; only those after the known offsets if names are in the order of offsets."""
-    store, layout = dump
-    keys = []
-    for entry in _entries_after(dump, f"{listing.full_topic}{layout.delimiter}{partition}", partition, folder, known):
+def _keys_in(
+    dump: Dump, listing: Listing, folder: str, entries: Iterable[Entry], known: Progress | None
+) -> Iterator[str]:
+    """Keys below a folder of the topic; of a partition's folder those after the known offsets, if names show these."""
+    for entry in entries:
+        key = f"{folder}/{entry.name}"
+        partition = partition_of(entry.name)
         if not entry.is_folder:
-            keys.append(f"{folder}/{entry.name}")
+            yield key
+        elif partition is not None:
+            yield from _keys_in(dump, listing, key, _entries_after(dump, listing, partition, key, known), known)
         elif is_hidden(entry.name):
-            listing.unknown.add(f"{folder}/{entry.name}")
+            listing.unknown.add(key)
         else:
-            keys += store.walk(f"{folder}/{entry.name}")
-    return keys
+            # Folders of hours or field values aren't in the order of offsets, so list them completely.
+            yield from dump.store.walk(key)
 
 
-def _entries_after(dump: Dump, name: str, partition: int, folder: str, known: Progress | None) -> list[Entry]:
+def _entries_after(dump: Dump, listing: Listing, partition: int, folder: str, known: Progress | None) -> list[Entry]:
     last = known.last.get(partition) if known else None
     # Names in subfolders don't sort with the names in this folder.
     if known is None or last is None or partition in known.streamed or last.path.rpartition("/")[0] != folder:
@@ -189,14 +180,14 @@ def _entries_after(dump: Dump, name: str, partition: int, folder: str, known: Pr
     # Offsets with less padding don't sort as numbers do. Nor do offsets that will soon be one digit longer.
     if not first or width < USUAL_PADDING or digits[0] == "9":
         return dump.store.entries(folder)
-    before = f"{name}{dump.layout.delimiter}"
+    before = dump.layout.delimiter.join((listing.full_topic, str(partition), ""))
     # The ~ sorts after any ending of the previous object.
     after = f"{before}{first - 1:0{width}d}~"
-    found = dump.store.entries(folder, after)
-    if found and found[0].name <= after:  # the store ignored `after` and listed everything
-        return found
+    entries = dump.store.entries(folder, after)
+    if entries and entries[0].name <= after:  # the store ignored `after` and listed everything
+        return entries
     # If a sink increases the padding, the new names sort before all others.
-    return [*dump.store.entries(folder, prefix=f"{before}{'0' * width}"), *found]
+    return [*dump.store.entries(folder, prefix=f"{before}{'0' * width}"), *entries]
 
 
 def _sort_out(layout: Layout, listing: Listing, keys: Iterable[str], known: Progress | None) -> None:
@@ -219,9 +210,9 @@ def _sort_out(layout: Layout, listing: Listing, keys: Iterable[str], known: Prog
 
 def _topic_folder(entry: Entry) -> tuple[str, str] | None:
     """Topic id and topic of a topic's folder. None for any other entry."""
-    found = split_topic(entry.name)
-    is_one = entry.is_folder and found and found[1] in TOPICS and not is_hidden(entry.name) and _is_utf8(entry.name)
-    return found if is_one else None
+    topic = split_topic(entry.name)
+    is_one = entry.is_folder and topic and topic[1] in TOPICS and not is_hidden(entry.name) and _is_utf8(entry.name)
+    return topic if is_one else None
 
 
 def _is_utf8(name: str) -> bool:
@@ -237,18 +228,18 @@ def _kind_of(name: str) -> tuple[str, str]:
     """Kind and message for an unrecognized name."""
     if is_hidden(name):
         return "hidden file", "names that begin with _ or . are not read"
-    for ending, remedy in _FORMATS.items():
-        if ending in name:
-            return "foreign format", f"{ending}: {remedy}"
-    found = _ENDING.search(name)
-    what = f"names that end in {found[0]}" if found else "names without an ending"
+    for foreign, remedy in _FORMATS.items():
+        if foreign in name:
+            return "foreign format", f"{foreign}: {remedy}"
+    ending = _ENDING.search(name)
+    what = f"names that end in {ending[0]}" if ending else "names without an ending"
     return "foreign file", f"{what} and are no object of the topic; not read"
 
 
 def _no_dump(dump: Dump, where: str, entries: list[Entry]) -> str:
     """The message for a missing dump, with a nearby folder that has one."""
-    found = ", ".join(entry.name for entry in entries[:5]) or "nothing"
-    told = f"no dump in {where}: found {found}, and no folder <id>.pin, <id>.geo or <id>.user"
+    names = ", ".join(entry.name for entry in entries[:5]) or "nothing"
+    told = f"no dump in {where}: found {names}, and no folder <id>.pin, <id>.geo or <id>.user"
     if (folder := _find_topics(dump)) is not None:
         return (
             f"{told}; but there is one in {folder or 'the source itself'}: give --topics-dir {folder or '.'}, or the "
