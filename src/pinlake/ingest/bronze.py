@@ -34,22 +34,24 @@ def ingest(
     """
     chosen, unknown = choose_topic_id(dump, topic_id)
     check_same_source(state, chosen)
-    found = []
+    listings = []
     for topic in TOPICS:
         before = state.progress.get(topic, Progress())
         listing = list_topic(dump, chosen, topic, None if audit else before)
         (audit_topic if audit else look_again)(lake, dump, listing, before)
-        found.append(listing)
+        listings.append(listing)
         run.report("ingest", f"{topic}: {len(listing.objects):,} new objects")
-    report(lake, run, [*((None, s) for s in unknown), *((t.topic, s) for t in found for s in t.unknown.all())])
-    objects = [name for topic in found for name in topic.objects]
+    report(
+        lake, run, [*((None, s) for s in unknown), *((each.topic, s) for each in listings for s in each.unknown.all())]
+    )
+    objects = [name for listing in listings for name in listing.objects]
     if objects:
         batch = _take_in(lake, dump, objects, run, state)
-        state.ingested.update({topic.topic: batch for topic in found if topic.objects})
+        state.ingested.update({listing.topic: batch for listing in listings if listing.objects})
         run.report("ingest", f"{len(objects):,} objects in bronze")
     else:
         lake.ensure("bronze")
-    return found
+    return listings
 
 
 def _take_in(lake: Lake, dump: Dump, objects: Sequence[ObjectName], run: Run, state: LakeState) -> int:
@@ -57,33 +59,26 @@ def _take_in(lake: Lake, dump: Dump, objects: Sequence[ObjectName], run: Run, st
     try:
         return append(lake, run, read_named(lake, dump, objects), state)
     except ClosedError:
-        if not isinstance(dump.store, FolderStore) or not _opens(dump, objects[-1]):
+        is_folder = isinstance(dump.store, FolderStore)
+        if not is_folder or isinstance(dump.store.read_or_error(objects[-1].key), OSError):
             raise
     run.report("ingest", "Spark's workers can't open files here: its own file source reads them, which takes longer")
     return append(lake, run, read_files(lake.spark, dump, objects), state)
 
 
-def _opens(dump: Dump, name: ObjectName) -> bool:
-    try:
-        dump.store.read(name.key)
-    except OSError:
-        return False
-    return True
+def report(lake: Lake, run: Run, names: Sequence[tuple[str | None, UnknownName]]) -> None:
+    """Report names: to the run, and in table object_report those that it doesn't have yet.
 
-
-def report(lake: Lake, run: Run, found: Sequence[tuple[str | None, UnknownName]]) -> None:
-    """Report what was found: to the run, and in table object_report the entries that it doesn't have yet.
-
-    `found` has pairs of a topic, or None, and an entry.
+    `names` has pairs of a topic, or None, and an entry.
     """
-    if not found:
+    if not names:
         return
-    for kind, message in sorted({(name.kind, name.message) for _, name in found}):
-        alike = [name for _, name in found if (name.kind, name.message) == (kind, message)]
+    for kind, message in sorted({(name.kind, name.message) for _, name in names}):
+        alike = [name for _, name in names if (name.kind, name.message) == (kind, message)]
         more = sum(name.files for name in alike) - 1
         run.report("ingest", f"{kind}: {alike[0].path}" + (f" and {more:,} more" if more else "") + f": {message}")
     rows = lake.spark.createDataFrame(
-        [(topic, *name[:3]) for topic, name in found], "topic STRING, path STRING, kind STRING, message STRING"
+        [(topic, *name[:3]) for topic, name in names], "topic STRING, path STRING, kind STRING, message STRING"
     )
     # Entries about a single object are compared by path. Names are reported once per kind, with any path.
     is_known = [
