@@ -130,7 +130,7 @@ $(VENV)/installed: pyproject.toml requirements.txt
 		$(PYTHON) -m venv $(VENV) && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[local,workspace,transports,dev]'; \
 	fi
-	@$(BIN)/python -m pinlake.spark.jars
+	@$(BIN)/python -m tools.set_up
 	@touch $@
 
 # For a machine that only deploys and checks: nothing that needs Java or Spark.

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from pinlake.spark import class_archive
-from pinlake.spark.class_archive import archive_files, archive_options, make_archive
+from pinlake.spark.class_archive import archive_files, archive_options
 from pinlake.spark.jars import class_path, jars_folders
+from tools import set_up
+from tools.set_up import make_archive
 
 # Prints whether the JVM of a session has the archive mapped into its memory, and nothing else.
 _IS_USED = """
@@ -103,9 +105,9 @@ def test_set_up_makes_it_once_a_session_uses_it_and_a_broken_one_does_no_harm(fo
 
 
 def test_what_cant_be_made_is_told_and_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(class_archive.sys, "executable", "/bin/false")
+    monkeypatch.setattr(set_up.sys, "executable", "/bin/false")
     assert make_archive() == "no class archive was made, so Spark starts slower: the training ended with 1"
-    monkeypatch.setattr(class_archive.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(set_up.sys, "executable", "/nowhere/python")
     assert make_archive().startswith("no class archive was made, so Spark starts slower: [Errno 2]")
     assert list(folder.iterdir()) == []
 

@@ -133,11 +133,13 @@ def check_java() -> int:
 
 def _resolve(folder: Path, packages: Sequence[str]) -> None:
     """Let spark-submit resolve the packages: it contains Ivy, and respects the user's mirrors. Raises MachineError."""
+    ivy_settings = Path(os.path.expanduser("~/.ivy2/ivysettings.xml"))
     command = [
         str(spark_home() / "bin" / "spark-submit"),
         *("--packages", ",".join(packages)),
         *("--conf", f"spark.jars.ivy={folder.absolute()}"),
-        *_ivy_settings(Path(os.path.expanduser("~/.ivy2/ivysettings.xml"))),
+        # The user's Ivy settings, which Spark doesn't look for by itself.
+        *(("--conf", f"spark.jars.ivySettings={ivy_settings}") if ivy_settings.is_file() else ()),
         *("--class", "org.apache.spark.deploy.SparkSubmit", "spark-internal", "--version"),
     ]
     environment = spark_environment(os.environ)
@@ -156,11 +158,6 @@ def _resolve(folder: Path, packages: Sequence[str]) -> None:
             "network: name a proxy in https_proxy, or a mirror of Maven Central in DEFAULT_ARTIFACT_REPOSITORY or in "
             "~/.ivy2/ivysettings.xml; then run `make install` again"
         )
-
-
-def _ivy_settings(file: Path) -> list[str]:
-    """Options for the user's Ivy settings, which Spark doesn't look for by itself."""
-    return ["--conf", f"spark.jars.ivySettings={file}"] if file.is_file() else []
 
 
 def proxy_options(proxies: Mapping[str, str]) -> list[str]:
@@ -218,15 +215,3 @@ def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     thrown = next((line for line in lines if line.startswith("Exception in thread")), None)
     return first_line(Exception(thrown or (lines or ["no answer"])[-1]))
-
-
-if __name__ == "__main__":
-    # Called by set-up, so that the first run doesn't need to fetch the jars.
-    from pinlake.spark.class_archive import make_archive
-
-    try:
-        check_java()
-        local_jars()
-        print(make_archive())
-    except MachineError as error:
-        sys.exit(f"error: {error}")
