@@ -16,12 +16,12 @@ from pinlake.dump.objects import KAFKA_ROOT
 from pinlake.dump.offsets import Progress
 from pinlake.errors import UsageError
 from pinlake.settings import Settings
-from pinlake.stream.messages import to_records
+from pinlake.stream.messages import looked_up, to_records
 from pinlake.stream.source import Context, Known, Source, SourceLostError, run_query
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame
 
 _EARLIEST = -2
 # Parts of the error text if Kafka is unreachable, or has deleted the messages to read.
@@ -121,17 +121,6 @@ def _path() -> Column:
 
 def _new(batch: DataFrame, known: Known) -> DataFrame:
     """Return the messages that are not in bronze: all of them, unless another run has loaded some in the meantime."""
-    if not known:
-        return batch
-    spark: SparkSession = batch.sparkSession
-    ends = spark.createDataFrame(
-        [(topic, *end) for topic, progress in known.items() for end in progress.ends.items()],
-        "short STRING, partition INT, next BIGINT",
-    )
-    short = F.substring_index("topic", ".", -1)
-    return (
-        batch.withColumn("short", short)
-        .join(F.broadcast(ends), ["short", "partition"], "left")
-        .where(F.col("next").isNull() | (F.col("offset") >= F.col("next")))
-        .select(*batch.columns)
-    )
+    ends = {(topic, partition): end for topic, progress in known.items() for partition, end in progress.ends.items()}
+    end = looked_up(ends, F.substring_index("topic", ".", -1), "partition")
+    return batch.where(end.isNull() | (F.col("offset") >= end))

@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from pinlake.dump.objects import KINESIS_ROOT
 from pinlake.ingest.reader import arrow_batch, travel_by_value
+from pinlake.stream.messages import looked_up
 from pinlake.stream.messages import to_records as split_messages
 from pinlake.stream.packed import UserRecord, unpack
 from pinlake.stream.source import Known
@@ -28,7 +29,7 @@ from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame
 
 # The schema of the Databricks source.
 RECORD_SCHEMA = (
@@ -109,29 +110,22 @@ def _unpack_all(batches: Iterable[pyarrow.RecordBatch], one_stream: bool) -> Ite
 
 def to_records(users: DataFrame, topic_id: str, known: Known) -> DataFrame:
     """Convert rows in USER_SCHEMA to READ_SCHEMA, without rows that have no topic or are already in bronze."""
-    spark: SparkSession = users.sparkSession
-    ends = spark.createDataFrame(
-        [(stream, partition, end.sequence) for (stream, partition), end in ends_of(known).items()],
-        "stream STRING, partition INT, last STRING",
-    )
-    bases = spark.createDataFrame(
-        [(topic, max(progress.ends.values())) for topic, progress in known.items()], "topic STRING, base BIGINT"
-    )
+    last = looked_up({shard: end.sequence for shard, end in ends_of(known).items()}, "stream", "partition")
+    base = looked_up({(topic,): max(progress.ends.values()) for topic, progress in known.items()}, "topic")
     # An aggregated record is in bronze completely or not at all.
     is_new = F.col("last").isNull() | (F.struct(*_order("sequenceNumber")) > F.struct(*_order("last")))
     in_topic = Window.partitionBy("topic").orderBy(*_order("sequenceNumber"), "partition", "index")
     numbered = (
         users.where(F.col("topic").isNotNull())
-        .join(F.broadcast(ends), ["stream", "partition"], "left")
+        .withColumn("last", last)
         .where(is_new)
-        .join(F.broadcast(bases), "topic", "left")
         .withColumn("number", F.row_number().over(in_topic))
     )
     return split_messages(
         numbered.select(
             F.concat(F.lit(f"{topic_id}."), "topic").alias("topic"),
             "partition",
-            (F.coalesce("base", F.lit(0)) + F.col("number") - 1).cast("bigint").alias("offset"),
+            (F.coalesce(base, F.lit(0)) + F.col("number") - 1).cast("bigint").alias("offset"),
             path().alias("path"),
             "timestamp",
             "value",

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from botocore import exceptions as boto
+from botocore import xform_name
 from botocore.parsers import ResponseParserError
 from pyspark.sql import functions as F
 
@@ -48,18 +49,14 @@ _BETWEEN_CALLS = 0.2
 _MARGIN = timedelta(minutes=5)
 
 
-class _Call(NamedTuple):
-    """A call: its name in IAM, the method of boto3, and the field that every answer has."""
-
-    action: str
-    method: str
-    part: str
-
-
-_DESCRIBE = _Call("DescribeStreamSummary", "describe_stream_summary", "StreamDescriptionSummary")
-_SHARDS = _Call("ListShards", "list_shards", "Shards")
-_ITERATOR = _Call("GetShardIterator", "get_shard_iterator", "ShardIterator")
-_RECORDS = _Call("GetRecords", "get_records", "Records")
+# The calls, by their names in IAM, and the field that every answer has.
+_DESCRIBE, _SHARDS, _ITERATOR, _RECORDS = "DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords"
+_PARTS = {
+    _DESCRIBE: "StreamDescriptionSummary",
+    _SHARDS: "Shards",
+    _ITERATOR: "ShardIterator",
+    _RECORDS: "Records",
+}
 
 
 class KinesisSource(Source):
@@ -107,14 +104,15 @@ class KinesisSource(Source):
             sent = max((end.sent for (of, _), end in ends.items() if of == stream), default=None)
             if sent is None:
                 continue
-            made = self._ask(patience, _DESCRIBE, stream, StreamName=stream)[_DESCRIBE.part]["StreamCreationTimestamp"]
+            about = self._ask(patience, _DESCRIBE, stream, StreamName=stream)["StreamDescriptionSummary"]
+            made = about["StreamCreationTimestamp"]
             if made > sent:
                 raise self.made_anew(stream, f"was made at {made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
-    def made_anew(self, stream: str, found: str) -> UsageError:
+    def made_anew(self, stream: str, sign: str) -> UsageError:
         """Return the error for a stream that was deleted and created again."""
         return UsageError(
-            f"{self.label}: stream {stream} {found}, after what the lake has of it: the stream was made again; give "
+            f"{self.label}: stream {stream} {sign}, after what the lake has of it: the stream was made again; give "
             "another lake with --lake, in a workspace another database"
         )
 
@@ -197,22 +195,22 @@ class KinesisSource(Source):
             if context.options.until_end and reader.is_done():
                 return
 
-    def _ask(self, patience: Patience, call: _Call, stream: str, **arguments: Any) -> Any:
+    def _ask(self, patience: Patience, call: str, stream: str, **arguments: Any) -> Any:
         """Make one call and return the answer. Retries after temporary errors. Raises MachineError."""
         return patience.ask(lambda: self._answer(call, stream, arguments))
 
-    def _answer(self, call: _Call, stream: str, arguments: Mapping[str, Any]) -> Any:
+    def _answer(self, call: str, stream: str, arguments: Mapping[str, Any]) -> Any:
         """Make one attempt. Raises NoAnswerError for a temporary error, MachineError for any other."""
         try:
-            answer = getattr(self._client, call.method)(**arguments)
-            _ = answer[call.part]
+            answer = getattr(self._client, xform_name(call))(**arguments)
+            _ = answer[_PARTS[call]]
         except boto.ClientError as error:
             said = error.response.get("Error", {})
             code, status = said.get("Code", "Unknown"), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
             line = error_line(code, said.get("Message", ""))
             if is_passing(code, status):
                 raise NoAnswerError(line) from None
-            raise _CallError(f"{self.label}: stream {stream}: {line}; {remedy(code, call.action)}", code) from None
+            raise _CallError(f"{self.label}: stream {stream}: {line}; {remedy(code, call)}", code) from None
         except boto.BotoCoreError as error:
             if isinstance(error, boto.ConnectionError | boto.HTTPClientError) and not isinstance(error, boto.SSLError):
                 raise NoAnswerError(f"no answer: {type(error).__name__}") from None
@@ -237,8 +235,9 @@ class _Shard:
 
     stream: str
     name: str
+    parents: Sequence[str]
     last: str | None
-    iterator: str | None
+    iterator: str | None = None
     at_end: bool = False
 
 
@@ -249,7 +248,6 @@ class _Reader:
         self._source = source
         self._patience = patience
         self._context = context
-        self._parents: dict[tuple[str, str], list[str]] = {}
         self._shards = {(shard.stream, shard.name): shard for shard in self._find(ends_of(context.known()))}
 
     def batch(self) -> list[tuple[Any, ...]]:
@@ -286,7 +284,7 @@ class _Reader:
             self._shards.setdefault((shard.stream, shard.name), shard)
 
     def _waits(self, shard: _Shard) -> bool:
-        parents = [self._shards.get((shard.stream, name)) for name in self._parents[shard.stream, shard.name]]
+        parents = [self._shards.get((shard.stream, name)) for name in shard.parents]
         return any(parent is not None and parent.iterator for parent in parents)
 
     def _next(self, shard: _Shard, most: int) -> Iterator[tuple[str, datetime, str, bytes]]:
@@ -306,13 +304,11 @@ class _Reader:
 
     def _find(self, ends: Mapping[tuple[str, int], End]) -> Iterator[_Shard]:
         for stream in self._source._streams:
-            for found in self._source.list_shards(self._patience, stream):
-                name = found["ShardId"]
+            for listed in self._source.list_shards(self._patience, stream):
+                name = listed["ShardId"]
                 end = ends.get((stream, shard_number(name)))
-                self._parents[stream, name] = [
-                    found[key] for key in ("ParentShardId", "AdjacentParentShardId") if found.get(key)
-                ]
-                shard = _Shard(stream, name, end.sequence if end else None, None)
+                parents = [listed[key] for key in ("ParentShardId", "AdjacentParentShardId") if listed.get(key)]
+                shard = _Shard(stream, name, parents, end.sequence if end else None)
                 shard.iterator = self._iterator(shard)
                 yield shard
 
@@ -329,5 +325,5 @@ class _Reader:
             raise self._source.made_anew(shard.stream, f"doesn't know the sequence number {shard.last}") from error
         return str(answer["ShardIterator"])
 
-    def _ask(self, call: _Call, shard: _Shard, **arguments: Any) -> Any:
+    def _ask(self, call: str, shard: _Shard, **arguments: Any) -> Any:
         return self._source._ask(self._patience, call, shard.stream, **arguments)

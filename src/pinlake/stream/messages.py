@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
 
 from pinlake.dump.objects import ObjectName, split_topic
 from pinlake.dump.split import Split, Splitter
@@ -12,7 +14,7 @@ from pinlake.ingest.reader import READ_SCHEMA, rows_of, travel_by_value
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 MESSAGE_SCHEMA = "topic STRING, partition INT, offset BIGINT, path STRING, timestamp TIMESTAMP, value BINARY"
 
@@ -25,6 +27,14 @@ def to_records(messages: DataFrame) -> DataFrame:
     """
     travel_by_value()
     return messages.mapInArrow(_split_messages, READ_SCHEMA)
+
+
+def looked_up(values: Mapping[tuple[Any, ...], Any], *key: Column | str) -> Column:
+    """The value for the key of a row, null if there is none. There are few values: one per partition of a topic."""
+    if not values:
+        return F.lit(None).cast("string")
+    keys = ["/".join(map(str, each)) for each in values]
+    return F.map_from_arrays(F.lit(keys), F.lit(list(values.values())))[F.concat_ws("/", *key)]
 
 
 def _split_messages(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
