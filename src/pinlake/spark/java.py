@@ -14,9 +14,9 @@ from pathlib import Path
 # security manager is allowed, and since Java 24 always.
 JAVA_AT_LEAST, JAVA_AT_MOST = 17, 22
 JAVA_REMEDY = (
-    "install a JDK 17 or 21 (Debian and Ubuntu: apt-get install openjdk-17-jre-headless, or openjdk-21-jre-headless; "
-    "macOS: brew install openjdk@17; Windows: winget install EclipseAdoptium.Temurin.17.JRE) and name its folder in "
-    "JAVA_HOME, or put it first on the PATH"
+    "install a JDK 17 or 21 (on Debian and Ubuntu: apt-get install openjdk-17-jre-headless or openjdk-21-jre-headless, "
+    "on macOS: brew install openjdk@17, on Windows: winget install EclipseAdoptium.Temurin.17.JRE) and name its folder "
+    "in JAVA_HOME, or put it first on the PATH"
 )
 
 

@@ -16,8 +16,7 @@ from pinlake.errors import MachineError, first_line
 from pinlake.lake.location import nearest_folder
 from pinlake.settings import Settings
 from pinlake.spark.environment import not_used, spark_home
-from pinlake.spark.jars import jars_folders, kept_jars, spark_packages
-from pinlake.spark.java import JAVA_REMEDY, JavaError, java_version
+from pinlake.spark.jars import check_java, jars_folders, kept_jars, spark_packages
 from pinlake.workspace.check_line import Check, asked
 from pinlake.workspace.storage import folder_of
 
@@ -35,34 +34,30 @@ def check(settings: Settings, spark: SparkSession) -> list[Check]:
 
 def check_machine(settings: Settings) -> list[Check]:
     """Check what local runs need: Python, Java, Spark, jars and disk. Starts only `java -version`."""
-    temporary = Path(tempfile.gettempdir())
+    disks = [
+        ("disk of temporary files", Path(tempfile.gettempdir()), "free some, or name a folder elsewhere in TMPDIR")
+    ]
+    if isinstance(settings.lake, Path):
+        disks.insert(0, ("disk of the lake", settings.lake, "free some, or give a folder elsewhere with --lake"))
     return [
         _versions(),
-        _java(),
-        asked("local Spark", _local_spark, lambda found: found),
+        asked("Java", check_java, str),
+        asked("local Spark", _local_spark, str),
         _jars(),
         asked("lake", lambda: pipeline.check_lake(settings), lambda _: str(settings.lake)),
-        *_disk_of(settings.lake),
-        _disk("disk of temporary files", temporary, "free some, or name a folder elsewhere in TMPDIR"),
+        *(_disk(*disk) for disk in disks),
     ]
 
 
-def require(found: Sequence[Check]) -> None:
+def require(checks: Sequence[Check]) -> None:
     """Raise MachineError with all failed checks and their remedies, if there are any."""
-    failed = [f"{line.what}: {line.found}; {line.remedy}" for line in found if not line.ok]
+    failed = [f"{line.what}: {line.found}; {line.remedy}" for line in checks if not line.ok]
     if failed:
         raise MachineError(". ".join(failed))
 
 
 def _versions() -> Check:
     return Check("pinlake", True, f"{__version__} on Python {platform.python_version()}")
-
-
-def _java() -> Check:
-    try:
-        return Check("Java", True, str(java_version()))
-    except JavaError as error:
-        return Check("Java", False, str(error).removesuffix(f"; {JAVA_REMEDY}"), JAVA_REMEDY)
 
 
 def _local_spark() -> str:
@@ -81,12 +76,6 @@ def _jars() -> Check:
         return Check("Spark's jars", False, f"none in {where}", "run `make install`, which fetches them")
     folder, jars = kept
     return Check("Spark's jars", True, f"{len(jars)} in {folder}")
-
-
-def _disk_of(lake: Path | str) -> list[Check]:
-    if isinstance(lake, str):  # a bucket
-        return []
-    return [_disk("disk of the lake", lake, "free some, or give a folder elsewhere with --lake")]
 
 
 def _disk(what: str, folder: Path, remedy: str) -> Check:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -34,68 +33,65 @@ def links(client: WorkspaceClient, bundle: Bundle) -> list[Link]:
 
     The bundle must be loaded for the user of the client. A failed request becomes a line, not an error.
     """
-    pages = _Pages(client, _workspace_id(client))
-    things: list[tuple[str, Callable[[str], list[Link]], list[str]]] = [
-        ("job", pages.job, bundle.names("jobs", "name")),
-        ("tables", pages.schema, bundle.names("schemas", "catalog_name", "name")),
-        ("volume", pages.volume, bundle.names("volumes", "catalog_name", "schema_name", "name")),
-        ("dashboard", pages.dashboard, bundle.names("dashboards", "display_name")),
+    things: list[tuple[str, Callable[[WorkspaceClient, str], Iterable[Link]], list[str]]] = [
+        ("job", _jobs, bundle.names("jobs", "name")),
+        ("tables", _schema, bundle.names("schemas", "catalog_name", "name")),
+        ("volume", _volume, bundle.names("volumes", "catalog_name", "schema_name", "name")),
+        ("dashboard", _dashboards, bundle.names("dashboards", "display_name")),
     ]
-    found = side_by_side(*(partial(_rows, client, what, page, name) for what, page, names in things for name in names))
-    return list(chain.from_iterable(found))
+    rows = side_by_side(*(partial(_rows, client, what, find, name) for what, find, names in things for name in names))
+    address = partial(_address, client, _workspace_id(client))
+    return [link._replace(address=link.address and address(link.address)) for link in chain.from_iterable(rows)]
 
 
-@dataclass(frozen=True)
-class _Pages:
-    """Finds objects in the workspace by name."""
-
-    client: WorkspaceClient
-    workspace_id: str | None
-
-    def job(self, name: str) -> list[Link]:
-        """Return the jobs with this name, each with its last run. Names of jobs are not unique."""
-        found: list[Link] = []
-        for job in self.client.jobs.list(name=name):
-            if not job.settings or job.settings.name != name:
-                continue  # the filter of the workspace ignores case
-            page = f"jobs/{job.job_id}"
-            found.append(Link("job", name, "deployed", self._address(page)))
-            last = next(iter(self.client.jobs.list_runs(job_id=job.job_id, limit=1)), None)
-            run = f"{page}/runs/{last.run_id}" if last else None
-            found.append(Link("last run", name, _state(last), self._address(run) if run else None))
-        return found
-
-    def schema(self, name: str) -> list[Link]:
-        self.client.schemas.get(name)
-        return [Link("tables", name, "deployed", self._address(f"explore/data/{name.replace('.', '/')}"))]
-
-    def volume(self, name: str) -> list[Link]:
-        self.client.volumes.read(name)
-        return [Link("volume", name, "deployed", self._address(f"explore/data/volumes/{name.replace('.', '/')}"))]
-
-    def dashboard(self, name: str) -> list[Link]:
-        return [
-            Link("dashboard", name, "deployed", self._address(f"dashboardsv3/{found.dashboard_id}/published"))
-            for found in self.client.lakeview.list()
-            if found.display_name == name
-        ]
-
-    def _address(self, page: str) -> str:
-        host = urlsplit(str(self.client.config.host))
-        place = host.netloc.rpartition("@")[2]
-        # A host that serves several workspaces needs the workspace id.
-        which = f"?o={self.workspace_id}" if self.workspace_id and self.workspace_id not in place else ""
-        return f"{host.scheme}://{place}/{quote(page)}{which}"
+# These functions find the objects of a name. Their links have the page in place of the address.
 
 
-def _rows(client: WorkspaceClient, what: str, page: Callable[[str], list[Link]], name: str) -> list[Link]:
+def _jobs(client: WorkspaceClient, name: str) -> Iterator[Link]:
+    """The jobs with this name, each with its last run. Names of jobs are not unique."""
+    for job in client.jobs.list(name=name):
+        if not job.settings or job.settings.name != name:
+            continue  # the filter of the workspace ignores case
+        page = f"jobs/{job.job_id}"
+        yield Link("job", name, "deployed", page)
+        last = next(iter(client.jobs.list_runs(job_id=job.job_id, limit=1)), None)
+        yield Link("last run", name, _state(last), f"{page}/runs/{last.run_id}" if last else None)
+
+
+def _schema(client: WorkspaceClient, name: str) -> Iterator[Link]:
+    client.schemas.get(name)
+    yield Link("tables", name, "deployed", f"explore/data/{name.replace('.', '/')}")
+
+
+def _volume(client: WorkspaceClient, name: str) -> Iterator[Link]:
+    client.volumes.read(name)
+    yield Link("volume", name, "deployed", f"explore/data/volumes/{name.replace('.', '/')}")
+
+
+def _dashboards(client: WorkspaceClient, name: str) -> Iterator[Link]:
+    for dashboard in client.lakeview.list():
+        if dashboard.display_name == name:
+            yield Link("dashboard", name, "deployed", f"dashboardsv3/{dashboard.dashboard_id}/published")
+
+
+def _rows(
+    client: WorkspaceClient, what: str, find: Callable[[WorkspaceClient, str], Iterable[Link]], name: str
+) -> list[Link]:
     try:
-        found = asked(client, lambda: page(name), missing="", refused="get the right to view it")
+        rows = asked(client, lambda: list(find(client, name)), missing="", refused="get the right to view it")
     except NotThereError:
-        found = []
+        rows = []
     except WorkspaceError as error:
         return [Link(what, name, str(error))]
-    return found or [Link(what, name, NOT_DEPLOYED)]
+    return rows or [Link(what, name, NOT_DEPLOYED)]
+
+
+def _address(client: WorkspaceClient, workspace_id: str | None, page: str) -> str:
+    host = urlsplit(str(client.config.host))
+    place = host.netloc.rpartition("@")[2]
+    # A host that serves several workspaces needs the workspace id.
+    which = f"?o={workspace_id}" if workspace_id and workspace_id not in place else ""
+    return f"{host.scheme}://{place}/{quote(page)}{which}"
 
 
 def _workspace_id(client: WorkspaceClient) -> str | None:
@@ -111,6 +107,6 @@ def _state(run: BaseRun | None) -> str:
     if run is None:
         return "never ran"
     state = run.state
-    found = (state.result_state or state.life_cycle_state) if state else None
+    ended = (state.result_state or state.life_cycle_state) if state else None
     at = datetime.fromtimestamp((run.start_time or 0) / 1000, UTC)
-    return f"{found.value.lower() if found else 'unknown'}, started {at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{ended.value.lower() if ended else 'unknown'}, started {at:%Y-%m-%dT%H:%M:%SZ}"
