@@ -206,10 +206,7 @@ def _processes(manager: AsyncKernelManager) -> list[psutil.Process]:
 def _end(processes: list[psutil.Process]) -> None:
     """Terminate the processes, wait, and kill the rest. psutil does not signal a process that reuses an id."""
     for act in ("terminate", "kill"):
-        until = time.monotonic() + _END_SECONDS
         for process in processes:
             with suppress(psutil.Error):
                 getattr(process, act)()
-        for process in processes:
-            with suppress(psutil.Error):
-                process.wait(max(until - time.monotonic(), 0))
+        _, processes = psutil.wait_procs(processes, _END_SECONDS)
