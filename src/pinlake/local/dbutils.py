@@ -23,9 +23,13 @@ class NotebookExit(Exception):  # noqa: N818 not an error: the notebook has ende
 
 
 class _Part:
-    """A part of `dbutils`. Other attributes raise an error that lists the available ones."""
+    """A part of `dbutils`, of these parts or functions. Any other attribute raises an error that lists them."""
 
     _name = "dbutils"
+
+    def __init__(self, name: str, **parts: Any) -> None:
+        self._name = name
+        vars(self).update(parts)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):  # IPython and copy look for such names and expect AttributeError
@@ -163,14 +167,9 @@ class SecretScope(NamedTuple):
     name: str
 
 
-class Notebook(_Part):
-    """The part `dbutils.notebook`."""
-
-    _name = "dbutils.notebook"
-
-    def exit(self, value: object = "") -> NoReturn:
-        """End the notebook with success by raising NotebookExit. `value` is its result."""
-        raise NotebookExit(str(value))
+def _exit(value: object = "") -> NoReturn:
+    """End the notebook with success by raising NotebookExit. `value` is its result."""
+    raise NotebookExit(str(value))
 
 
 class TaskValues(_Part):
@@ -208,19 +207,10 @@ class TaskValues(_Part):
             return values[key]
         if default is not None:
             return default
-        known = ", ".join(f"{task}.{name}" for task, found in self._before.items() for name in found) or "none"
+        known = ", ".join(f"{task}.{name}" for task, given in self._before.items() for name in given) or "none"
         raise LocalError(
             f"task {taskKey!r} set no value {key!r} before; the values are {known}: set it, or give a default"
         )
-
-
-class Jobs(_Part):
-    """The part `dbutils.jobs`."""
-
-    _name = "dbutils.jobs"
-
-    def __init__(self, task_values: TaskValues) -> None:
-        self.taskValues = task_values
 
 
 class DbUtils(_Part):
@@ -239,5 +229,5 @@ class DbUtils(_Part):
     ) -> None:
         self.widgets = Widgets(parameters or {})
         self.secrets = Secrets(secrets)
-        self.notebook = Notebook()
-        self.jobs = Jobs(TaskValues(task_values, task_values_out))
+        self.notebook = _Part("dbutils.notebook", exit=_exit)
+        self.jobs = _Part("dbutils.jobs", taskValues=TaskValues(task_values, task_values_out))
