@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, MESSAGE_PATH, ObjectName, is_message
+from pinlake.dump.objects import KINESIS_ROOT, MESSAGE_PATH, ObjectName, is_message
 
 
 class Hole(NamedTuple):
@@ -127,7 +127,7 @@ def by_partition(bronze: DataFrame) -> DataFrame:
     expected = F.coalesce(F.col("before.end") + 1, F.lit(0))
     # Kinesis records are numbered per topic, so the numbers within a shard have gaps that aren't holes.
     hole = F.when(
-        (F.col("object_offset") > expected) & ~is_of_kinesis(F.col("object.path")),
+        (F.col("object_offset") > expected) & ~_is_of_kinesis(F.col("object.path")),
         F.struct(expected.alias("first"), (F.col("object_offset") - 1).alias("last"), "before"),
     )
     return (
@@ -143,14 +143,9 @@ def by_partition(bronze: DataFrame) -> DataFrame:
     )
 
 
-def is_streamed(path: Column) -> Column:
-    """True for the path of a message from a stream."""
-    # The prefix is cheap to check. It avoids the pattern for the objects of a dump.
-    return (path.startswith(f"{KAFKA_ROOT}/") | path.startswith(f"{KINESIS_ROOT}/")) & path.rlike(MESSAGE_PATH)
-
-
-def is_of_kinesis(path: Column) -> Column:
+def _is_of_kinesis(path: Column) -> Column:
     """True for the path of a message from Kinesis."""
+    # The prefix is cheap to check. It avoids the pattern for the objects of a dump.
     return path.startswith(f"{KINESIS_ROOT}/") & path.rlike(MESSAGE_PATH)
 
 

@@ -6,8 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from pinlake.dump.listing import Dump, Listing
-from pinlake.dump.objects import ObjectName
-from pinlake.dump.offsets import KnownObject, Progress, is_streamed, one_per_object
+from pinlake.dump.objects import ObjectName, is_message
+from pinlake.dump.offsets import KnownObject, Progress, one_per_object
 from pinlake.dump.store import stat_all
 from pinlake.ingest.reader import group, read_objects
 from pinlake.lake.lake import Lake
@@ -21,9 +21,11 @@ def audit_topic(lake: Lake, dump: Dump, listing: Listing, progress: Progress) ->
 
     Adds late, changed and lost objects to the listing's report. `progress` distinguishes late objects from new ones.
     """
-    known = {row["path"]: row for row in _known_objects(lake, listing.topic).collect()}
+    rows = _known_objects(lake, listing.topic).collect()
+    # Messages that a stream brought: their objects aren't read as well.
+    streamed = {(row["partition"], row["object_offset"]) for row in rows if is_message(row["path"])}
+    known = {row["path"]: row for row in rows if not is_message(row["path"])}
     straddling = progress.straddling(listing.objects)
-    streamed = _streamed(lake, listing.topic)
     to_read: list[ObjectName] = []
     suspects: list[ObjectName] = []
     stats = stat_all(dump.store, [name.key for name in listing.objects])
@@ -76,22 +78,17 @@ def _differing(dump: Dump, known: list[KnownObject]) -> list[ObjectName]:
     return [name for name in names if name is not None]
 
 
-def _streamed(lake: Lake, topic: str) -> set[tuple[int, int]]:
-    """Partitions and offsets of messages that a stream brought, so that their objects aren't read as well."""
-    bronze = one_per_object(lake.read("bronze").where(F.col("topic") == topic))
-    messages = bronze.where(is_streamed(F.col("path"))).select("partition", "object_offset")
-    return {(row["partition"], row["object_offset"]) for row in messages.collect()}
-
-
 def _known_objects(lake: Lake, topic: str) -> DataFrame:
-    """The last version of each object in bronze: path, size, modified_us (microseconds since 1970), batch."""
-    bronze = lake.read("bronze").where((F.col("topic") == topic) & ~is_streamed(F.col("path")))
-    objects = one_per_object(bronze)
+    """The last version of each object and message in bronze.
+
+    Columns: path, partition, object_offset, size, modified_us (microseconds since 1970).
+    """
+    objects = one_per_object(lake.read("bronze").where(F.col("topic") == topic))
     last = Window.partitionBy("path").orderBy(F.col("batch").desc())
     return (
         objects.withColumn("_age", F.row_number().over(last))
         .where(F.col("_age") == 1)
-        .select("path", "size", F.unix_micros("modified").alias("modified_us"), "batch")
+        .select("path", "partition", "object_offset", "size", F.unix_micros("modified").alias("modified_us"))
     )
 
 
