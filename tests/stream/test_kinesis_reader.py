@@ -48,7 +48,8 @@ def reader(known: Known | None = None, most: int = 1000, give_up_after: float = 
         lambda: known or {},
         lambda make: None,
     )
-    return _Reader(source, Patience(source.label, give_up_after, said), context)
+    source._patience = Patience(source.label, give_up_after, said)
+    return _Reader(source, context)
 
 
 def values(rows: list[tuple[Any, ...]]) -> list[bytes]:

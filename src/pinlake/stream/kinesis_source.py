@@ -66,6 +66,7 @@ class KinesisSource(Source):
     """
 
     counted_by = KINESIS_ROOT
+    _patience: Patience
 
     def __init__(self, name: str, give_up_after: float, one_stream: bool = False) -> None:
         """`name` is the prefix, or with `one_stream` the name of the stream. `give_up_after` is in seconds.
@@ -80,9 +81,9 @@ class KinesisSource(Source):
 
     def check(self, settings: Settings, say: Say) -> None:
         """Raise MachineError if a stream can't be described."""
-        patience = Patience(self.label, settings.give_up_after, say)
+        self._patience = Patience(self.label, settings.give_up_after, say)
         for stream in self._streams:
-            self._ask(patience, _DESCRIBE, stream, StreamName=stream)
+            self._ask(_DESCRIBE, stream, StreamName=stream)
 
     def run(self, context: Context) -> None:
         """Load records batch by batch.
@@ -90,21 +91,21 @@ class KinesisSource(Source):
         Raises UsageError if a stream was created again, MachineError if a call fails or Kinesis is unreachable for too
         long, and SourceLostError if the Databricks source fails.
         """
-        patience = Patience(self.label, context.settings.give_up_after, context.say)
-        self.check_same(patience, context.known())
+        self._patience = Patience(self.label, context.settings.give_up_after, context.say)
+        self.check_same(context.known())
         if os.environ.get("DATABRICKS_RUNTIME_VERSION"):
-            self._run_in_workspace(context, patience)
+            self._run_in_workspace(context)
         else:
-            self._run_here(context, patience)
+            self._run_here(context)
 
-    def check_same(self, patience: Patience, known: Known) -> None:
+    def check_same(self, known: Known) -> None:
         """Raise UsageError if a stream was created after the last record in bronze: then it is a new stream."""
         ends = ends_of(known)
         for stream in self._streams:
             sent = max((end.sent for (of, _), end in ends.items() if of == stream), default=None)
             if sent is None:
                 continue
-            about = self._ask(patience, _DESCRIBE, stream, StreamName=stream)["StreamDescriptionSummary"]
+            about = self._ask(_DESCRIBE, stream, StreamName=stream)["StreamDescriptionSummary"]
             made = about["StreamCreationTimestamp"]
             if made > sent:
                 raise self.made_anew(stream, f"was made at {made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
@@ -116,11 +117,9 @@ class KinesisSource(Source):
             "another lake with --lake, in a workspace another database"
         )
 
-    def _run_in_workspace(self, context: Context, patience: Patience) -> None:
+    def _run_in_workspace(self, context: Context) -> None:
         shards = [
-            (stream, shard_number(shard["ShardId"]))
-            for stream in self._streams
-            for shard in self.list_shards(patience, stream)
+            (stream, shard_number(shard["ShardId"])) for stream in self._streams for shard in self.list_shards(stream)
         ]
         options = self.workspace_options(context.known(), shards)
         records = context.lake.spark.readStream.format("kinesis").options(**options).load()
@@ -139,11 +138,11 @@ class KinesisSource(Source):
             start = json.dumps({"at_timestamp": f"{moment:%m/%d/%Y %H:%M:%S} UTC", "format": "MM/dd/yyyy HH:mm:ss ZZZ"})
         return {**region, "streamName": ",".join(self._streams), "initialPosition": start}
 
-    def list_shards(self, patience: Patience, stream: str) -> Iterator[Mapping[str, Any]]:
+    def list_shards(self, stream: str) -> Iterator[Mapping[str, Any]]:
         """Yield the shards of a stream, as ListShards describes them. Raises MachineError."""
         more: dict[str, str] = {"StreamName": stream}
         while more:
-            answer = self._ask(patience, _SHARDS, stream, **more)
+            answer = self._ask(_SHARDS, stream, **more)
             yield from answer["Shards"]
             more = {"NextToken": answer["NextToken"]} if answer.get("NextToken") else {}
 
@@ -183,10 +182,10 @@ class KinesisSource(Source):
             name = UnknownName(counts["first"]["path"], "no topic", f"{told}, the first of them {key!r}; not read")
             report(context.lake, run, [(None, name)])
 
-    def _run_here(self, context: Context, patience: Patience) -> None:
+    def _run_here(self, context: Context) -> None:
         import pyarrow
 
-        reader = _Reader(self, patience, context)
+        reader = _Reader(self, context)
         while not context.stop():
             rows = reader.batch()
             if rows:
@@ -195,9 +194,9 @@ class KinesisSource(Source):
             if context.options.until_end and reader.is_done():
                 return
 
-    def _ask(self, patience: Patience, call: str, stream: str, **arguments: Any) -> Any:
+    def _ask(self, call: str, stream: str, **arguments: Any) -> Any:
         """Make one call and return the answer. Retries after temporary errors. Raises MachineError."""
-        return patience.ask(lambda: self._answer(call, stream, arguments))
+        return self._patience.ask(lambda: self._answer(call, stream, arguments))
 
     def _answer(self, call: str, stream: str, arguments: Mapping[str, Any]) -> Any:
         """Make one attempt. Raises NoAnswerError for a temporary error, MachineError for any other."""
@@ -244,9 +243,8 @@ class _Shard:
 class _Reader:
     """Reads the shards in turn. Parent shards are read before their children, since their records are older."""
 
-    def __init__(self, source: KinesisSource, patience: Patience, context: Context) -> None:
+    def __init__(self, source: KinesisSource, context: Context) -> None:
         self._source = source
-        self._patience = patience
         self._context = context
         self._shards = {(shard.stream, shard.name): shard for shard in self._find(ends_of(context.known()))}
 
@@ -304,7 +302,7 @@ class _Reader:
 
     def _find(self, ends: Mapping[tuple[str, int], End]) -> Iterator[_Shard]:
         for stream in self._source._streams:
-            for listed in self._source.list_shards(self._patience, stream):
+            for listed in self._source.list_shards(stream):
                 name = listed["ShardId"]
                 end = ends.get((stream, shard_number(name)))
                 parents = [listed[key] for key in ("ParentShardId", "AdjacentParentShardId") if listed.get(key)]
@@ -326,4 +324,4 @@ class _Reader:
         return str(answer["ShardIterator"])
 
     def _ask(self, call: str, shard: _Shard, **arguments: Any) -> Any:
-        return self._source._ask(self._patience, call, shard.stream, **arguments)
+        return self._source._ask(call, shard.stream, **arguments)

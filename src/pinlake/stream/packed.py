@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import md5
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
@@ -37,10 +39,12 @@ def unpack(data: bytes) -> list[UserRecord] | None:
         return None
     try:
         fields = list(_fields(message))
-        keys = [_bytes(value).decode() for number, value in fields if number == _KEYS]
+        keys = [_of(bytes, value).decode() for number, value in fields if number == _KEYS]
         # A record without data may leave the field out.
-        parts = [dict(_fields(_bytes(value))) for number, value in fields if number == _RECORDS]
-        return [UserRecord(keys[_number(part[_KEY_INDEX])], _bytes(part.get(_DATA, b""))) for part in parts] or None
+        parts = [dict(_fields(_of(bytes, value))) for number, value in fields if number == _RECORDS]
+        return [
+            UserRecord(keys[_of(int, part[_KEY_INDEX])], _of(bytes, part.get(_DATA, b""))) for part in parts
+        ] or None
     except (ValueError, LookupError):
         return None
 
@@ -73,13 +77,8 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
             return number, at
 
 
-def _bytes(value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        raise ValueError
-    return value
-
-
-def _number(value: int | bytes) -> int:
-    if isinstance(value, bytes):
+def _of(kind: type[T], value: int | bytes) -> T:
+    """The value of a field, if it is of this kind. Raises ValueError if not."""
+    if not isinstance(value, kind):
         raise ValueError
     return value
