@@ -22,7 +22,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from pinlake.errors import MachineError, PinlakeError, UsageError
-from pinlake.job.notebook_file import read_notebook
+from pinlake.job.kernel import read_notebook
 
 if TYPE_CHECKING:
     from pinlake.job.kernel import Kernel

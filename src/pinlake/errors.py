@@ -61,6 +61,14 @@ class SettingsError(UsageError):
     """A setting that is unknown or has an invalid value."""
 
 
+class BundleError(UsageError):
+    """The bundle, or a job in it, can't be used as it is written."""
+
+
+class JobError(PinlakeError):
+    """A task of a job can't go on: a value that is missing, or a kernel that doesn't start."""
+
+
 class MachineError(PinlakeError):
     """Something outside the project is missing or fails, such as Java, a jar or a server."""
 

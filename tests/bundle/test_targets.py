@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from pinlake.errors import BundleError
 from pinlake.job.bundle import Bundle, load
-from pinlake.job.errors import BundleError
 from pinlake.show.alerts import RULES
 from tests.bundle.reading import (
     FOR_OPTIONS,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pinlake.errors import BundleError
 from pinlake.job.bundle import Bundle, find_root, load
-from pinlake.job.errors import BundleError
 from pinlake.job.model import read_job
 from tests.job.conftest import WriteFiles
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pinlake.job.errors import BundleError, JobError
+from pinlake.errors import BundleError, JobError
 from pinlake.job.model import ConditionTask, Job, filled, read_job
 
 VALUES = {"before": {"count": 3, "names": ["a", "b"], "flag": True, "text": "t"}}

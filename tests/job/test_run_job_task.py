@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pinlake.job.errors import BundleError
+from pinlake.errors import BundleError
 from pinlake.job.model import read_job
 from pinlake.job.result import JobResult
 from pinlake.job.runner import check_job, run_job

@@ -15,7 +15,7 @@ import nbformat
 import psutil
 import pytest
 
-from pinlake.job.errors import BundleError
+from pinlake.errors import BundleError
 from pinlake.job.runner import run_job
 from pinlake.job.state import State
 from tests.job.conftest import WriteJob, notebook_task, states

@@ -17,7 +17,7 @@ import pytest
 from nbformat import NotebookNode
 
 from pinlake import notebook as pinlake_notebook
-from pinlake.job.notebook_file import read_notebook
+from pinlake.job.kernel import read_notebook
 from pinlake.job.yaml_file import read_yaml
 from pinlake.lake.model import GOLD, TABLES
 from tools.notebook_outputs import MADE_UP, MOST_ROWS

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from pinlake.errors import MachineError, UsageError
-from pinlake.job.notebook_file import read_notebook
+from pinlake.job.kernel import read_notebook
 from tools import notebooks
 from tools.notebook_outputs import MADE_UP
 from tools.notebooks import ROOT, _in_order, made_from, main, make, stale

@@ -18,7 +18,7 @@ from pinlake.cli.base import (
     takes,
 )
 from pinlake.cli.flags import FormatFlag
-from pinlake.errors import UsageError
+from pinlake.errors import BundleError, UsageError
 from pinlake.show.formats import Format
 
 if TYPE_CHECKING:
@@ -89,7 +89,6 @@ def list_jobs(
 ) -> None:
     """List the jobs of the bundle with their tasks and parameters."""
     need("local", *_JUPYTER)
-    from pinlake.job.errors import BundleError
     from pinlake.job.model import read_job
     from pinlake.show.output import Result, write
 

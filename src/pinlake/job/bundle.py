@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pinlake.job.errors import BundleError
+from pinlake.errors import BundleError
 from pinlake.job.target import apply_target, merge, name_prefix, prefixed
 from pinlake.job.variables import assign, resolve
 from pinlake.job.yaml_file import read_yaml
@@ -42,7 +42,7 @@ class Bundle:
     def names(self, kind: str, *fields: str, having: str | None = None) -> list[str]:
         """Names of a kind's resources, their fields joined by dots; with `having`, of those that have that field."""
         resources = self.resources.get(kind, {}).values()
-        return [".".join(str(found[field]) for field in fields) for found in resources if not having or having in found]
+        return [".".join(str(each[field]) for field in fields) for each in resources if not having or having in each]
 
     def job_key(self, name: str | None = None) -> str:
         """The key of a job; without a name that of the only one, or `pipeline`. Raises BundleError."""
@@ -86,12 +86,12 @@ def load(
     known["var"] = values = assign(merged.pop("variables"), variables or {}, environment or {}, overrides)
     prefix = resolve(name_prefix(merged, user), known, "presets.name_prefix") if user else ""
     merged["resources"] = resources = {
-        kind: {key: prefixed(kind, settings or {}, prefix) for key, settings in (found or {}).items()}
-        for kind, found in (merged.get("resources") or {}).items()
+        kind: {key: prefixed(kind, settings or {}, prefix) for key, settings in (named or {}).items()}
+        for kind, named in (merged.get("resources") or {}).items()
     }
     known["resources"] = {
-        kind: {key: _as_deployed(kind, key, settings) for key, settings in found.items()}
-        for kind, found in resources.items()
+        kind: {key: _as_deployed(kind, key, settings) for key, settings in named.items()}
+        for kind, named in resources.items()
     }
     resolved = {section: resolve(value, known, section) for section, value in merged.items()}
     return Bundle(
@@ -114,22 +114,22 @@ def _read_all(root: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     contents |= {path: read_yaml(path) for path in _included(file, contents[file].get("include") or [])}
     config: dict[str, Any] = {}
     files: dict[str, Path] = {}
-    for path, found in contents.items():
-        for key in (key for resources in (found.get("resources") or {}).values() for key in resources or {}):
+    for path, content in contents.items():
+        for key in (key for resources in (content.get("resources") or {}).values() for key in resources or {}):
             if key in files:
                 raise BundleError(f"resource {key!r} is defined in {files[key]} and again in {path}; rename one")
             files[key] = path
-        config = merge(config, _anchored(found, path.parent, root))
+        config = merge(config, _anchored(content, path.parent, root))
     return config, files
 
 
 def _included(file: Path, patterns: list[str]) -> Iterator[Path]:
     """The files that the globs name, relative to the root file's folder."""
     for pattern in patterns:
-        found = sorted(path for path in file.parent.glob(pattern) if path != file)
-        if not found and "*" not in pattern:
+        files = sorted(path for path in file.parent.glob(pattern) if path != file)
+        if not files and "*" not in pattern:
             raise BundleError(f"{file} includes {pattern}, and there is no such file; correct the path, or take it out")
-        yield from found
+        yield from files
 
 
 def _anchored(value: Any, folder: Path, root: Path) -> Any:

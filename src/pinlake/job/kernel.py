@@ -23,9 +23,9 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbclient.util import run_sync
+from nbformat import NotebookNode
 
-from pinlake.job.errors import JobError
-from pinlake.job.notebook_file import read_notebook
+from pinlake.errors import BundleError, JobError, first_line
 from pinlake.job.state import State
 
 _nbformat: Any = nbformat  # it has no types
@@ -47,6 +47,21 @@ class Ran:
     said: str = ""
     error: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """A notebook of the format's version 4, with its outputs. Raises BundleError where it is missing or no notebook."""
+    if not path.is_file():
+        raise BundleError(f"notebook {path} is not there; correct notebook_path, which is relative to its YAML file")
+    try:
+        notebook: NotebookNode = _nbformat.read(path, as_version=4)
+        _nbformat.validate(notebook)
+    except Exception as error:  # its own, JSON's, a codec's
+        raise BundleError(
+            f"{path} can't be read as a notebook: {first_line(error)}; it must be an .ipynb file: open it in Jupyter "
+            "and save it, or restore it"
+        ) from error
+    return notebook
 
 
 class _Specs(KernelSpecManager):

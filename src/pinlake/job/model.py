@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from pinlake.job.errors import BundleError, JobError
+from pinlake.errors import BundleError, JobError
 
 # Dynamic value references of a job, and the only kind that is supported.
 _REFERENCE = re.compile(r"\{\{.*?\}\}")
@@ -29,11 +29,11 @@ def as_text(value: Any) -> str:
 def _check(text: str, before: set[str]) -> None:
     """Raise ValueError for a reference that is not to a value of a task in `before`."""
     for reference in _REFERENCE.findall(text):
-        found = _TASK_VALUE.fullmatch(reference)
-        if not found:
+        value = _TASK_VALUE.fullmatch(reference)
+        if not value:
             raise ValueError(f"{reference} is not supported by the local runner; use {{{{tasks.KEY.values.NAME}}}}")
-        if found[1] not in before:
-            raise ValueError(f"{reference}: no task {found[1]!r} comes before; correct it, or add it to depends_on")
+        if value[1] not in before:
+            raise ValueError(f"{reference}: no task {value[1]!r} comes before; correct it, or add it to depends_on")
 
 
 def filled(text: str, values: Values) -> str:
@@ -42,7 +42,7 @@ def filled(text: str, values: Values) -> str:
         if name not in values[key]:
             known = ", ".join(values[key]) or "none"
             raise JobError(f"task {key!r} set no value {name!r}; it set {known}: set it with taskValues.set")
-    return _TASK_VALUE.sub(lambda found: as_text(values[found[1]][found[2]]), text)
+    return _TASK_VALUE.sub(lambda reference: as_text(values[reference[1]][reference[2]]), text)
 
 
 def _key_of_job(job_id: str) -> str:
@@ -64,10 +64,10 @@ class _Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_workspace_only(cls, found: Any) -> Any:
-        if not isinstance(found, Mapping):
-            return found
-        return {key: value for key, value in found.items() if value is not None and key not in cls.workspace_only}
+    def _without_workspace_only(cls, written: Any) -> Any:
+        if not isinstance(written, Mapping):
+            return written
+        return {key: value for key, value in written.items() if value is not None and key not in cls.workspace_only}
 
 
 class Parameter(_Part):
@@ -148,12 +148,14 @@ def _ordered(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
     if len(by_key) < len(tasks) or not tasks:
         raise ValueError("give the job tasks with unique keys; tasks of the bundle and of the target are not merged")
     for task in tasks:
-        for found in task.depends_on:
-            before = by_key.get(found.task_key)
-            if before is None or (found.outcome and not before.condition_task):
-                kind = "condition_task" if found.outcome else "task"
-                raise ValueError(f"{task.task_key!r} depends on {found.task_key!r}, not a {kind} of {[*by_key]}")
-    order = TopologicalSorter({task.task_key: [found.task_key for found in task.depends_on] for task in tasks})
+        for dependency in task.depends_on:
+            before = by_key.get(dependency.task_key)
+            if before is None or (dependency.outcome and not before.condition_task):
+                kind = "condition_task" if dependency.outcome else "task"
+                raise ValueError(f"{task.task_key!r} depends on {dependency.task_key!r}, not a {kind} of {[*by_key]}")
+    order = TopologicalSorter(
+        {task.task_key: [dependency.task_key for dependency in task.depends_on] for task in tasks}
+    )
     try:
         return tuple(by_key[key] for key in order.static_order())
     except CycleError as error:
@@ -190,7 +192,7 @@ class Job(_Part):
 
     def before(self, key: str) -> set[str]:
         """Every task that comes before this one, at any distance."""
-        direct = {found.task_key for task in self.tasks if task.task_key == key for found in task.depends_on}
+        direct = {dependency.task_key for task in self.tasks if task.task_key == key for dependency in task.depends_on}
         return direct.union(*(self.before(earlier) for earlier in direct))
 
 
@@ -199,14 +201,14 @@ def read_job(key: str, written: Mapping[str, Any], file: Path) -> Job:
     try:
         return Job.model_validate(written)
     except ValidationError as error:
-        found = error.errors()[0]
-    where = ".".join(map(str, found["loc"]))
+        first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
     for place, task in enumerate(written.get("tasks") or []):
         if isinstance(task, Mapping):
             where = where.replace(f"tasks.{place}.", f"tasks.{task.get('task_key', place)}.")
-    what = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
+    what = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
         what = "not supported by the local runner; take it out, or run the job in a workspace"
-    if found["type"] == "literal_error":
-        what = f"{found['input']!r} is not supported by the local runner; use {found['ctx']['expected']}"
+    if first["type"] == "literal_error":
+        what = f"{first['input']!r} is not supported by the local runner; use {first['ctx']['expected']}"
     raise BundleError(f"{file}, job {key}, {where}: {what}")

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pinlake.errors import PinlakeError
+from pinlake.errors import BundleError, PinlakeError
 from pinlake.job.bundle import Bundle
-from pinlake.job.errors import BundleError
-from pinlake.job.kernel import Kernel, Ran
+from pinlake.job.kernel import Kernel, Ran, read_notebook
 from pinlake.job.model import Job, Task, Values, as_text, filled, read_job
-from pinlake.job.notebook_file import read_notebook
 from pinlake.job.result import JobResult, TaskRun
 from pinlake.job.state import State, decide, ended
 from pinlake.names import meant

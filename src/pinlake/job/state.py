@@ -29,11 +29,11 @@ def decide(task: Task, states: Mapping[str, State], outcomes: Mapping[str, str])
     successful, unless all that a task depends on was.
     """
     other_branch = [
-        found
-        for found in task.depends_on
-        if found.outcome and states[found.task_key] is State.SUCCESS and outcomes.get(found.task_key) != found.outcome
+        each
+        for each in task.depends_on
+        if each.outcome and states[each.task_key] is State.SUCCESS and outcomes.get(each.task_key) != each.outcome
     ]
-    before = [State.EXCLUDED if found in other_branch else states[found.task_key] for found in task.depends_on]
+    before = [State.EXCLUDED if each in other_branch else states[each.task_key] for each in task.depends_on]
     if before and all(state is State.EXCLUDED for state in before):
         return State.EXCLUDED
     if task.run_if == "ALL_DONE":
@@ -45,7 +45,7 @@ def decide(task: Task, states: Mapping[str, State], outcomes: Mapping[str, str])
 
 def ended(job: Job, states: Mapping[str, State]) -> State:
     """How the job ended: as its last tasks did. A failure that a later task was made to handle doesn't fail the job."""
-    followed = {found.task_key for task in job.tasks for found in task.depends_on}
+    followed = {dependency.task_key for task in job.tasks for dependency in task.depends_on}
     failed = FAILURES.intersection(states[task.task_key] for task in job.tasks if task.task_key not in followed)
     if State.TIMED_OUT in failed:
         return State.TIMED_OUT

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pinlake.job.errors import BundleError
+from pinlake.errors import BundleError
 
 # Keys of a target that don't merge with the bundle's section of that name.
 _NOT_MERGED = ("default", "mode", "variables")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pinlake.job.errors import BundleError
+from pinlake.errors import BundleError
 
 # A text such as ${HOME}, without a dot, is not a reference.
 _REFERENCE = re.compile(r"\$\{([\w-]+\.[\w.\[\]-]+)\}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pinlake.job.errors import BundleError
+from pinlake.errors import BundleError
 
 
 class _Loader(yaml.SafeLoader):
@@ -35,13 +35,13 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[
 def read_yaml(path: Path) -> dict[str, Any]:
     """The file's mapping, empty for an empty file. Raises BundleError with the line of the error."""
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a SafeLoader underneath
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a SafeLoader underneath
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{path} can't be read: {error}; it must be a YAML file in UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}" if mark else str(path)
         raise BundleError(f"{place}: {getattr(error, 'problem', None) or error}; correct the YAML there") from error
-    if not isinstance(found, dict | None):
-        raise BundleError(f"{path} holds a {type(found).__name__}; a file of a bundle holds a mapping, `name: value`")
-    return found or {}
+    if not isinstance(content, dict | None):
+        raise BundleError(f"{path} holds a {type(content).__name__}; a file of a bundle holds a mapping, `name: value`")
+    return content or {}
