@@ -45,18 +45,18 @@ def keys_of(given: tuple[str | None, ...] | None) -> Keys | None:
     if given is None:
         return None
     # A secret that was stored from a file or with echo ends with a line break, which a header can't have.
-    found = [part.strip() if isinstance(part, str) else part for part in given]
-    if len(found) not in (2, 3) or not all(isinstance(part, str) and part for part in found[:2]):
+    parts = [part.strip() if isinstance(part, str) else part for part in given]
+    if len(parts) not in (2, 3) or not all(isinstance(part, str) and part for part in parts[:2]):
         raise UsageError("keys of a bucket are (access key id, secret access key, session token or None); give these")
-    return Keys(str(found[0]), str(found[1]), found[2] or None if found[2:] else None)
+    return Keys(str(parts[0]), str(parts[1]), parts[2] or None if parts[2:] else None)
 
 
 def keys_of_variables() -> Keys | None:
     """The keys in this process's environment variables, which workers may not have. None if there are none."""
-    found = boto3.Session().get_credentials()
-    if found is None or found.method != "env":
+    credentials = boto3.Session().get_credentials()
+    if credentials is None or credentials.method != "env":
         return None
-    frozen = found.get_frozen_credentials()
+    frozen = credentials.get_frozen_credentials()
     return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
 
@@ -79,11 +79,11 @@ def find_endpoints(role: str | None, keys: Keys | None) -> Endpoints:
 
 
 def _configured(session: Any, service: str) -> str | None:
-    found, amazons = (
+    configured, amazons = (
         session.client(service, config=Config(ignore_configured_endpoint_urls=ignored)).meta.endpoint_url
         for ignored in (None, True)
     )
-    return None if found == amazons else str(found)
+    return None if configured == amazons else str(configured)
 
 
 def _session(keys: Keys | None, endpoints: Endpoints) -> Any:

@@ -173,16 +173,16 @@ def _is_of_role(error: Exception) -> bool:
 
 
 def _metadata(error: Exception) -> dict[str, Any]:
-    found: dict[str, Any] = (getattr(error, "response", None) or {}).get("ResponseMetadata", {})
-    return found
+    metadata: dict[str, Any] = (getattr(error, "response", None) or {}).get("ResponseMetadata", {})
+    return metadata
 
 
 def _region(error: Exception) -> str | None:
     """The bucket's region, if the answer has it."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
     headers = _metadata(error).get("HTTPHeaders", {})
-    found = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
-    return str(found) if found else None
+    region = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
+    return str(region) if region else None
 
 
 def _server(error: boto.BotoCoreError) -> str:
@@ -191,8 +191,8 @@ def _server(error: boto.BotoCoreError) -> str:
 
 
 def _inner(error: Exception) -> Exception | None:
-    found = getattr(error, "kwargs", {}).get("error")
-    return found if isinstance(found, Exception) else None
+    inner = getattr(error, "kwargs", {}).get("error")
+    return inner if isinstance(inner, Exception) else None
 
 
 def _because(error: Exception) -> str:

@@ -38,26 +38,26 @@ def value_end(decode: Decode, text: str, at: int) -> int | None:
 
 def elements(decode: Decode, text: str, at: int = 0) -> list[str]:
     """The texts of the elements of the JSON array at `at`."""
-    found = []
+    texts = []
     at = skip_blanks(text, at + 1)
     while text[at] != "]":
         end = decode(text, at)[1]
-        found.append(text[at:end])
+        texts.append(text[at:end])
         at = _after_comma(text, end)
-    return found
+    return texts
 
 
 def members(decode: Decode, text: str) -> dict[str, str]:
     """The texts of the values in a JSON object, by key. The last value of a duplicate key wins."""
-    found = {}
+    texts = {}
     at = skip_blanks(text, 1)
     while text[at] != "}":
         key, at = decode(text, at)
         at = skip_blanks(text, skip_blanks(text, at) + 1)
         end = decode(text, at)[1]
-        found[key] = text[at:end]
+        texts[key] = text[at:end]
         at = _after_comma(text, end)
-    return found
+    return texts
 
 
 def skip_blanks(text: str, at: int) -> int:

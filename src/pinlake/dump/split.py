@@ -56,9 +56,9 @@ class Splitter:
         records: list[Record] = []
         messages = 0
         for part in parts:
-            found = self._split(part[PREFIX_SIZE:])
-            records += [_with_prefix(record, messages, part, len(found.records) == 1) for record in found.records]
-            messages += found.messages
+            split = self._split(part[PREFIX_SIZE:])
+            records += [_with_prefix(record, messages, part, len(split.records) == 1) for record in split.records]
+            messages += split.messages
         return Split(records, messages)
 
     def _split(self, content: bytes) -> Split:
@@ -66,9 +66,9 @@ class Splitter:
         encoding = json.detect_encoding(content)
         if not encoding.startswith("utf-8"):
             try:
-                found, parsed = self._split_text(content.decode(encoding))
-                if parsed or not found.records or not encoding.endswith(("-le", "-be")):
-                    return found
+                split, parsed = self._split_text(content.decode(encoding))
+                if parsed or not split.records or not encoding.endswith(("-le", "-be")):
+                    return split
             except UnicodeDecodeError:
                 pass
             # Without a byte order mark, a NUL byte at the beginning looks like UTF-16. It may be garbage in UTF-8.
@@ -77,8 +77,8 @@ class Splitter:
             return self._split_text(content.decode(encoding))[0]
         except UnicodeDecodeError:
             # Invalid bytes become surrogate characters. Only the records that have one are converted back to bytes.
-            found, _ = self._split_text(content.decode(encoding, "surrogateescape"))
-            return found._replace(records=[_with_bytes(record) for record in found.records])
+            split, _ = self._split_text(content.decode(encoding, "surrogateescape"))
+            return split._replace(records=[_with_bytes(record) for record in split.records])
 
     def _split_text(self, text: str) -> tuple[Split, bool]:
         """The records, and True if any of them could be parsed."""

@@ -38,11 +38,11 @@ def unwrap(decode: Decode, text: str) -> Wrapped | None:
     """
     names: list[str] = []
     while len(names) < _DEEPEST and _MAYBE.match(text):
-        found = _once(decode, text)
-        if found is None:
+        wrapped = _once(decode, text)
+        if wrapped is None:
             break
-        text = found.content.strip()
-        names.append(found.wrapping)
+        text = wrapped.content.strip()
+        names.append(wrapped.wrapping)
     # Otherwise the text is a record itself, or its content isn't an object.
     return Wrapped(text, " of ".join(reversed(names))) if names and text.startswith("{") else None
 
@@ -56,11 +56,11 @@ def _once(decode: Decode, text: str) -> Wrapped | None:
         except (ValueError, RecursionError):
             return None
         return Wrapped(content, "text")
-    found = members(decode, text)
-    if found.keys() == _CONVERTED:
-        return Wrapped(found["payload"], "payload")
-    if "value" in found and found.keys() <= _OF_KAFKA:
-        return Wrapped(found["value"], "value")
+    values = members(decode, text)
+    if values.keys() == _CONVERTED:
+        return Wrapped(values["payload"], "payload")
+    if "value" in values and values.keys() <= _OF_KAFKA:
+        return Wrapped(values["value"], "value")
     return None
 
 
@@ -68,10 +68,10 @@ def records_in(decode: Decode, text: str) -> list[str] | None:
     """The records in a request to a Kafka REST proxy, each with key and value. None for any other object."""
     if not _MAYBE.match(text):
         return None
-    found = members(decode, text)
-    if "records" not in found or not found.keys() <= _OF_PROXY or not found["records"].startswith("["):
+    values = members(decode, text)
+    if "records" not in values or not values.keys() <= _OF_PROXY or not values["records"].startswith("["):
         return None
-    records = elements(decode, found["records"])
+    records = elements(decode, values["records"])
     is_record = [each.startswith("{") and "value" in members(decode, each) for each in records]
     return records if records and all(is_record) else None
 

@@ -26,8 +26,8 @@ def spark_home() -> Path:
 
     Raises MachineError if pyspark isn't installed, or if the package that Python finds contains no Spark.
     """
-    found = find_spec("pyspark")
-    home = Path(found.origin).parent if found and found.origin else None
+    package = find_spec("pyspark")
+    home = Path(package.origin).parent if package and package.origin else None
     if home is None:
         raise MachineError("pyspark is not installed; run `make install`, or install pinlake[local]")
     if not (home / "jars").is_dir():
@@ -52,8 +52,8 @@ def not_used(environment: Mapping[str, str]) -> list[str]:
 
 def _is_this_python(value: str, environment: Mapping[str, str]) -> bool:
     """True if this is the Python of this environment. Compares folders too: environments may link the same program."""
-    this, found = Path(sys.executable), shutil.which(value, path=environment.get("PATH", ""))
-    return found is not None and Path(found).parent == this.parent and Path(found).resolve() == this.resolve()
+    this, program = Path(sys.executable), shutil.which(value, path=environment.get("PATH", ""))
+    return program is not None and Path(program).parent == this.parent and Path(program).resolve() == this.resolve()
 
 
 def java_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -66,14 +66,14 @@ def check_workspace(client: WorkspaceClient, me: User, bundle: Bundle) -> list[C
     schemas = bundle.names("schemas", *FULL_NAME["schema"])
     is_there = side_by_side(*(partial(_is_there, client, name) for name in schemas))
     look = Look(client, bundle, mine, runner, first_time=not any(is_there))
-    found = side_by_side(
+    checks = side_by_side(
         *(partial(look.schema, name) for name in schemas),
         *(partial(look.volume, settings) for settings in bundle.resources.get("volumes", {}).values()),
         *(partial(look.location, name) for name in bundle.names(LOCATIONS, "name")),
         *(partial(look.scope, name) for name in bundle.names("secret_scopes", "name")),
         look.warehouse,
     )
-    return [user, *about_runner, *chain.from_iterable(found)]
+    return [user, *about_runner, *chain.from_iterable(checks)]
 
 
 def check_cli(bundle: Bundle) -> Check:
@@ -106,13 +106,13 @@ def _runner(client: WorkspaceClient, mine: Principal, bundle: Bundle) -> tuple[P
     try:
         query = f'applicationId eq "{name}"'
         listed = client.service_principals.list(filter=query)
-        found = asked(client, lambda: next(iter(listed), None), missing="", refused="")
+        principal = asked(client, lambda: next(iter(listed), None), missing="", refused="")
     except WorkspaceError as error:
         return Principal(name), [Check("jobs run as", True, f"{name}; its groups can't be seen, {error.found}")]
-    if found is None:
+    if principal is None:
         remedy = "add it to the workspace, or correct the variable service_principal"
         return Principal(name), [Check("jobs run as", False, f"{name}, which is not in this workspace", remedy)]
-    return Principal(name, _groups(found.groups)), [Check("jobs run as", True, name)]
+    return Principal(name, _groups(principal.groups)), [Check("jobs run as", True, name)]
 
 
 def _is_there(client: WorkspaceClient, schema: str) -> bool:

@@ -68,14 +68,14 @@ class Look:
         """Check catalog, schema and the privileges on them. If there is no schema, check that it can be created."""
         catalog = name.partition(".")[0]
         remedy = "name another with --var catalog=NAME, or have it made: bundles make no catalog"
-        line, found = self._there("catalog", catalog, remedy)
-        if found is None:
+        line, catalog_info = self._there("catalog", catalog, remedy)
+        if catalog_info is None:
             return [line]
         people = [self.runner, *([self.team] if self.team else [])]
-        lines = [line, *(self._rights("catalog", catalog, found.owner, who, ["USE_CATALOG"]) for who in people)]
+        lines = [line, *(self._rights("catalog", catalog, catalog_info.owner, who, ["USE_CATALOG"]) for who in people)]
         line, schema = self._made("schema", name)
         if schema is None:
-            return [*lines, line, self._rights("catalog", catalog, found.owner, self.mine, ["CREATE_SCHEMA"])]
+            return [*lines, line, self._rights("catalog", catalog, catalog_info.owner, self.mine, ["CREATE_SCHEMA"])]
         needed = ON_SCHEMA_FOR_S3 if self.storage == "s3" else ON_SCHEMA
         lines += [line, self._rights("schema", name, schema.owner, self.runner, needed)]
         if self.team:
@@ -85,27 +85,27 @@ class Look:
     def volume(self, settings: Mapping[str, Any]) -> list[Check]:
         """Check a volume. If an external volume does not exist yet, check the external location that covers it."""
         name = ".".join(str(settings[field]) for field in FULL_NAME["volume"])
-        line, found = self._made("volume", name)
-        if found is None:
+        line, info = self._made("volume", name)
+        if info is None:
             place = settings.get("storage_location") if settings.get("volume_type") == "EXTERNAL" else None
             return [line, *(self._covering(str(place)) if place else [])]
         if self.storage != "volume":
             return [line]
-        return [line, self._rights("volume", name, found.owner, self.runner, ["READ_VOLUME"])]
+        return [line, self._rights("volume", name, info.owner, self.runner, ["READ_VOLUME"])]
 
     def location(self, name: str) -> list[Check]:
         """Check an external location, and with storage s3 also that it is writable and the privileges on it."""
-        line, found = self._made("external_location", name)
-        if found is None or self.storage != "s3":
+        line, info = self._made("external_location", name)
+        if info is None or self.storage != "s3":
             return [line]
         return [
-            self._writable(line, found),
-            self._rights("external_location", name, found.owner, self.runner, ON_LOCATION),
+            self._writable(line, info),
+            self._rights("external_location", name, info.owner, self.runner, ON_LOCATION),
         ]
 
     def _covering(self, place: str) -> list[Check]:
         """Check that an existing external location covers the path. No check if the bundle creates one for it."""
-        if any(_covers(str(found.get("url")), place) for found in self.bundle.resources.get(LOCATIONS, {}).values()):
+        if any(_covers(str(each.get("url")), place) for each in self.bundle.resources.get(LOCATIONS, {}).values()):
             return []
         what = f"external location of {place}"
         missing = (
@@ -116,19 +116,21 @@ class Look:
             listed = asked(self.client, lambda: list(self.client.external_locations.list()), missing, missing)
         except WorkspaceError as error:
             return [Check(what, False, error.found, error.remedy)]
-        found = next((found for found in listed if _covers(str(found.url), place)), None)
-        if found is None:
+        location = next((each for each in listed if _covers(str(each.url), place)), None)
+        if location is None:
             return [Check(what, False, f"none of the {len(listed)} that {self.mine.name} may see covers it", missing)]
-        line = self._writable(Check(what, True, f"{found.name}, owner {found.owner}"), found)
+        line = self._writable(Check(what, True, f"{location.name}, owner {location.owner}"), location)
         needed = ["CREATE_EXTERNAL_VOLUME"]
-        return [line, self._rights("external_location", str(found.name), found.owner, self.mine, needed)]
+        return [line, self._rights("external_location", str(location.name), location.owner, self.mine, needed)]
 
-    def _writable(self, line: Check, found: ExternalLocationInfo) -> Check:
+    def _writable(self, line: Check, location: ExternalLocationInfo) -> Check:
         """Return the line, failed if the location is read-only, because volumes need a writable location."""
-        if not found.read_only:
+        if not location.read_only:
             return line
-        update = f"databricks external-locations update {found.name or line.what.rpartition(' ')[2]} --read-only=false"
-        remedy = f"no volume can be made on it: have {found.owner or 'its owner'} run `{update}`"
+        update = (
+            f"databricks external-locations update {location.name or line.what.rpartition(' ')[2]} --read-only=false"
+        )
+        remedy = f"no volume can be made on it: have {location.owner or 'its owner'} run `{update}`"
         return Check(line.what, False, f"{line.found}, read-only", remedy)
 
     def scope(self, name: str) -> list[Check]:
@@ -160,8 +162,8 @@ class Look:
             wants = "the dashboard needs" if self.bundle.resources.get("dashboards") else ""
             if self.team:
                 wants = f"{self.team.name} can't read a table without"
-            found = f"none is named, and {wants or 'nothing needs'} one"
-            return [Check("warehouse", not wants, found, remedy if wants else "")]
+            state = f"none is named, and {wants or 'nothing needs'} one"
+            return [Check("warehouse", not wants, state, remedy if wants else "")]
 
         what = f"warehouse {name}"
         named = lambda: Check(what, True, f"there, {self.client.warehouses.get(name).name}")  # noqa: E731
@@ -177,7 +179,7 @@ class Look:
         def compared() -> Check:
             listed = self.client.warehouses.get_permissions(name).access_control_list or []
             # All users of a workspace are members of the group `users`.
-            if any(found.group_name in (team.name, "users") for found in listed):
+            if any(entry.group_name in (team.name, "users") for entry in listed):
                 return Check(what, True, "CAN_USE")
             return Check(what, False, "lacks CAN_USE", give)
 
@@ -194,15 +196,15 @@ class Look:
         what = f"{kind.replace('_', ' ')} {name}"
         refused = self._granted(kind, name, "its owner", self.mine, [TO_SEE[kind]])
         try:
-            found = asked(self.client, lambda: get[kind](name), missing, refused)
+            info = asked(self.client, lambda: get[kind](name), missing, refused)
         except WorkspaceError as error:
             return Check(what, False, error.found, error.remedy), None
-        return Check(what, True, f"there, owner {found.owner}"), found
+        return Check(what, True, f"there, owner {info.owner}"), info
 
     def _made(self, kind: str, name: str) -> tuple[Check, Any]:
         """As `_there`, for an object that a deployment creates: before the first one, it need not exist."""
-        line, found = self._there(kind, name, NOT_YET if self.first_time else self.deploy)
-        return self._yet(line), found
+        line, info = self._there(kind, name, NOT_YET if self.first_time else self.deploy)
+        return self._yet(line), info
 
     def _yet(self, line: Check) -> Check:
         return Check(line.what, True, NOT_YET) if line.remedy == NOT_YET else line

@@ -37,11 +37,11 @@ def lacking(
     if who.acts_as(owner):
         return []
     granted = {
-        found.privilege.value
+        given.privilege.value
         for assignment in _assignments(client, kind, name)
         if who.acts_as(assignment.principal)
-        for found in assignment.privileges or []
-        if found.privilege is not None
+        for given in assignment.privileges or []
+        if given.privilege is not None
     }
     return [] if "ALL_PRIVILEGES" in granted else [privilege for privilege in needed if privilege not in granted]
 
