@@ -57,7 +57,9 @@ class Progress:
     streamed: set[int] = field(default_factory=set)
 
     def goes_on_after(self, partition: int, last: Row) -> None:
-        """Note the last object or message of a partition, as `object_of_row`."""
+        """Note an object or message, as `object_of_row`, unless another one covers a higher offset of its partition."""
+        if last["end"] + 1 < self.ends.get(partition, 0):
+            return
         self.ends[partition], self.last[partition] = last["end"] + 1, _known(last)
         if is_message(last["path"]):
             self.streamed.add(partition)

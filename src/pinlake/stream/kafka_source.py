@@ -21,7 +21,7 @@ from pinlake.stream.source import Context, Known, Source, SourceLostError, run_q
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 _EARLIEST = -2
 # Parts of the error text if Kafka is unreachable, or has deleted the messages to read.
@@ -58,7 +58,7 @@ class KafkaSource(Source):
                 "topic",
                 "partition",
                 "offset",
-                _path().alias("path"),
+                F.concat_ws("/", F.lit(KAFKA_ROOT), "topic", "partition", "offset").alias("path"),
                 "timestamp",
                 "value",
             )
@@ -113,10 +113,6 @@ class KafkaSource(Source):
         finally:
             consumer.close()
         return starts
-
-
-def _path() -> Column:
-    return F.concat_ws("/", F.lit(KAFKA_ROOT), "topic", "partition", "offset")
 
 
 def _new(batch: DataFrame, known: Known) -> DataFrame:

@@ -264,7 +264,8 @@ class _Reader:
                     rows.append((shard.stream, shard.name, *record))
                     size += len(record[-1])
             if not all(shard.iterator for shard in readable):
-                self._add_children()
+                # The shards after a split or a merge.
+                self._shards = {(shard.stream, shard.name): shard for shard in self._find({})} | self._shards
             elif options.until_end and self.is_done():
                 break
             if not options.until_end and time.monotonic() >= deadline:
@@ -275,11 +276,6 @@ class _Reader:
     def is_done(self) -> bool:
         """Return whether each shard has been at its end once. While posts arrive, not all are at the same time."""
         return all(shard.at_end or not shard.iterator for shard in self._shards.values())
-
-    def _add_children(self) -> None:
-        """Add the new shards after a split or a merge."""
-        for shard in self._find({}):
-            self._shards.setdefault((shard.stream, shard.name), shard)
 
     def _waits(self, shard: _Shard) -> bool:
         parents = [self._shards.get((shard.stream, name)) for name in shard.parents]
