@@ -78,7 +78,7 @@ def train(folder: Path) -> None:
     """
     settings = resolve({"source": folder / "dump", "lake": folder / "lake"}, environment={}).settings
     options = [f"-XX:ArchiveClassesAtExit={_archive_in(folder)}", QUIET_ARCHIVE]
-    spark = local_session(settings, folder / "spark.log", quick=True, java_options=options, use_archive=False)
+    spark = local_session(settings, folder / "spark.log", quick=True, class_options=options)
     gateway = spark.sparkContext._gateway
     assert gateway is not None  # this process has started the gateway
     lake = pipeline.open_lake(spark, settings)

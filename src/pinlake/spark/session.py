@@ -89,11 +89,15 @@ def spark_session(
         return SparkSession.builder.getOrCreate()
     if environment.get("SPARK_REMOTE"):
         return _connect_session()
-    if environment.get("DATABRICKS_HOST") and _has_databricks_connect():
-        from databricks.connect import DatabricksSession
-
-        session: SparkSession = DatabricksSession.builder.getOrCreate()
-        return session
+    if environment.get("DATABRICKS_HOST"):
+        try:
+            from databricks.connect import DatabricksSession
+        except ModuleNotFoundError as error:
+            if error.name not in ("databricks", "databricks.connect"):
+                raise
+        else:
+            session: SparkSession = DatabricksSession.builder.getOrCreate()
+            return session
     return local_session(settings or Settings.model_validate({}), log, quick, packages)
 
 
@@ -142,15 +146,6 @@ def _find_server(address: str) -> None:
                 f"no Spark Connect server answered at {builder.endpoint}, which SPARK_REMOTE names, within "
                 f"{_ANSWERS_WITHIN} s; start it, correct SPARK_REMOTE, or unset it for Spark on this machine"
             ) from error
-
-
-def _has_databricks_connect() -> bool:
-    from importlib.util import find_spec
-
-    try:
-        return find_spec("databricks.connect") is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def is_small(settings: Settings) -> bool:
@@ -211,13 +206,12 @@ def local_session(
     log: Path | None,
     quick: bool = False,
     packages: Sequence[str] = (),
-    java_options: Sequence[str] = (),
-    use_archive: bool = True,
+    class_options: Sequence[str] | None = None,
     python: str | None = None,
 ) -> SparkSession:
     """A local session. For the parameters and errors, see `spark_session`.
 
-    `java_options` are additional options of the JVM. `use_archive` uses the class archive. Workers run `python`, by
+    `class_options` are the JVM's options about the class archive. By default, it is used. Workers run `python`, by
     default this one.
     """
     check_java()
@@ -226,8 +220,8 @@ def local_session(
     from pyspark.sql import SparkSession
 
     cores = min(os.cpu_count() or 2, 8)
-    options = ["-XX:+UseParallelGC", "-XX:-UsePerfData", *java_options]
-    options += [*(_QUICK_JAVA if quick else ()), *(archive_options() if use_archive else ())]
+    options = ["-XX:+UseParallelGC", "-XX:-UsePerfData", *(_QUICK_JAVA if quick else ())]
+    options += archive_options() if class_options is None else class_options
     jars = local_jars()
     if settings.needs_s3a:
         jars = [*jars, *fetch_jars(jars_folders("s3a"), s3a_packages())]

@@ -119,10 +119,8 @@ def _is_there(client: WorkspaceClient, schema: str) -> bool:
     """Return whether the schema exists for the current user. After other errors True: its own check reports them."""
     try:
         asked(client, lambda: client.schemas.get(schema), missing="", refused="")
-    except NotThereError:
-        return False
-    except WorkspaceError:
-        return True
+    except WorkspaceError as error:
+        return not isinstance(error, NotThereError)
     return True
 
 

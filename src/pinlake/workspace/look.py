@@ -127,9 +127,8 @@ class Look:
         """Return the line, failed if the location is read-only, because volumes need a writable location."""
         if not location.read_only:
             return line
-        update = (
-            f"databricks external-locations update {location.name or line.what.rpartition(' ')[2]} --read-only=false"
-        )
+        name = location.name or line.what.rpartition(" ")[2]
+        update = f"databricks external-locations update {name} --read-only=false"
         remedy = f"no volume can be made on it: have {location.owner or 'its owner'} run `{update}`"
         return Check(line.what, False, f"{line.found}, read-only", remedy)
 
