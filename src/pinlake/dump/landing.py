@@ -44,13 +44,9 @@ def held(store: Store, topic_id: str, topic: str, partition: int, begin: int) ->
 def keys_of(store: Store, topic_id: str, topic: str, partition: int) -> dict[int, str]:
     """The keys of the objects in a partition's folder, by their start offset."""
     within = ObjectName.new(topic_id, topic, partition, 0)
-    names = [entry.name for entry in store.entries(within.folder) if not entry.is_folder]
-    starts = [(USUAL.start(name, within.full_topic), name) for name in names]
-    return {
-        start.offset: f"{within.folder}/{name}"
-        for start, name in starts
-        if start and start.partition == within.partition
-    }
+    keys = [f"{within.folder}/{entry.name}" for entry in store.entries(within.folder) if not entry.is_folder]
+    names = [name for key in keys if (name := USUAL.name_of(key))]
+    return {name.offset: name.key for name in names if name.partition == within.partition}
 
 
 def _messages(store: Store, key: str, content: Content | OSError) -> int:
