@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -31,9 +32,7 @@ from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.settings import resolve
 from pinlake.show.answers import all_answers, show_run
-from pinlake.show.formats import Format
-from pinlake.show.hops import hops_result
-from pinlake.show.output import Result, write
+from pinlake.show.output import Format, Result, write
 from pinlake.show.status import status_table
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.spark.session import is_small, spark_session
@@ -99,7 +98,7 @@ def run_stream(folder: Path, seconds: int, out: Console) -> None:
         "in bronze": {found.topic: found.bronze for found in counts.topics},
         "silver": {found.topic: found.silver for found in counts.topics},
     }
-    write(hops_result(hops), Format.TABLE, out)
+    _show(hops, out)
 
 
 def run_s3(folder: Path, posts: int, out: Console) -> None:
@@ -133,6 +132,12 @@ def _tables(lake: Lake, so_far: StreamSummary) -> list[RenderableType]:
     answers = [Result.of(ordered(lake, name), f"{name}: {GOLD[name].comment}") for name in _WATCHED]
     counts = [status_table(so_far.counts).table()] if so_far.counts else []
     return [*counts, *[each.table(10) for each in answers]]
+
+
+def _show(hops: Mapping[str, Mapping[str, int]], out: Console) -> None:
+    """A row for each hop, a column for each topic."""
+    rows = [[hop, *(counts[topic] for topic in TOPICS)] for hop, counts in hops.items()]
+    write(Result(["records", *TOPICS], rows, "Counts at every hop"), Format.TABLE, out)
 
 
 def _kafka_sink(config: Config, folder: Path) -> KafkaSink:
@@ -180,7 +185,7 @@ def _through_kafka(folder: Path, posts: int, out: Console, dump: str, lake_addre
         "in bronze": {found.topic: found.bronze for found in counts.topics},
         "silver": {found.topic: found.silver for found in counts.topics},
     }
-    write(hops_result(hops), Format.TABLE, out)
+    _show(hops, out)
 
 
 class _Say:

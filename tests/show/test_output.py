@@ -13,8 +13,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from pinlake.errors import UsageError
-from pinlake.show.formats import Format
-from pinlake.show.output import Result, write
+from pinlake.show.output import Format, Result, write
 
 MIXED = """
     SELECT 1 AS whole, 2.5D AS fraction, CAST(12.30 AS DECIMAL(9, 2)) AS exact, true AS flag, DATE'2024-02-29' AS day,

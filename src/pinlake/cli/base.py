@@ -91,20 +91,19 @@ class Command:
             )
         return self.lake
 
-    def new_run(self) -> Run:
-        """Return a new run that reports its progress to the user."""
-        from pinlake import pipeline
-
-        return pipeline.new_run(reporter(self.settings))
-
     @contextmanager
-    def writing(self, run: Run) -> Iterator[Lake]:
-        """Lock the lake for this run."""
+    def writing(self, doing: str, create: bool = False) -> Iterator[tuple[Lake, Run]]:
+        """Lock the lake for a new run, which reports its progress to the user. Shows `doing` meanwhile.
+
+        Raises LakeError if the lake does not exist, unless `create` is set.
+        """
         from pinlake import pipeline
 
-        lake = self.lake
-        with pipeline.writing(lake, self.settings, run):
-            yield lake
+        with waiting(self.settings, doing):
+            run = pipeline.new_run(reporter(self.settings))
+            lake = self.lake if create else self.existing_lake()
+            with pipeline.writing(lake, self.settings, run):
+                yield lake, run
 
 
 def takes(*settings: str, bundle: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:

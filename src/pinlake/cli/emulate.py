@@ -15,7 +15,7 @@ import typer
 from pinlake.cli.base import Command, err, need, out, reporter, stopping, takes, waiting
 from pinlake.cli.flags import FormatFlag
 from pinlake.errors import MachineError, SourceError, UsageError, refuse_credentials
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, Result, to_json, write
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
 if TYPE_CHECKING:
@@ -254,7 +254,6 @@ def _progress(call: Command, sinks: Sequence[Sink]) -> Callable[[int], None]:
 
 
 def _show(truth: Truth, sinks: Sequence[Sink], to: str, form: Format) -> None:
-    from pinlake.show.output import Result, to_json, write
 
     document = asdict(truth)
     if form is Format.JSON:
@@ -269,7 +268,6 @@ def _show(truth: Truth, sinks: Sequence[Sink], to: str, form: Format) -> None:
 
 
 def _show_deliveries(sinks: Sequence[Sink], form: Format) -> None:
-    from pinlake.show.output import Result, to_json, write
 
     rows = _delivered(sinks)
     if form is Format.JSON:

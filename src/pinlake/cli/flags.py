@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pinlake.show.formats import Format
+from pinlake.show.output import Format
 from pinlake.topics import DEFAULT_TOPIC_ID
 
 # The flags of settings, by the name of the setting.

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from pinlake.cli.base import Command, check_topic, out, takes, waiting
+from pinlake.cli.base import Command, check_topic, out, takes
 from pinlake.cli.flags import FormatFlag
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, write
 
 holes_app = typer.Typer(invoke_without_command=True, help="List missing offsets; accept those that never arrive.")
 
@@ -19,14 +19,13 @@ holes_app = typer.Typer(invoke_without_command=True, help="List missing offsets;
 @takes("lake")
 def holes(call: Command, context: typer.Context, form: FormatFlag = Format.TABLE) -> None:
     """List missing and accepted offsets."""
-    from pinlake.show.output import write
     from pinlake.show.status import holes_table
 
-    found = holes_table(call.existing_lake())
-    if form is Format.TABLE and not found.rows:
+    listing = holes_table(call.existing_lake())
+    if form is Format.TABLE and not listing.rows:
         out.print("no offset is missing")
     else:
-        write(found, form, out)
+        write(listing, form, out)
 
 
 @holes_app.command("accept")
@@ -44,11 +43,9 @@ def holes_accept(
     from pinlake import pipeline
 
     check_topic(topic)
-    call.existing_lake()
-    run = call.new_run()
     offsets = pipeline.Offsets(topic, partition, first, last)
-    with waiting(call.settings, "accepting"), call.writing(run) as opened:
-        accepted = pipeline.run_accept(opened, run, offsets, reason, by or _user())
+    with call.writing("accepting") as (lake, run):
+        accepted = pipeline.run_accept(lake, run, offsets, reason, by or _user())
     for hole in accepted:
         out.print(f"{hole.topic}, partition {hole.partition}: offsets {hole.first} to {hole.last} accepted")
 

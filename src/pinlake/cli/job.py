@@ -19,7 +19,7 @@ from pinlake.cli.base import (
 )
 from pinlake.cli.flags import FormatFlag
 from pinlake.errors import BundleError, UsageError
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, Result, to_json, write
 
 if TYPE_CHECKING:
     from pinlake.job.bundle import Bundle
@@ -52,7 +52,6 @@ def run(
     """Run the tasks of a job on this machine, notebooks in a Jupyter kernel, and print a timeline."""
     need("local", *_JUPYTER)
     from pinlake.job.runner import REPORT, check_job, run_job
-    from pinlake.show.output import to_json
 
     if form is Format.CSV:
         raise UsageError("a run has no CSV form; give --format table or json")
@@ -90,7 +89,6 @@ def list_jobs(
     """List the jobs of the bundle with their tasks and parameters."""
     need("local", *_JUPYTER)
     from pinlake.job.model import read_job
-    from pinlake.show.output import Result, write
 
     bundle = load_bundle(call, environment={**_HERE, **os.environ})
     rows = []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pinlake import __version__
-from pinlake.cli.base import Command, check_topic, err, out, takes, waiting
+from pinlake.cli.base import Command, check_topic, err, out, takes
 from pinlake.cli.emulate import emulate_app
 from pinlake.cli.flags import AuditFlag, FormatFlag
 from pinlake.cli.holes import holes_app
@@ -20,7 +20,7 @@ from pinlake.cli.trace import trace
 from pinlake.cli.workspace import doctor, links
 from pinlake.errors import UsageError
 from pinlake.settings import Settings
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, Result, to_json, write
 
 # Maximum number of quarantined records in a table.
 _MOST_RECORDS = 50
@@ -53,9 +53,8 @@ def run(call: Command, audit: AuditFlag = False, form: FormatFlag = Format.TABLE
         check_target(to)
     pipeline.check_source(call.settings)
     pipeline.check_lake(call.settings)
-    this_run = call.new_run()
-    with waiting(call.settings, "running"), call.writing(this_run) as opened:
-        done = pipeline.run_all(opened, call.settings, this_run, audit)
+    with call.writing("running", create=True) as (lake, new_run):
+        done = pipeline.run_all(lake, call.settings, new_run, audit)
     show_run(done.counts, all_answers(done.answers), form, out)
     if to:
         make_report(call, to, done)
@@ -69,9 +68,8 @@ def ingest(call: Command, audit: AuditFlag = False) -> None:
 
     pipeline.check_source(call.settings)
     pipeline.check_lake(call.settings)
-    this_run = call.new_run()
-    with waiting(call.settings, "reading"), call.writing(this_run) as opened:
-        pipeline.run_ingest(opened, call.settings, this_run, audit)
+    with call.writing("reading", create=True) as (lake, new_run):
+        pipeline.run_ingest(lake, call.settings, new_run, audit)
 
 
 @app.command()
@@ -80,11 +78,9 @@ def clean(call: Command) -> None:
     """Clean new records of bronze into silver, quarantine and drift."""
     from pinlake import pipeline
 
-    call.existing_lake()
-    this_run = call.new_run()
-    with waiting(call.settings, "cleaning"), call.writing(this_run) as opened:
-        pipeline.run_clean(opened, call.settings, this_run)
-        pipeline.run_account(opened, this_run)
+    with call.writing("cleaning") as (lake, new_run):
+        pipeline.run_clean(lake, call.settings, new_run)
+        pipeline.run_account(lake, new_run)
 
 
 @app.command()
@@ -93,10 +89,8 @@ def query(call: Command) -> None:
     """Update the ten gold tables from silver."""
     from pinlake import pipeline
 
-    call.existing_lake()
-    this_run = call.new_run()
-    with waiting(call.settings, "asking"), call.writing(this_run) as opened:
-        pipeline.run_query(opened, call.settings, this_run)
+    with call.writing("asking") as (lake, new_run):
+        pipeline.run_query(lake, call.settings, new_run)
 
 
 @app.command()
@@ -114,7 +108,6 @@ def answer(
     from pinlake.gold.tables import check_name, ordered, read_answers
     from pinlake.lake.model import GOLD
     from pinlake.show.answers import all_answers, show_answers, write_answers
-    from pinlake.show.output import Result, write
 
     if every == (name is not None):
         raise UsageError(f"name one answer, or give --all; the answers are {', '.join(GOLD)}")
@@ -122,11 +115,11 @@ def answer(
         raise UsageError("--to goes with --all and --format csv or json")
     if name is not None:
         check_name(name)
-    opened = call.existing_lake()
+    lake = call.existing_lake()
     if name is not None:
-        write(Result.of(ordered(opened, name), GOLD[name].comment), form, out)
+        write(Result.of(ordered(lake, name), GOLD[name].comment), form, out)
         return
-    answers = all_answers(read_answers(opened))
+    answers = all_answers(read_answers(lake))
     if to is None:
         show_answers(answers, form, out)
         return
@@ -140,11 +133,10 @@ def status(call: Command, form: FormatFlag = Format.TABLE) -> None:
     """Print the row accounting of each topic, the last run, and the backlog."""
     from pinlake.lake.accounting import account
     from pinlake.lake.row_count import last_run
-    from pinlake.show.output import to_json, write
     from pinlake.show.status import missing_table, moment, status_document, status_rows, status_table
 
-    opened = call.existing_lake()
-    counts, last = account(opened), last_run(opened)
+    lake = call.existing_lake()
+    counts, last = account(lake), last_run(lake)
     if form is Format.JSON:
         out.file.write(to_json(status_document(counts, last)) + "\n")
         return
@@ -167,18 +159,17 @@ def quarantine(
     """List bad records with their reasons."""
     from pyspark.sql import functions as F
 
-    from pinlake.show.output import Result, write
     from pinlake.show.views import TOTAL, quarantined
 
     check_topic(topic)
-    opened = call.existing_lake()
+    lake = call.existing_lake()
     if form is Format.TABLE:
-        shown = quarantined(opened, _MOST_RECORDS, topic)
+        shown = quarantined(lake, _MOST_RECORDS, topic)
         result, total = Result.of(shown.drop("path")), vars(shown)[TOTAL]
         table = result.table(_MOST_RECORDS, "pinlake quarantine --format json", total)
         out.print(table if total else "nothing in quarantine")
     else:
-        records = opened.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
+        records = lake.read("quarantine").orderBy("topic", "partition", "offset", "position", "path")
         write(Result.of(records.where(F.col("topic") == topic) if topic else records), form, out)
 
 
@@ -191,10 +182,8 @@ def quarantine_replay(
     from pinlake import pipeline
 
     check_topic(topic)
-    call.existing_lake()
-    this_run = call.new_run()
-    with waiting(call.settings, "replaying"), call.writing(this_run) as opened:
-        moved = pipeline.run_replay(opened, call.settings, this_run, topic)
+    with call.writing("replaying") as (lake, new_run):
+        moved = pipeline.run_replay(lake, call.settings, new_run, topic)
     out.print(f"{moved:,} records moved from quarantine to silver")
 
 
@@ -207,7 +196,6 @@ def sql(
 ) -> None:
     """Run a SQL query on the tables of the lake."""
     from pinlake.lake.lake import check_query
-    from pinlake.show.output import Result, write
 
     check_query(statement)
     write(Result.of(call.existing_lake().query(statement)), form, out)
@@ -226,7 +214,6 @@ def rebuild(
     """Rebuild silver or gold. The result is the same as that of the previous runs."""
     from pinlake import pipeline
     from pinlake.clean.backfill import Days
-    from pinlake.show.output import write
     from pinlake.show.status import status_table
 
     if what not in ("silver", "gold"):
@@ -234,10 +221,8 @@ def rebuild(
     days = Days.read(first, last, ("--from", "--to"))
     if days and what == "gold":
         raise UsageError("gold is made from all of silver; leave --from and --to out, or rebuild silver")
-    call.existing_lake()
-    this_run = call.new_run()
-    with waiting(call.settings, "rebuilding"), call.writing(this_run) as opened:
-        counts = pipeline.run_rebuild(opened, call.settings, this_run, what, days)
+    with call.writing("rebuilding") as (lake, new_run):
+        counts = pipeline.run_rebuild(lake, call.settings, new_run, what, days)
     write(status_table(counts), Format.TABLE, out)
 
 
@@ -248,18 +233,16 @@ def tables(call: Command, form: FormatFlag = Format.TABLE) -> None:
     from pinlake.lake.lake import TableInfo
     from pinlake.lake.model import TABLES
     from pinlake.lake.parallel import side_by_side
-    from pinlake.show.output import Result, write
 
-    opened = call.existing_lake()
-    found = side_by_side(*[lambda table=table: opened.info(table) for table in TABLES if opened.exists(table)])
-    write(Result(TableInfo._fields, found, "Tables"), form, out)
+    lake = call.existing_lake()
+    rows = side_by_side(*[lambda table=table: lake.info(table) for table in TABLES if lake.exists(table)])
+    write(Result(TableInfo._fields, rows, "Tables"), form, out)
 
 
 @app.command()
 @takes("lake", "source")
 def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
     """List the settings with value, origin and meaning."""
-    from pinlake.show.output import Result, write
 
     values = call.settings.model_dump(mode="json")
     rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,5 +38,5 @@ def make_report(call: Command, to: Path, done: Outcome) -> None:
     from pinlake.show import report as page
 
     with waiting(call.settings, "drawing"):
-        page.write_report(page.report(call.lake, call.settings, done.counts, done.answers, call.new_run().started), to)
+        page.write_report(page.report(call.lake, call.settings, done.counts, done.answers, datetime.now(UTC)), to)
     err.print(f"the report is in {to}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import typer
 from pinlake.cli.base import Command, need, out, reporter, stopping, takes, waiting
 from pinlake.cli.flags import FormatFlag
 from pinlake.errors import UsageError, refuse_credentials
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, Result, write
 from pinlake.topics import DEFAULT_TOPIC_ID
 
 KAFKA = "kafka://"
@@ -37,8 +37,6 @@ def sink(
     need("transports", "confluent_kafka")
     from pinlake.clients.kafka import client_config
     from pinlake.dump.open import open_for
-    from pinlake.show.hops import sink_result
-    from pinlake.show.output import write
     from pinlake.sink.sink import SinkOptions, run_sink
 
     refuse_credentials(source)
@@ -57,5 +55,9 @@ def sink(
             lambda so_far: report("sink", so_far.line()),
             stop,
         )
-    write(sink_result(summary, to), form, out)
+    rows = [
+        [topic, counts.messages, counts.objects, counts.dead_letters, counts.bytes]
+        for topic, counts in summary.topics.items()
+    ]
+    write(Result(["topic", "messages", "objects", "dead_letters", "bytes"], rows, f"Written to {to}"), form, out)
     summary.check(to)

@@ -11,7 +11,8 @@ import typer
 from pinlake.cli.base import Command, err, need, out, reporter, stopping, takes
 from pinlake.cli.flags import FormatFlag
 from pinlake.errors import UsageError
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, Result, write
+from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
     from pinlake.lake.lake import Lake
@@ -38,8 +39,6 @@ def stream(
     """Load messages as they arrive, and update the answers after each batch. A stream continues where bronze ends."""
     need("transports", "confluent_kafka", "boto3")
     from pinlake.lake.model import GOLD
-    from pinlake.show.hops import stream_result
-    from pinlake.show.output import write
     from pinlake.stream.open import open_source
     from pinlake.stream.source import StreamOptions
     from pinlake.stream.stream import run_stream
@@ -47,23 +46,31 @@ def stream(
     if unknown := [name for name in watch or [] if name not in GOLD]:
         raise UsageError(f"no answer is called {', '.join(unknown)}; there are {', '.join(GOLD)}")
     report = reporter(call.settings)
-    found = open_source(call.settings)
-    found.check(call.settings, lambda message: report("stream", message))
+    source = open_source(call.settings)
+    source.check(call.settings, lambda message: report("stream", message))
     with stopping() as asked:
-        report("stream", f"{found.label}: starting Spark")
+        report("stream", f"{source.label}: starting Spark")
         call.is_short = False
-        call.packages = found.packages
-        opened = call.lake
+        call.packages = source.packages
+        lake = call.lake
         summary = run_stream(
-            opened,
-            found,
+            lake,
+            source,
             call.settings,
             StreamOptions(until_end, every, most),
             report,
             _until(asked, seconds),
-            lambda so_far: _show(opened, so_far, watch or []),
+            lambda _: _show(lake, watch or []),
         )
-    write(stream_result(summary, found.label), form, out)
+    write(_result(summary, source.label), form, out)
+
+
+def _result(summary: StreamSummary, label: str) -> Result:
+    """A row for each topic: the messages that came, and all records that bronze and silver have now."""
+    counts = {count.topic: (count.bronze, count.silver) for count in summary.counts.topics} if summary.counts else {}
+    rows = [[topic, summary.records[topic], *counts.get(topic, (None, None))] for topic in TOPICS]
+    batches = f"{summary.batches:,} batches" if summary.batches != 1 else "1 batch"
+    return Result(["topic", "came", "bronze", "silver"], rows, f"{batches} from {label}")
 
 
 def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], bool]:
@@ -73,10 +80,9 @@ def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], boo
     return lambda: asked() or time.monotonic() >= deadline
 
 
-def _show(lake: Lake, _: StreamSummary, watch: list[str]) -> None:
+def _show(lake: Lake, watch: list[str]) -> None:
     """Print the watched answers to stderr, since stdout is for the result of the command."""
     from pinlake.gold.tables import ordered
-    from pinlake.show.output import Result
 
     for name in watch:
         err.print(Result.of(ordered(lake, name), name).table(10, f"pinlake answer {name}"))

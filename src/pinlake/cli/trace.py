@@ -10,7 +10,7 @@ import typer
 from pinlake.cli.base import Command, out, takes, waiting
 from pinlake.cli.flags import FormatFlag
 from pinlake.errors import UsageError, printable
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, Result, to_json, write
 
 if TYPE_CHECKING:
     from pinlake.show.trace import Record, Trace
@@ -46,7 +46,6 @@ def trace(
 
 
 def _show_records(records: Sequence[Record], form: Format) -> None:
-    from pinlake.show.output import write
     from pinlake.show.trace import records_table, records_text
 
     if form is not Format.TABLE:
@@ -58,7 +57,6 @@ def _show_records(records: Sequence[Record], form: Format) -> None:
 
 
 def _show(found: Trace, post: int, form: Format) -> None:
-    from pinlake.show.output import Result, to_json, write
 
     if form is Format.JSON:
         document: dict[str, Any] = {"records": [record._asdict() for record in found.records], "row": found.row or None}

@@ -18,7 +18,7 @@ from pinlake.cli.base import (
 from pinlake.cli.flags import FormatFlag
 from pinlake.cli.job import load_bundle
 from pinlake.errors import PinlakeError
-from pinlake.show.formats import Format
+from pinlake.show.output import Format, Result, write
 
 if TYPE_CHECKING:
     from pinlake.settings import Settings
@@ -34,7 +34,6 @@ def doctor(
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Check what a run needs on this machine and, if one is configured, in the workspace."""
-    from pinlake.show.output import Result, write
 
     found = [] if workspace else _machine(call.settings)
     with waiting(call.settings, "asking the workspace"):
@@ -55,7 +54,6 @@ def links(
 ) -> None:
     """Print workspace addresses: jobs of the bundle, their last runs, tables, volumes and dashboards."""
     need("workspace", "databricks.sdk", "yaml")
-    from pinlake.show.output import Result, write
     from pinlake.workspace import links as pages
     from pinlake.workspace.client import bundle_user, connect, who_am_i
 

@@ -11,8 +11,7 @@ from pinlake.errors import UsageError
 from pinlake.gold.tables import Rows
 from pinlake.lake.accounting import Accounting
 from pinlake.lake.model import GOLD
-from pinlake.show.formats import Format
-from pinlake.show.output import Result, to_json
+from pinlake.show.output import Format, Result, to_json
 from pinlake.show.status import missing_table, status_document, status_table
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
@@ -17,7 +18,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pinlake.errors import UsageError, printable
-from pinlake.show.formats import Format
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _NAMES = ("year", "ind", "index", "id", "partition", "offset", "position", "batch", "version", "port")
 # In any of the spellings that occur.
 TIME = re.compile(r"\d{4}([-:])\d\d\1\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?")
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
 
 
 class Result:
@@ -40,7 +48,7 @@ class Result:
     @classmethod
     def of(cls, frame: DataFrame, title: str = "", limit: int | None = None) -> Result:
         """A frame's rows, all of them or the first `limit`."""
-        # Here, so that whoever only asks a workspace needs no Spark.
+        # Imported here, because commands that only ask a workspace need no Spark.
         from pinlake.show.readable import readable
 
         shown = readable(frame)
