@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake, check_query
-from pinlake.lake.model import GOLD, ISSUES, TABLES
+from pinlake.lake.model import GOLD, ISSUES, ROW_COUNT, TABLES
 from pinlake.show import views
 
 NO_JSON = ("not_json", "the record is not valid JSON", ["text"])
@@ -21,6 +22,7 @@ NO_TIME = ("no_time", "timestamp is not a time stamp", ["timestamp"])
 class Tables:
     """Stands for a lake: tables by name."""
 
+    spark: SparkSession
     frames: dict[str, DataFrame] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
 
@@ -55,10 +57,10 @@ def lake(spark: SparkSession) -> Any:
         ],
         "topic string, kind string, field string, records bigint, example_path string, batch bigint",
     )
-    counts = spark.createDataFrame(
-        [("r1", "pin", 1, 0), ("r2", "user", 3, 1), ("r2", "pin", 2, 0)],
-        "run_id string, topic string, received bigint, missing_offsets bigint",
-    )
+    names = ("run_id", "topic", "received", "missing_offsets")
+    numbers = [("r1", "pin", 1, 0), ("r2", "user", 3, 1), ("r2", "pin", 2, 0)]
+    started = {"at": datetime(2024, 1, 1, tzinfo=UTC)}
+    counts = spark.createDataFrame([dict(zip(names, row, strict=True)) | started for row in numbers], ROW_COUNT.schema)
     silver = {
         f"silver_{topic}": spark.createDataFrame(
             [(2, "b", warnings, 5), (1, "a", None, 6)],
@@ -72,6 +74,7 @@ def lake(spark: SparkSession) -> Any:
     )
     answer = spark.createDataFrame([(2016, 4), (2015, 5)], "join_year int, number_users_joined bigint")
     return Tables(
+        spark,
         {
             **silver,
             "quarantine": quarantine,
@@ -79,14 +82,14 @@ def lake(spark: SparkSession) -> Any:
             "row_count": counts,
             "object_report": strange,
             "users_joined_by_year": answer,
-        }
+        },
     )
 
 
 def test_the_accounting_is_that_of_the_last_run_turned(lake: Any) -> None:
     found = views.accounting(lake)
     assert found.columns == ["records", "pin", "user"]
-    assert rows(found) == [("received", 2, 3), ("missing_offsets", 0, 1)]
+    assert {("received", 2, 3), ("missing_offsets", 0, 1)} <= set(rows(found))
 
 
 def test_a_record_counts_for_each_of_its_reasons(lake: Any) -> None:
@@ -131,12 +134,16 @@ def test_a_look_is_in_a_fixed_order_without_upkeep(lake: Any) -> None:
     assert found.columns == ["ind", "name", "_warnings"]
     assert [row[0] for row in rows(found)] == [1, 2]
     assert [row[0] for row in rows(views.look(lake, "silver_user", rows=1))] == [1]
-    assert [row[:2] for row in rows(views.look(lake, "row_count"))] == [("r1", "pin"), ("r2", "pin"), ("r2", "user")]
+    assert rows(views.look(lake, "row_count").select("run_id", "topic")) == [
+        ("r1", "pin"),
+        ("r2", "pin"),
+        ("r2", "user"),
+    ]
 
 
 def test_a_look_has_the_columns_that_people_read(spark: SparkSession) -> None:
     columns = ", ".join(f"{column.name} {column.type}" for column in TABLES["bronze"].columns)
-    found = views.look(cast(Lake, Tables({"bronze": spark.createDataFrame([], columns)})), "bronze")
+    found = views.look(cast(Lake, Tables(spark, {"bronze": spark.createDataFrame([], columns)})), "bronze")
     assert found.columns == ["topic", "partition", "offset", "path", "text", "problem"]
     assert [set(names) - set(TABLES[table].column_names) for table, names in views._SHOWN.items()] == [set()] * 3
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
-from pyspark.sql import functions as F
 
 from pinlake import pipeline
 from pinlake.clean.backfill import Days
@@ -34,7 +33,7 @@ from pinlake.show import report as page
 from pinlake.show.alerts import told
 from pinlake.show.summary import summary
 from pinlake.show.trace import trace_post
-from pinlake.show.views import turned
+from pinlake.show.views import counts_frame
 from pinlake.spark.session import spark_session
 from pinlake.stream.open import DUMP, open_source
 from pinlake.stream.source import StreamOptions
@@ -244,7 +243,7 @@ class Work:
                 raise
         self._tell_alerts()
         self.dbutils.jobs.taskValues.set(key="posts", value=counts.posts)
-        return self._counts(run)
+        return counts_frame(self.spark, counts.topics)
 
     def query(self) -> DataFrame:
         """Update the ten gold tables. Returns answer, question, rows."""
@@ -285,8 +284,8 @@ class Work:
     def rebuild(self) -> DataFrame:
         """Rebuild silver and gold from bronze, or only the posts of `days`. Returns the row counts afterwards."""
         with self._writing() as run:
-            pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.days)
-        return self._counts(run)
+            counts = pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.days)
+        return counts_frame(self.spark, counts.topics)
 
     def maintain(self) -> DataFrame:
         """Compact and vacuum every table. Returns table, and its files and bytes before and after."""
@@ -330,9 +329,6 @@ class Work:
 
     def _tell_alerts(self) -> None:
         print(*told(self.lake), sep="\n")
-
-    def _counts(self, run: Run) -> DataFrame:
-        return turned(self.lake.read("row_count").where(F.col("run_id") == run.id))
 
     @contextmanager
     def _writing(self) -> Iterator[Run]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -11,10 +13,11 @@ from pyspark.sql.types import ArrayType, StringType, StructType
 
 from pinlake.errors import UsageError
 from pinlake.lake.model import TABLES
+from pinlake.lake.row_count import TopicCount, last_counts, last_of
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, SparkSession
 
     from pinlake.lake.lake import Lake
 
@@ -70,19 +73,16 @@ def look(lake: Lake, table: str, rows: int = 5) -> DataFrame:
 
 def accounting(lake: Lake) -> DataFrame:
     """The counts of the last run that was counted: a row for each count, a column for each topic."""
-    counts = lake.require("row_count", "run")
-    last = counts.agg(F.max("run_id").alias("run_id"))
-    return turned(counts.join(last, on="run_id", how="leftsemi"))
+    last = last_of(last_counts(lake.require("row_count", "run")).collect())
+    return counts_frame(lake.spark, last.counts if last else [])
 
 
-def turned(counts: DataFrame) -> DataFrame:
-    """Rows of `row_count` of one run, turned: many narrow rows can be read, three wide ones can't."""
-    names = [name for name in counts.columns if name not in ("run_id", "at", "topic", "counted_from")]
-    found = {row["topic"]: row for row in counts.collect()}
-    topics = [topic for topic in TOPICS if topic in found]
-    rows = [(name, *(found[topic][name] for topic in topics)) for name in names]
-    schema = ", ".join(["records string", *(f"{topic} bigint" for topic in topics)])
-    return counts.sparkSession.createDataFrame(rows, schema)
+def counts_frame(spark: SparkSession, counts: Sequence[TopicCount]) -> DataFrame:
+    """A row for each count, a column for each topic: many narrow rows can be read, three wide ones can't."""
+    names = [field.name for field in fields(TopicCount) if field.name != "topic"]
+    rows = [(name, *(getattr(count, name) for count in counts)) for name in names]
+    schema = ", ".join(["records string", *(f"{count.topic} bigint" for count in counts)])
+    return spark.createDataFrame(rows, schema)
 
 
 def reasons(lake: Lake) -> DataFrame:
