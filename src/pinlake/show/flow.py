@@ -23,7 +23,6 @@ ENDS = {
 class Bar(NamedTuple):
     """A stage or an end: what it is called, how many records, and its rectangle in pixels."""
 
-    kind: str
     label: str
     records: int
     x: float
@@ -65,7 +64,7 @@ def flow(counts: Sequence[TopicCount]) -> Flow:
         for label, records in column.items():
             if records:
                 # A single record can be seen, too.
-                bars[label] = Bar(label, label, records, x, y, max(records * scale, 1.5))
+                bars[label] = Bar(label, records, x, y, max(records * scale, 1.5))
                 y += bars[label].height + _GAP
     links = [(count.topic, "bronze", count.bronze) for count in counts]
     links += [(count.topic, "unreadable", count.unreadable) for count in counts]
@@ -82,7 +81,7 @@ def flow(counts: Sequence[TopicCount]) -> Flow:
 def _ribbons(bars: dict[str, Bar], links: Sequence[tuple[str, str, int]], scale: float) -> list[Ribbon]:
     taken = dict.fromkeys(bars, 0.0)
     given = dict.fromkeys(bars, 0.0)
-    found = []
+    ribbons = []
     for start, end, records in links:
         if not records:
             continue
@@ -97,5 +96,5 @@ def _ribbons(bars: dict[str, Bar], links: Sequence[tuple[str, str, int]], scale:
             f"M{x:.1f} {top:.1f}C{middle:.1f} {top:.1f} {middle:.1f} {bottom:.1f} {to:.1f} {bottom:.1f}"
             f"v{width:.1f}C{middle:.1f} {bottom + width:.1f} {middle:.1f} {top + width:.1f} {x:.1f} {top + width:.1f}z"
         )
-        found.append(Ribbon(end, f"{start} → {end}", records, path))
-    return found
+        ribbons.append(Ribbon(end, f"{start} → {end}", records, path))
+    return ribbons
