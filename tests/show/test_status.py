@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from pinlake.dump.offsets import Hole
 from pinlake.lake.accounting import Accounting
-from pinlake.lake.row_count import LastRun, TopicCount
+from pinlake.lake.row_count import TopicCount
 from pinlake.show.status import missing_table, status_document, status_rows, status_table
 
 
@@ -21,15 +19,13 @@ def counts() -> Accounting:
     return Accounting(topics, [Hole("pin", 0, 7, 9)])
 
 
-def test_the_document_has_topics_holes_last_run_and_backlog(counts: Accounting) -> None:
-    last = LastRun("r", datetime(2024, 1, 1, tzinfo=UTC), [], None)
-    document = status_document(counts, last)
+def test_the_document_has_topics_holes_and_backlog(counts: Accounting) -> None:
+    document = status_document(counts)
     assert document["topics"].keys() == {"pin", "geo"}
     assert (document["topics"]["geo"]["unreadable"], document["topics"]["pin"]["silver"]) == (1, 3)
     assert "topic" not in document["topics"]["pin"]
     assert document["missing_offsets"] == [{"topic": "pin", "partition": 0, "first": 7, "last": 9}]
-    assert (document["last_run"], document["backlog"]) == ({"run_id": "r", "at": "2024-01-01T00:00:00Z"}, 3)
-    assert status_document(counts, None)["last_run"] is None
+    assert document["backlog"] == 3
 
 
 def test_rows_are_topics(counts: Accounting) -> None:

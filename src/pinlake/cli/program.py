@@ -131,14 +131,15 @@ def answer(
 @takes("lake")
 def status(call: Command, form: FormatFlag = Format.TABLE) -> None:
     """Print the row accounting of each topic, the last run, and the backlog."""
+    from pinlake.lake import row_count
     from pinlake.lake.accounting import account
-    from pinlake.lake.row_count import last_run
     from pinlake.show.status import missing_table, moment, status_document, status_rows, status_table
 
     lake = call.existing_lake()
-    counts, last = account(lake), last_run(lake)
+    counts, last = account(lake), row_count.last_run(lake)
     if form is Format.JSON:
-        out.file.write(to_json(status_document(counts, last)) + "\n")
+        last_run = {"run_id": last.run_id, "at": moment(last.at)} if last else None
+        out.file.write(to_json({**status_document(counts), "last_run": last_run}) + "\n")
         return
     write(status_table(counts) if form is Format.TABLE else status_rows(counts), form, out)
     if form is Format.TABLE:

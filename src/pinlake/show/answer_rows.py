@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from pinlake.gold.tables import check_name
+from pinlake.gold.tables import Rows, check_name
 from pinlake.lake.model import GOLD
 
 Row = Mapping[str, Any]
@@ -31,17 +31,22 @@ class Mark(NamedTuple):
     number: Any
 
 
+def records(name: str, rows: Rows) -> list[dict[str, Any]]:
+    """The rows of the gold table `name` with the names of its columns."""
+    return [dict(zip(GOLD[name].column_names, row, strict=True)) for row in rows]
+
+
 def marks(name: str, rows: Iterable[Row]) -> list[Mark]:
     """A mark for each group: countries from the highest number on, years and age groups in their own order.
 
     `names` is empty for an answer that has no column between the group and the number.
     """
     by, *named, number = GOLD[name].column_names
-    found: dict[str, Mark] = {}
+    by_group: dict[str, Mark] = {}
     for row in sorted(rows, key=lambda row: [str(row[column]) for column in (by, *named)]):
-        mark = found.setdefault(str(row[by]), Mark(str(row[by]), [], row[number]))
+        mark = by_group.setdefault(str(row[by]), Mark(str(row[by]), [], row[number]))
         mark.names.extend(str(row[column]) for column in named)
-    return sorted(found.values(), key=partial(_place, by))
+    return sorted(by_group.values(), key=partial(_place, by))
 
 
 def crossed(name: str, rows: Iterable[Row]) -> tuple[list[str], list[int], dict[tuple[str, int], Any]]:

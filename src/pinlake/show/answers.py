@@ -29,12 +29,8 @@ def show_run(counts: Accounting, answers: dict[str, Result], form: Format, out: 
         if counts.missing:
             out.print(missing_table(counts).table(20, "pinlake status --format json"))
     if form is Format.JSON:
-        document = {
-            **status_document(counts, None),
-            "answers": {name: found.records() for name, found in answers.items()},
-        }
-        del document["last_run"]
-        out.file.write(to_json(document) + "\n")
+        records = {name: answer.records() for name, answer in answers.items()}
+        out.file.write(to_json({**status_document(counts), "answers": records}) + "\n")
         return
     show_answers(answers, form, out, most=10)
 
@@ -42,20 +38,20 @@ def show_run(counts: Accounting, answers: dict[str, Result], form: Format, out: 
 def show_answers(answers: dict[str, Result], form: Format, out: Console, most: int | None = None) -> None:
     """All answers, or of each the first `most` rows in a table."""
     if form is Format.JSON:
-        out.file.write(to_json({name: found.records() for name, found in answers.items()}) + "\n")
-    for name, found in answers.items():
+        out.file.write(to_json({name: answer.records() for name, answer in answers.items()}) + "\n")
+    for name, answer in answers.items():
         if form is Format.TABLE:
-            out.print(found.table(most, f"pinlake answer {name}"))
+            out.print(answer.table(most, f"pinlake answer {name}"))
         elif form is Format.CSV:
-            out.file.write(f"# {name}\n{found.csv()}\n")
+            out.file.write(f"# {name}\n{answer.csv()}\n")
 
 
 def write_answers(answers: dict[str, Result], form: Format, to: Path) -> None:
     """One file an answer. Raises UsageError where the folder can't be written."""
     try:
         to.mkdir(parents=True, exist_ok=True)
-        for name, found in answers.items():
-            content = found.csv() if form is Format.CSV else found.json() + "\n"
+        for name, answer in answers.items():
+            content = answer.csv() if form is Format.CSV else answer.json() + "\n"
             (to / f"{name}.{form}").write_text(content, encoding="utf-8")
     except OSError as error:
         raise UsageError(

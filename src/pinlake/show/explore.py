@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from textwrap import fill
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,7 +16,7 @@ from pinlake.gold.answers import age_group, day
 from pinlake.gold.tables import check_name, read_answers
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
-from pinlake.show.answer_rows import table
+from pinlake.show.answer_rows import records, table
 from pinlake.show.sentences import NOTHING, sentence
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Posts:
         places = posts.where("coordinates IS NOT NULL").select(*middle).toDF("latitude", "longitude")
         months = _counted(posts.select(F.date_format(day("timestamp"), "yyyy-MM")))
         return cls(
-            sorted(_counted(posts.select("category")), key=lambda found: (-found[1], found[0])),
+            sorted(_counted(posts.select("category")), key=lambda counted: (-counted[1], counted[0])),
             sorted(_counted(posts.select(age_group()))),
             _without_gaps(dict(months)),
             sorted((row[0], row[1], row[2]) for row in places.groupBy(*places.columns).count().collect()),
@@ -125,10 +125,7 @@ class Exploration:
     def __init__(self, lake: Lake) -> None:
         """Raises LakeError before the first query."""
         self._spark: SparkSession = lake.spark
-        self._rows = {
-            name: [dict(zip(GOLD[name].column_names, row, strict=True)) for row in rows]
-            for name, rows in read_answers(lake).items()
-        }
+        self._rows = {name: records(name, rows) for name, rows in read_answers(lake).items()}
         self._posts = Posts.read(lake)
 
     def in_one_look(self) -> Figure | NoFigure:
@@ -141,7 +138,7 @@ class Exploration:
         if not posts.total:
             return NOTHING
         first, most = posts.categories[0]
-        group, many = max(posts.ages, key=lambda found: found[1])
+        group, many = max(posts.ages, key=lambda counted: counted[1])
         return _lines(
             f"{posts.total:,} posts from {posts.countries:,} countries, from {posts.months[0][0]} to "
             f"{posts.months[-1][0]}; most are of {first} ({most / posts.total:.0%}), and by users of age {group} "
@@ -154,11 +151,11 @@ class Exploration:
 
     def months_in_one_sentence(self) -> str:
         """What the line shows."""
-        found = self._posts.months
-        if not found:
+        months = self._posts.months
+        if not months:
             return NOTHING
-        month, most = max(found, key=lambda each: each[1])
-        years = _whole_years(found)
+        month, most = max(months, key=lambda counted: counted[1])
+        years = _whole_years(months)
         grown = [f"{year} has {number:,} posts" for year, number in (years[:1] + years[1:][-1:])]
         told = f"{' and '.join(grown)}; " if grown else ""
         return _lines(f"{told}{'the' if told else 'The'} month with most is {month}, with {most:,}.")
@@ -170,12 +167,12 @@ class Exploration:
 
     def map_in_one_sentence(self) -> str:
         """What the map shows."""
-        found = self._posts.places
-        if not found:
+        places = self._posts.places
+        if not places:
             return NOTHING
-        total = sum(number for *_, number in found)
-        north = sum(number for latitude, _, number in found if latitude > 0)
-        latitude, longitude, most = max(found, key=lambda place: place[2])
+        total = sum(number for *_, number in places)
+        north = sum(number for latitude, _, number in places if latitude > 0)
+        latitude, longitude, most = max(places, key=lambda place: place[2])
         return _lines(
             f"{north / total:.0%} of {total:,} posts come from north of the equator; most posts of one field are "
             f"{most:,}, at {abs(latitude):.0f}° {'N' if latitude > 0 else 'S'}, "
@@ -199,5 +196,4 @@ class Exploration:
         number = GOLD[answer].columns[-1].type
         texts = 2 if len(columns) == 3 and not columns[-1].isdecimal() else 1
         schema = [f"`{name}` {'string' if place < texts else number}" for place, name in enumerate(columns)]
-        found: list[Any] = list(rows)
-        return self._spark.createDataFrame(found, ", ".join(schema))
+        return self._spark.createDataFrame(rows, ", ".join(schema))

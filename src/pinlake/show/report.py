@@ -29,6 +29,7 @@ from pinlake.lake.model import GOLD
 from pinlake.lake.parallel import side_by_side
 from pinlake.lake.row_count import last_run
 from pinlake.show import views
+from pinlake.show.answer_rows import records
 from pinlake.show.flow import flow
 from pinlake.show.output import Result, shown
 from pinlake.show.sentences import sentence
@@ -57,16 +58,16 @@ class Table:
     left_out: int = 0
 
     @classmethod
-    def of(cls, name: str, found: Result) -> Table:
+    def of(cls, name: str, result: Result) -> Table:
         """The first rows of a result."""
         rows = [
             [
                 (shown(value, column), value if isinstance(value, int | float) else None)
-                for column, value in zip(found.columns, row, strict=True)
+                for column, value in zip(result.columns, row, strict=True)
             ]
-            for row in found.rows[:_MOST_ROWS]
+            for row in result.rows[:_MOST_ROWS]
         ]
-        return cls(name, found.columns, rows, max(len(found.rows) - _MOST_ROWS, 0))
+        return cls(name, result.columns, rows, max(len(result.rows) - _MOST_ROWS, 0))
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def report(lake: Lake, settings: Settings, counts: Accounting, answers: Mapping[
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     drift, holes = side_by_side(lambda: Result.of(views.drifted(lake)), lambda: holes_table(lake))
+    last = last_run(lake)
     script = (_FOLDER / "report.js").read_text(encoding="utf-8")
     pages = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return pages.get_template("report.html").render(
@@ -111,7 +113,7 @@ def report(lake: Lake, settings: Settings, counts: Accounting, answers: Mapping[
         drift=Table.of("drift", drift),
         holes=Table.of("missing_offsets", holes),
         made=moment(made),
-        last=_last_counted(lake),
+        last=moment(last.at) if last else None,
         lake=f"{settings.catalog}.{settings.database}" if settings.catalog else printable(str(settings.lake)),
         source=printable(str(settings.source)) if settings.source else None,
         versions={"pinlake": __version__, "Spark": lake.spark.version},
@@ -159,23 +161,21 @@ def write_report(page: str, to: Path) -> None:
 
 
 def _answer(name: str, rows: Rows) -> Answer:
-    found = Result(GOLD[name].column_names, rows)
-    return Answer(
-        name, GOLD[name].comment, sentence(name, found.records()), _picture(name, found), Table.of(name, found)
-    )
+    table, named = Table.of(name, Result(GOLD[name].column_names, rows)), records(name, rows)
+    return Answer(name, GOLD[name].comment, sentence(name, named), _picture(name, named), table)
 
 
 def _can_draw() -> bool:
     return all(find_spec(name) is not None for name in ("altair", "vl_convert", "PIL"))
 
 
-def _picture(name: str, found: Result) -> str | None:
+def _picture(name: str, rows: list[dict[str, Any]]) -> str | None:
     """The figure as a data URL. An image runs no script and needs no font of the reader's machine."""
     if not _can_draw():
         return None
     from pinlake.show import figures
 
-    png = figures.answer(name, found.records()).png()
+    png = figures.answer(name, rows).png()
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
@@ -194,16 +194,10 @@ def _reasons(lake: Lake) -> list[Reason]:
         .orderBy(F.desc("records"), "topic", "error.message", "error.columns", "number")
         .collect()
     )
-    found: dict[tuple[str, str, str], Reason] = {}
+    reasons: dict[tuple[str, str, str], Reason] = {}
     for row in rows:
         key = (row["topic"], row["error"]["message"], ", ".join(row["error"]["columns"]))
-        reason = found.setdefault(key, Reason(*key, row["records"], []))
+        reason = reasons.setdefault(key, Reason(*key, row["records"], []))
         where = f"partition {row['partition']}, offset {row['offset']}, {printable(row['path'])}"
         reason.examples.append((where, printable(row["record"] or "")))
-    return list(found.values())
-
-
-def _last_counted(lake: Lake) -> str | None:
-    """When the last run that was counted began, in UTC. None if there was none."""
-    last = last_run(lake)
-    return moment(last.at) if last else None
+    return list(reasons.values())

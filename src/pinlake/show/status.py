@@ -12,7 +12,7 @@ from pinlake.dump.offsets import progress
 from pinlake.lake.accounting import Accounting
 from pinlake.lake.holes import accepted_holes
 from pinlake.lake.lake import Lake
-from pinlake.lake.row_count import LastRun, TopicCount
+from pinlake.lake.row_count import TopicCount
 from pinlake.show.output import Result
 
 
@@ -21,15 +21,14 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def status_document(counts: Accounting, last: LastRun | None) -> dict[str, Any]:
-    """`{"topics": {"pin": {"received": …}, …}, "missing_offsets": […], "last_run": …, "backlog": n}`."""
+def status_document(counts: Accounting) -> dict[str, Any]:
+    """`{"topics": {"pin": {"received": …}, …}, "missing_offsets": […], "backlog": n}`."""
     return {
         "topics": {
             count.topic: {name: value for name, value in asdict(count).items() if name != "topic"}
             for count in counts.topics
         },
         "missing_offsets": [hole._asdict() for hole in counts.missing],
-        "last_run": {"run_id": last.run_id, "at": moment(last.at)} if last else None,
         "backlog": counts.backlog,
     }
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinlake.gold.tables import read_answers
+from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.show import views
+from pinlake.show.answer_rows import records
 from pinlake.show.sentences import listed, sentence
 from pinlake.topics import TOPICS
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-    from pinlake.lake.lake import Lake
-
-# Counts of the accounting that are 0 where all is well, and what they are called.
-_ODD = {
-    "quarantined": "records in quarantine",
-    "warnings": "posts with a warning",
-    "conflicts": "records that lost to a later one",
-    "missing_offsets": "offsets that no object covers",
-    "orphans": "posts that a topic lacks",
-    "unreadable": "objects that can't be read",
-    "backlog": "records that wait for cleaning",
+# Counts of the accounting that are 0 where all is well: what they are called, and the view of their reasons.
+_ODD: dict[str, tuple[str, Callable[[Lake], DataFrame] | None]] = {
+    "quarantined": ("records in quarantine", views.reasons),
+    "warnings": ("posts with a warning", views.warned),
+    "conflicts": ("records that lost to a later one", None),
+    "missing_offsets": ("offsets that no object covers", None),
+    "orphans": ("posts that a topic lacks", None),
+    "unreadable": ("objects that can't be read", None),
+    "backlog": ("records that wait for cleaning", None),
 }
 # Counts are sums over the topics; of a run of long ago some may be missing.
 Counts = Mapping[str, int]
@@ -45,22 +43,24 @@ def summary(lake: Lake) -> list[Line]:
     answers = read_answers(lake)
     runs = _last_runs(lake)
     now, before = (runs[-1] if runs else {}), (runs[-2] if len(runs) > 1 else None)
-    lines = [
+    return [
         _line("records received", "received", now, before),
         _line("posts", "posts", now, before),
+        *(Line(GOLD[name].comment, sentence(name, records(name, rows))) for name, rows in answers.items()),
+        *(
+            _line(what, count, now, before, _most_often(reasons(lake)) if reasons else "")
+            for count, (what, reasons) in _ODD.items()
+            if now.get(count)
+        ),
+        *_kinds("kinds of drift", views.drifted(lake)),
+        *_kinds("names that are no objects", views.strange_objects(lake)),
     ]
-    for name, rows in answers.items():
-        found = [dict(zip(GOLD[name].column_names, row, strict=True)) for row in rows]
-        lines.append(Line(GOLD[name].comment, sentence(name, found)))
-    odd = [_line(what, count, now, before) for count, what in _ODD.items() if now.get(count)]
-    return lines + [_with_reasons(lake, line) for line in odd] + _others(lake)
 
 
-def _line(what: str, count: str, now: Counts, before: Counts | None) -> Line:
+def _line(what: str, count: str, now: Counts, before: Counts | None, most_often: str = "") -> Line:
     number = now.get(count, 0)
-    if before is None:
-        return Line(what, f"{number:,}")
-    return Line(what, f"{number:,}", f"{number - before.get(count, 0):+,}")
+    change = "" if before is None else f"{number - before.get(count, 0):+,}"
+    return Line(what, f"{number:,}{most_often}", change)
 
 
 def _last_runs(lake: Lake) -> list[Counts]:
@@ -81,27 +81,12 @@ def _last_runs(lake: Lake) -> list[Counts]:
     return [{name: row[name] or 0 for name in (*names, "posts")} for row in reversed(rows)]
 
 
-def _with_reasons(lake: Lake, line: Line) -> Line:
-    """The line with the reason that most of its records have."""
-    reasons = {
-        _ODD["quarantined"]: views.reasons,
-        _ODD["warnings"]: views.warned,
-    }
-    if line.about not in reasons:
-        return line
-    most = reasons[line.about](lake).orderBy(F.desc("records"), "topic", "reason").first()
-    told = f", most often, of {most['topic']}: {most['reason']} ({most['records']:,})" if most else ""
-    return line._replace(found=line.found + told)
+def _most_often(reasons: DataFrame) -> str:
+    """The reason that most records have."""
+    most = reasons.orderBy(F.desc("records"), "topic", "reason").first()
+    return f", most often, of {most['topic']}: {most['reason']} ({most['records']:,})" if most else ""
 
 
-def _others(lake: Lake) -> list[Line]:
-    drift = _values(views.drifted(lake), "kind")
-    strange = _values(views.strange_objects(lake), "kind")
-    return [
-        *([Line("kinds of drift", listed(drift, most=6))] if drift else []),
-        *([Line("names that are no objects", listed(strange, most=6))] if strange else []),
-    ]
-
-
-def _values(rows: DataFrame, column: str) -> list[str]:
-    return sorted(row[0] for row in rows.select(column).distinct().collect())
+def _kinds(about: str, rows: DataFrame) -> list[Line]:
+    kinds = sorted(row[0] for row in rows.select("kind").distinct().collect())
+    return [Line(about, listed(kinds, most=6))] if kinds else []
