@@ -26,7 +26,7 @@ from pinlake.lake.holes import accept, accepted_holes
 from pinlake.lake.lake import Lake
 from pinlake.lake.location import FolderLocation, LakeLocation
 from pinlake.lake.row_count import publish, versions
-from pinlake.lake.run import Run
+from pinlake.lake.run import Report, Run, silent
 from pinlake.lake.state import LakeState, read_state
 from pinlake.settings import Settings
 
@@ -125,13 +125,13 @@ def run_clean(
     lake.require("bronze", "ingest")
     state = state or read_state(lake)
     try:
-        found = clean(lake, run, state, settings.max_bad_share, least_judged)
+        cleaned = clean(lake, run, state, settings.max_bad_share, least_judged)
     except QualityError:
         # Doesn't check the sums. The next run does.
         publish(lake, run, account(lake).topics, counted_from=None)
         raise
     update_posts(lake, run, state)
-    return found
+    return cleaned
 
 
 def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> dict[str, Rows]:
@@ -154,8 +154,8 @@ def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Ou
     Raises the errors of the stages and of `run_account`.
     """
     state = read_state(lake)
-    found = run_ingest(lake, settings, run, audit, state)
-    if state.last and state.settled and not any(topic.objects for topic in found):
+    listings = run_ingest(lake, settings, run, audit, state)
+    if state.last and state.settled and not any(listing.objects for listing in listings):
         # Nothing new, and no table has changed since the last count: publish the same counts again.
         counts = Accounting(state.last.counts, [hole for topic in state.progress.values() for hole in topic.missing])
         publish(lake, run, counts.topics, state.last.counted_from)
@@ -221,7 +221,7 @@ def run_accept(lake: Lake, run: Run, offsets: Offsets, reason: str, by: str) -> 
     Returns the accepted holes. Raises UsageError if none of the offsets is missing.
     """
     known = progress(lake.read("bronze"), accepted_holes(lake)).get(offsets.topic, Progress())
-    holes = [found for hole in known.missing if (found := offsets.of(hole))]
+    holes = [part for hole in known.missing if (part := offsets.of(hole))]
     if not holes:
         raise UsageError(f"topic {offsets.topic} has no missing offsets there; see `pinlake holes`")
     accept(lake, run, holes, reason, by)
@@ -229,10 +229,9 @@ def run_accept(lake: Lake, run: Run, offsets: Offsets, reason: str, by: str) -> 
     return holes
 
 
-def new_run(report: object = None) -> Run:
-    """A run that starts now. No stage reads the clock itself. `report` is a Report, or None for no progress lines."""
-    started = datetime.now(UTC)
-    return Run(started, report) if callable(report) else Run(started)
+def new_run(report: Report = silent) -> Run:
+    """A run that starts now. No stage reads the clock itself."""
+    return Run(datetime.now(UTC), report)
 
 
 def years(settings: Settings) -> Years:
