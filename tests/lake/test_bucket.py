@@ -11,7 +11,8 @@ import pytest
 
 from pinlake.errors import LakeError, MachineError
 from pinlake.lake import bucket
-from pinlake.lake.bucket import LEASE, BucketLocation
+from pinlake.lake.bucket import BucketLocation
+from pinlake.lake.lease import HOLDER_FILE
 from pinlake.lake.location import LEFT_OVER, MARKER
 from pinlake.lake.run import Run
 from pinlake.lake.s3_lake import LakeBucket
@@ -103,7 +104,7 @@ def test_an_error_gives_it_back(location: BucketLocation) -> None:
 
 
 def test_what_a_dead_run_left_expires(s3: S3, location: BucketLocation, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(s3, f"lake/{LEASE}", json.dumps({"run_id": "dead", "pid": 1, "host": "gone"}).encode())
+    put(s3, f"lake/{HOLDER_FILE}", json.dumps({"run_id": "dead", "pid": 1, "host": "gone"}).encode())
     with pytest.raises(LakeError, match=r"held by run dead \(process 1 on gone\)"), location.hold(run(), 0):
         pass
     monkeypatch.setattr(bucket, "EXPIRES_AFTER", -2)
@@ -157,7 +158,7 @@ def test_a_run_that_lost_it_commits_nothing_more(
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 # Again and again: moto may write a renewal that it compared with what was there before.
-                put(s3, f"lake/{LEASE}", b"of another run")
+                put(s3, f"lake/{HOLDER_FILE}", b"of another run")
                 location.check_held()
                 time.sleep(0.05)
 
@@ -197,8 +198,8 @@ def test_the_time_that_a_machine_sleeps_counts(location: BucketLocation, monkeyp
 
 def test_one_that_was_taken_is_not_given_back(s3: S3, location: BucketLocation) -> None:
     with pytest.raises(LakeError, match="another run has taken it"), location.hold(run(), 0):
-        put(s3, f"lake/{LEASE}", b"of another run")
-    found = location.store.read_tagged(LEASE)
+        put(s3, f"lake/{HOLDER_FILE}", b"of another run")
+    found = location.store.read_tagged(HOLDER_FILE)
     assert found is not None
     assert found.content == b"of another run"
 
@@ -207,7 +208,7 @@ def test_an_answer_that_was_lost_loses_nothing(s3: S3, location: BucketLocation)
     lost = [0]
 
     def lose(method: str, path: str) -> str | None:
-        if method == "PUT" and path.endswith(LEASE):
+        if method == "PUT" and path.endswith(HOLDER_FILE):
             lost[0] += 1
             return "lose" if lost[0] % 2 else None
         return None
@@ -223,13 +224,13 @@ def test_an_answer_that_was_lost_loses_nothing(s3: S3, location: BucketLocation)
 
 def test_only_one_of_two_takes_it(location: BucketLocation) -> None:
     store = location.store
-    assert store.replace(LEASE, b"first", None) is not None
-    assert store.replace(LEASE, b"second", None) is None
-    found = store.read_tagged(LEASE)
+    assert store.replace(HOLDER_FILE, b"first", None) is not None
+    assert store.replace(HOLDER_FILE, b"second", None) is None
+    found = store.read_tagged(HOLDER_FILE)
     assert found is not None
-    assert store.replace(LEASE, b"third", found.tag) is not None
-    assert store.replace(LEASE, b"fourth", found.tag) is None
-    again = store.read_tagged(LEASE)
+    assert store.replace(HOLDER_FILE, b"third", found.tag) is not None
+    assert store.replace(HOLDER_FILE, b"fourth", found.tag) is None
+    again = store.read_tagged(HOLDER_FILE)
     assert again is not None
     assert again.content == b"third"
 

@@ -7,20 +7,18 @@ can replace. The holder renews it every few seconds.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from uuid import uuid4
 
-from pinlake.errors import LakeBusyError, LakeError, PinlakeError
-from pinlake.lake.location import LOG, MARKER, MARKER_TEXT, Commit, kept_as, last_of
+from pinlake.errors import LakeError, PinlakeError
+from pinlake.lake.lease import HOLDER_FILE, busy, holder, holder_name
+from pinlake.lake.location import LOG, MARKER, MARKER_TEXT, Commit, kept_as, last_commit
 from pinlake.lake.run import Run
 from pinlake.lake.s3_lake import LakeBucket
 
-LEASE = ".lease.json"
 # Seconds. A lease expires if it isn't renewed in this time: its process ended without releasing it.
 RENEW_EVERY, EXPIRES_AFTER = 10.0, 60.0
 # Seconds. Well before the lease expires, a renewal gives up, and the holder begins no more commits.
@@ -31,7 +29,7 @@ _LOOK_EVERY = 2.0
 
 
 class BucketLocation:
-    """A folder in a bucket. Implements `LakeLocation`."""
+    """A folder in a bucket that holds a lake. Has the methods of `FolderLocation`."""
 
     def __init__(self, store: LakeBucket) -> None:
         self.store = store
@@ -79,9 +77,7 @@ class BucketLocation:
 
     def last_commit(self, table: str) -> Commit | None:
         """The table's last commit. None if it has none."""
-        if (name := last_of(self.log(table) or [])) is None:
-            return None
-        return Commit.of(name, self.store.stat(f"{table}/{LOG}/{name}").modified // 1000)
+        return last_commit(self.log(table), lambda name: self.store.stat(f"{table}/{LOG}/{name}").modified // 1000)
 
     def set_aside(self, table: str) -> str:
         """Move the objects of the table to a folder of left-overs. Returns its path in the lake."""
@@ -94,7 +90,7 @@ class BucketLocation:
 
     @contextmanager
     def hold(self, run: Run, wait: float) -> Iterator[None]:
-        """Hold the lease and renew it in a thread. Raises as `LakeLocation.hold`, and LakeError if it is lost."""
+        """Hold the lease and renew it in a thread. Raises LakeBusyError as `lease`, and LakeError if it is lost."""
         lease = _Lease(self.store.quickly(_PATIENCE), run)
         lease.take(wait)
         self._lease = lease
@@ -128,28 +124,25 @@ class _Lease:
         deadline = time.monotonic() + wait
         told = False
         while True:
-            found = self._store.read_tagged(LEASE)
-            if found is None or not _is_held(found.content, found.age):
-                self._tag = self._store.replace(LEASE, self._content(), found.tag if found else None)
+            current = self._store.read_tagged(HOLDER_FILE)
+            if current is None or current.content == FREE or current.age >= EXPIRES_AFTER:
+                self._tag = self._store.replace(HOLDER_FILE, self._content(), current.tag if current else None)
                 if self._tag is not None:
                     self._renewed = _now()
                     return
                 continue  # another run has taken it: read the lease again
-            holder = _holder(found.content)
+            held_by = holder_name(current.content)
             if not told:
-                self._run.report("lake", f"waiting for {holder}")
+                self._run.report("lake", f"waiting for {held_by}")
                 told = True
             if time.monotonic() >= deadline:
-                raise LakeBusyError(
-                    f"lake {self._store.root} is held by {holder}; wait until it ends, or wait longer than {wait:g} s "
-                    "with PINLAKE_LAKE_WAIT"
-                )
+                raise busy(self._store.root, held_by, wait)
             time.sleep(min(_LOOK_EVERY, max(deadline - time.monotonic(), 0.1)))
 
     def renew_until(self, ended: Event) -> None:
         while not ended.wait(RENEW_EVERY) and self.lost is None:
             try:
-                self._tag = self._store.replace(LEASE, self._content(), self._tag)
+                self._tag = self._store.replace(HOLDER_FILE, self._content(), self._tag)
                 self.lost = None if self._tag else "another run has taken it"
                 self._renewed = _now()
             except PinlakeError as error:
@@ -163,7 +156,7 @@ class _Lease:
         if self._tag is None:
             return
         try:
-            if self._store.replace(LEASE, FREE, self._tag) is None:
+            if self._store.replace(HOLDER_FILE, FREE, self._tag) is None:
                 self.lost = "another run has taken it"
         except PinlakeError:
             pass  # it expires
@@ -180,22 +173,9 @@ class _Lease:
             )
 
     def _content(self) -> bytes:
-        holder = {"run_id": self._run.id, "host": socket.gethostname(), "pid": os.getpid(), "renewed": uuid4().hex}
-        return json.dumps(holder).encode()
+        return json.dumps({**holder(self._run), "renewed": uuid4().hex}).encode()
 
 
 def _now() -> float:
     """Seconds of a clock that includes suspension. On Linux, Python's monotonic clock stops while a machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def _is_held(content: bytes, age: float) -> bool:
-    return content != FREE and age < EXPIRES_AFTER
-
-
-def _holder(content: bytes) -> str:
-    try:
-        found = json.loads(content)
-        return f"run {found['run_id']} (process {found['pid']} on {found['host']})"
-    except (ValueError, KeyError):
-        return "another run"

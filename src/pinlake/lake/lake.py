@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import uuid4
 
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pinlake.errors import LakeError, UsageError, first_line
@@ -221,7 +221,7 @@ class Lake:
     def _writer(self, table: str, rows: DataFrame) -> DataFrameWriterV2:
         """A writer with the comments, properties and partitions that a new table gets."""
         model = TABLES[table]
-        writer = self._shaped(table, rows).writeTo(self._name(table)).using("delta")
+        writer = rows.select(*_columns(table)).writeTo(self._name(table)).using("delta")
         for name, value in {"comment": model.comment, **_properties(model)}.items():
             writer = writer.tableProperty(name, value)
         return writer.partitionedBy(*[F.col(name) for name in model.partitioned_by]) if model.partitioned_by else writer
@@ -260,7 +260,7 @@ class Lake:
         self.ensure(table)
         whole = {name: f"new.`{name}`" for name in TABLES[table].column_names}
         assignments = ", ".join(f"old.`{name}` = {value}" for name, value in (update or whole).items())
-        with self._view(table, self._shaped(table, rows)) as view:
+        with self._view(table, rows.select(*_columns(table))) as view:
             return self._commit(
                 table,
                 lambda: self.spark.sql(
@@ -292,8 +292,10 @@ class Lake:
 
     def files(self, table: str) -> Files:
         """The number and total size of the files of the table's current version."""
-        detail = self._detail(table)
-        return Files(int(detail["numFiles"]), int(detail["sizeInBytes"]))
+        with _explaining(table):
+            detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select("numFiles", "sizeInBytes").first()
+        assert detail is not None  # the statement always has one row
+        return Files(*map(int, detail))
 
     def compact(self, table: str) -> None:
         """Run OPTIMIZE, then VACUUM with the table's retention."""
@@ -345,7 +347,7 @@ class Lake:
     def info(self, table: str) -> TableInfo:
         """Summary of the table. The size of a view is 0 bytes."""
         model = TABLES[table]
-        size = 0 if model.view_of else int(self._detail(table)["sizeInBytes"])
+        size = 0 if model.view_of else self.files(table).bytes
         moment = datetime.fromtimestamp(self._last_commit(table).millis / 1000, UTC)
         return TableInfo(table, model.comment, self.read(table).count(), size, f"{moment:%Y-%m-%dT%H:%M:%S}Z")
 
@@ -358,13 +360,6 @@ class Lake:
             return write()
 
         return commit(table, held)
-
-    def _detail(self, table: str) -> Row:
-        wanted = ("numFiles", "sizeInBytes")
-        with _explaining(table):
-            detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select(*wanted).first()
-        assert detail is not None  # the statement always has one row
-        return detail
 
     def _last_commit(self, table: str) -> Commit:
         table = TABLES[table].view_of or table
@@ -383,10 +378,6 @@ class Lake:
         if self.location is not None and self.location.has(table) and not _is_committed(self.location, table):
             kept = self.location.set_aside(table)
             _log.warning("%s/%s holds files and no commit of a table: moved to %s", self.location, table, kept)
-
-    def _shaped(self, table: str, rows: DataFrame) -> DataFrame:
-        """The table's columns in their order, with their types and comments. Drops other columns of `rows`."""
-        return rows.select(*_columns(table))
 
     @contextmanager
     def _view(self, table: str, rows: DataFrame) -> Iterator[str]:
@@ -456,7 +447,10 @@ def _explaining(table: str) -> Iterator[None]:
 
 @cache
 def _columns(table: str) -> list[Column]:
-    """The columns of `_shaped`. Cached, because in classic Spark each column function is a call to the JVM."""
+    """The table's columns in their order, with their types and comments.
+
+    Cached, because in classic Spark each column function is a call to the JVM.
+    """
     return [
         F.col(f"`{column.name}`").cast(column.type).alias(column.name, metadata={"comment": column.comment})
         for column in TABLES[table].columns

@@ -33,22 +33,38 @@ def lease(root: Path, run: Run, wait: float) -> Iterator[None]:
         try:
             lock.acquire(timeout=wait)
         except Timeout:
-            raise LakeBusyError(
-                f"lake {root} is held by {_holder(root)}; wait until it ends, or wait longer than {wait:g} s with "
-                "PINLAKE_LAKE_WAIT"
-            ) from None
+            raise busy(root, _holder(root), wait) from None
     try:
-        holder = {"run_id": run.id, "host": socket.gethostname(), "pid": os.getpid()}
-        (root / HOLDER_FILE).write_text(json.dumps(holder), encoding="utf-8")
+        (root / HOLDER_FILE).write_text(json.dumps(holder(run)), encoding="utf-8")
         yield
     finally:
         (root / HOLDER_FILE).unlink(missing_ok=True)
         lock.release()
 
 
+def holder(run: Run) -> dict[str, str | int]:
+    """The content of the holder's file: the run and its process."""
+    return {"run_id": run.id, "host": socket.gethostname(), "pid": os.getpid()}
+
+
+def holder_name(content: bytes) -> str:
+    """The run that holds the lake, for messages."""
+    try:
+        held = json.loads(content)
+        return f"run {held['run_id']} (process {held['pid']} on {held['host']})"
+    except (ValueError, KeyError):
+        return "another run"
+
+
+def busy(lake: object, holder: str, wait: float) -> LakeBusyError:
+    """The error after `wait` seconds."""
+    return LakeBusyError(
+        f"lake {lake} is held by {holder}; wait until it ends, or wait longer than {wait:g} s with PINLAKE_LAKE_WAIT"
+    )
+
+
 def _holder(root: Path) -> str:
     try:
-        found = json.loads((root / HOLDER_FILE).read_text(encoding="utf-8"))
-        return f"run {found['run_id']} (process {found['pid']} on {found['host']})"
-    except (OSError, ValueError, KeyError):
-        return "another run"
+        return holder_name((root / HOLDER_FILE).read_bytes())
+    except OSError:
+        return holder_name(b"")

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from pinlake.errors import LakeError
 from pinlake.lake.lease import lease
 from pinlake.lake.run import Run
 
+if TYPE_CHECKING:
+    from pinlake.lake.bucket import BucketLocation
+
 MARKER = ".pinlake"
 MARKER_TEXT = "The tables of a pinlake lake are in this folder.\n"
 LEFT_OVER = ".left-over"
 LOG = "_delta_log"
-
 
 _COMMIT = re.compile(r"\d{20}\.json")
 
@@ -30,15 +32,14 @@ class Commit(NamedTuple):
     version: int
     millis: int
 
-    @classmethod
-    def of(cls, name: str, millis: int) -> Commit:
-        """A commit from the name of its log file, such as 00000000000000000012.json."""
-        return cls(int(name.removesuffix(".json")), millis)
 
+def last_commit(names: Iterable[str] | None, millis: Callable[[str], int]) -> Commit | None:
+    """The last commit among the names in a table's log, such as 00000000000000000012.json. None if there is none.
 
-def last_of(names: Iterable[str]) -> str | None:
-    """The name of the last commit's file among the names in a table's log. None if there is none."""
-    return max((name for name in names if _COMMIT.fullmatch(name)), default=None)
+    `millis` returns the time of a file in the log.
+    """
+    name = max((name for name in names or () if _COMMIT.fullmatch(name)), default=None)
+    return Commit(int(name.removesuffix(".json")), millis(name)) if name else None
 
 
 def kept_as(table: str) -> str:
@@ -46,54 +47,11 @@ def kept_as(table: str) -> str:
     return f"{LEFT_OVER}/{table}-{uuid4().hex[:8]}"
 
 
-class LakeLocation(Protocol):
-    """The folder of a lake. Each table is in a subfolder with its name."""
-
-    uri: str
-    """The folder as Spark names it."""
-
-    def __str__(self) -> str:
-        """The folder as messages name it."""
-
-    def check(self, write: bool = True) -> None:
-        """Raise LakeError if it can't be a lake or, with `write`, can't be written. Writes nothing."""
-
-    def is_lake(self) -> bool:
-        """True if a lake was created there."""
-
-    def make(self) -> None:
-        """Create the lake, if it doesn't exist. Raises LakeError if the folder can't be a lake."""
-
-    def has(self, table: str) -> bool:
-        """True if the table's folder exists."""
-
-    def names(self, table: str) -> list[str]:
-        """Names of files and folders in the table's folder."""
-
-    def log(self, table: str) -> list[str] | None:
-        """Names in the table's log. None if it has no log."""
-
-    def last_commit(self, table: str) -> Commit | None:
-        """The table's last commit. None if it has none."""
-
-    def set_aside(self, table: str) -> str:
-        """Move the content of the table's folder to a folder of left-overs. Returns its path in the lake."""
-
-    def remove(self, table: str) -> None:
-        """Remove the table's folder."""
-
-    def hold(self, run: Run, wait: float) -> AbstractContextManager[None]:
-        """Hold the lease for the `with` block, after a wait of at most `wait` seconds.
-
-        Raises LakeBusyError, which names the holder.
-        """
-
-    def check_held(self) -> None:
-        """Raise LakeError if this process had the lease and lost it."""
-
-
 class FolderLocation:
-    """A local folder. Implements `LakeLocation`."""
+    """A local folder that holds a lake. Each table is in a subfolder with its name.
+
+    `uri` is the folder as Spark names it. `BucketLocation` has the same methods.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -143,9 +101,8 @@ class FolderLocation:
 
     def last_commit(self, table: str) -> Commit | None:
         """The table's last commit. None if it has none."""
-        if (name := last_of(self.log(table) or [])) is None:
-            return None
-        return Commit.of(name, (self.root / table / LOG / name).stat().st_mtime_ns // 1_000_000)
+        log = self.root / table / LOG
+        return last_commit(self.log(table), lambda name: (log / name).stat().st_mtime_ns // 1_000_000)
 
     def set_aside(self, table: str) -> str:
         """Rename the table's folder to a folder of left-overs. Returns its path in the lake."""
@@ -159,11 +116,15 @@ class FolderLocation:
         shutil.rmtree(self.root / table)
 
     def hold(self, run: Run, wait: float) -> AbstractContextManager[None]:
-        """Hold the file lock. See `lease`."""
+        """Hold the file lock for the `with` block, after a wait of at most `wait` seconds. See `lease`."""
         return lease(self.root, run, wait)
 
     def check_held(self) -> None:
         """Do nothing: a process can't lose a file lock."""
+
+
+# The folder of a lake outside a workspace.
+LakeLocation: TypeAlias = "FolderLocation | BucketLocation"
 
 
 def nearest_folder(path: Path) -> Path:
