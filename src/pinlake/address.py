@@ -25,9 +25,9 @@ def known(address: str) -> str:
     """
     if is_bucket(address):
         return _BUCKET.sub("s3://", address, count=1)
-    if found := _SCHEME.match(address):
+    if scheme := _SCHEME.match(address):
         raise UsageError(
-            f"{address} can't be read: {found[0][:-2]} is not a scheme that pinlake knows; give the path of a folder, "
+            f"{address} can't be read: {scheme[0][:-2]} is not a scheme that pinlake knows; give the path of a folder, "
             "a volume or a mount, or s3://bucket/prefix"
         )
     return address

@@ -26,7 +26,7 @@ def public(url: str) -> str:
 
 def printable(text: str) -> str:
     """The text with terminal control characters escaped, such as `\\x1b`. For text from records and object names."""
-    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _STEERING.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def first_line(error: Exception) -> str:

@@ -199,12 +199,12 @@ def resolve(
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
-    for origin, found in (
+    for origin, part in (
         *_from_files(file, environment),
         *_from_environment(environment),
         *((origin_of(name), {name: value}) for name, value in flags.items()),
     ):
-        for name, value in found.items():
+        for name, value in part.items():
             if name not in Settings.model_fields:
                 known = ", ".join(Settings.model_fields)
                 raise SettingsError(f"unknown setting {name!r} in {origin}; correct its name, the settings are {known}")

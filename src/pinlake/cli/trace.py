@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,13 +36,13 @@ def trace(
     lake = call.existing_lake()
     with waiting(call.settings, "tracing"):
         if post is not None:
-            found = trace_post(lake, post, pipeline.years(call.settings))
+            traced = trace_post(lake, post, pipeline.years(call.settings))
         else:
             records = trace_path(lake, path) if path is not None else trace_offset(lake, str(offset))
     if post is None:
         _show_records(records, form)
     else:
-        _show(found, post, form)
+        _show(traced, post, form)
 
 
 def _show_records(records: Sequence[Record], form: Format) -> None:
@@ -56,19 +56,18 @@ def _show_records(records: Sequence[Record], form: Format) -> None:
         out.print(f"… and {len(records) - _MOST_RECORDS:,} more: give --format json")
 
 
-def _show(found: Trace, post: int, form: Format) -> None:
+def _show(traced: Trace, post: int, form: Format) -> None:
 
     if form is Format.JSON:
-        document: dict[str, Any] = {"records": [record._asdict() for record in found.records], "row": found.row or None}
-        document |= {"lacking": found.lacking, "counts_in": found.counts_in}
-        out.file.write(to_json(document) + "\n")
+        records = [record._asdict() for record in traced.records]
+        out.file.write(to_json(vars(traced) | {"records": records, "row": traced.row or None}) + "\n")
         return
-    _show_records(found.records, form)
+    _show_records(traced.records, form)
     if form is Format.CSV:
         return
-    if found.row:
-        write(Result(["column", "value"], list(found.row.items()), "Row in silver_post"), form, out)
+    if traced.row:
+        write(Result(["column", "value"], list(traced.row.items()), "Row in silver_post"), form, out)
     else:
-        out.print(f"no row in silver_post: {', '.join(found.lacking)} lacks the post", markup=False)
-    if found.counts_in:
-        write(Result(["answer", "group"], list(found.counts_in.items()), "Answers that count it"), form, out)
+        out.print(f"no row in silver_post: {', '.join(traced.lacking)} lacks the post", markup=False)
+    if traced.counts_in:
+        write(Result(["answer", "group"], list(traced.counts_in.items()), "Answers that count it"), form, out)

@@ -35,15 +35,15 @@ def doctor(
 ) -> None:
     """Check what a run needs on this machine and, if one is configured, in the workspace."""
 
-    found = [] if workspace else _machine(call.settings)
+    checks = [] if workspace else _machine(call.settings)
     with waiting(call.settings, "asking the workspace"):
         in_workspace, left_out = _workspace(call)
-    found += in_workspace
-    rows = [["passed" if line.ok else "failed", line.what, line.found, line.remedy] for line in found]
+    checks += in_workspace
+    rows = [["passed" if line.ok else "failed", line.what, line.found, line.remedy] for line in checks]
     write(Result(["result", "check", "found", "remedy"], rows), form, out)
     if left_out:
         err.print(f"the workspace was not checked: {left_out}", markup=False, soft_wrap=True)
-    if not all(line.ok for line in found) or (workspace and left_out):
+    if not all(line.ok for line in checks) or (workspace and left_out):
         raise typer.Exit(1)
 
 
@@ -61,15 +61,15 @@ def links(
     with waiting(call.settings, "asking the workspace"):
         client = connect()
         bundle = load_bundle(call, bundle_user(who_am_i(client)))
-        found = pages.links(client, bundle)
+        addresses = pages.links(client, bundle)
     if form is Format.TABLE:
         # Not a table, since an address that is wrapped can't be followed.
-        for link in found:
+        for link in addresses:
             out.print(f"{link.what} {link.name}: {link.state}", markup=False, highlight=False, soft_wrap=True)
             if link.address:
                 out.print(f"    {link.address}", markup=False, highlight=False, soft_wrap=True)
     else:
-        write(Result(pages.Link._fields, found), form, out)
+        write(Result(pages.Link._fields, addresses), form, out)
 
 
 def _machine(settings: Settings) -> list[Check]:

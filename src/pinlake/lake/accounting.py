@@ -52,15 +52,15 @@ def account(lake: Lake) -> Accounting:
     measured, holes = _measured(lake)
     counts, uncleaned = [], []
     for topic in TOPICS:
-        found = measured[topic]
-        last_batch, posts, in_silver = (found.pop(name, 0) for name in ("last_batch", "posts", "in_silver"))
+        numbers = measured[topic]
+        last_batch, posts, in_silver = (numbers.pop(name, 0) for name in ("last_batch", "posts", "in_silver"))
         cleaned = cleaned_batch(lake, topic, in_silver, last_batch)
         if last_batch > cleaned:
             uncleaned.append(topic)
         backlog = _waiting(lake, topic, cleaned) if last_batch > cleaned else 0
         missing = sum(hole.size for hole in holes if hole.topic == topic)
-        orphans = found.get("silver", 0) - posts
-        counts.append(TopicCount(topic, **found, missing_offsets=missing, orphans=orphans, backlog=backlog))
+        orphans = numbers.get("silver", 0) - posts
+        counts.append(TopicCount(topic, **numbers, missing_offsets=missing, orphans=orphans, backlog=backlog))
     return Accounting(counts, holes, tuple(uncleaned))
 
 
@@ -96,19 +96,19 @@ def _measured(lake: Lake) -> tuple[dict[str, dict[str, int]], list[Hole]]:
     ]
     partitions = by_partition(bronze)
     rows = reduce(DataFrame.union, measures).unionByName(partitions, allowMissingColumns=True).collect()
-    found: dict[str, dict[str, int]] = {topic: {} for topic in TOPICS}
+    by_topic: dict[str, dict[str, int]] = {topic: {} for topic in TOPICS}
     for row in rows:
         if row["name"]:
-            found[row["topic"]][row["name"]] = row["value"] or 0
+            by_topic[row["topic"]][row["name"]] = row["value"] or 0
     progress = progress_of([row for row in rows if not row["name"]], accepted_holes(lake))
     # A separate query, which most lakes don't need.
-    if sum([counts.pop("problems", 0) for counts in found.values()]):
+    if sum([counts.pop("problems", 0) for counts in by_topic.values()]):
         for topic, name, value in _by_name(_problems(lake)).collect():
-            found[topic][name] = value
-    for counts in found.values():
+            by_topic[topic][name] = value
+    for counts in by_topic.values():
         # An object that can't be read counts as one record received, because its number of records is unknown.
         counts["received"] = counts.get("received", 0) + counts.get("unreadable", 0)
-    return found, [hole for topic in progress.values() for hole in topic.missing]
+    return by_topic, [hole for topic in progress.values() for hole in topic.missing]
 
 
 def _of_silver(rows: DataFrame, topic: str) -> DataFrame:

@@ -63,8 +63,8 @@ def explained(table: str, error: Exception) -> Exception:
             f"table {table}: another writer was faster {ATTEMPTS} times ({first_line(error)}); run again when it "
             "is done"
         )
-    if found := _ERROR_CLASS.search(said(error)):
-        return LakeError(f"table {table} can't be used ({found[1]}: {first_line(error)}); {_WAY_OUT}")
+    if error_class := _ERROR_CLASS.search(said(error)):
+        return LakeError(f"table {table} can't be used ({error_class[1]}: {first_line(error)}); {_WAY_OUT}")
     return unreadable(error) or error
 
 
@@ -75,9 +75,9 @@ def recognised(error: Exception) -> LakeError | None:
 
 def disk_is_full(error: Exception) -> LakeError | None:
     """A LakeError for a full disk: the lake's, or the one with Spark's temporary files. None for other errors."""
-    if found := _DISK_IS_FULL.search(said(error)):
+    if cause := _DISK_IS_FULL.search(said(error)):
         return LakeError(
-            f"the disk of the lake, or of temporary files, is full ({found[0]}); what was being written isn't in the "
+            f"the disk of the lake, or of temporary files, is full ({cause[0]}); what was being written isn't in the "
             "lake. Free some, or give another place with --lake or TMPDIR, then run again"
         )
     return None
@@ -85,13 +85,13 @@ def disk_is_full(error: Exception) -> LakeError | None:
 
 def unreadable(error: Exception) -> LakeError | None:
     """A LakeError if Spark can't read a file of a table. None for other errors."""
-    found = _UNREAD_FILE.search(said(error))
-    folders = found[1].split("/")[:-1] if found else []
+    unread = _UNREAD_FILE.search(said(error))
+    folders = unread[1].split("/")[:-1] if unread else []
     # The last folder that is neither a log nor a partition is the table's.
     names = [name for name in folders if name != "_delta_log" and "=" not in name]
-    if not found or not names or names[-1] not in TABLES:
+    if not unread or not names or names[-1] not in TABLES:
         return None
-    return LakeError(f"table {names[-1]} can't be used, its file {found[1]} can't be read; {_WAY_OUT}")
+    return LakeError(f"table {names[-1]} can't be used, its file {unread[1]} can't be read; {_WAY_OUT}")
 
 
 def said(error: BaseException) -> str:

@@ -112,8 +112,8 @@ class Lake:
         if model.view_of:
             return self.read(model.view_of).where(F.col("answer") == table).select(*model.column_names)
         with _explaining(table):
-            found = self.spark.table(self._name(table))
-            lacking = [name for name in model.column_names if name not in found.columns and name not in model.added]
+            rows = self.spark.table(self._name(table))
+            lacking = [name for name in model.column_names if name not in rows.columns and name not in model.added]
         if lacking:
             way_out = (
                 "bring back an earlier version with RESTORE TABLE, or move it away"
@@ -124,12 +124,12 @@ class Lake:
                 f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
                 f"was changed by hand; {way_out}"
             )
-        if found.columns == model.column_names:
-            return found
-        return found.select(
+        if rows.columns == model.column_names:
+            return rows
+        return rows.select(
             *[
                 F.col(f"`{column.name}`")
-                if column.name in found.columns
+                if column.name in rows.columns
                 else F.lit(None).cast(column.type).alias(column.name)
                 for column in model.columns
             ]

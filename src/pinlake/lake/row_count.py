@@ -84,12 +84,12 @@ def last_counts(counts: DataFrame) -> DataFrame:
 
 def last_of(rows: Iterable[Row]) -> LastRun | None:
     """The last run that was counted, from rows of `last_counts`. None if there is none."""
-    found = {row["topic"]: row["counted"] for row in rows}
-    if not found:
+    by_topic = {row["topic"]: row["counted"] for row in rows}
+    if not by_topic:
         return None
-    first = next(iter(found.values()))
+    first = next(iter(by_topic.values()))
     names = [field.name for field in fields(TopicCount)]
-    counts = [TopicCount(*[found[topic][name] for name in names]) for topic in TOPICS if topic in found]
+    counts = [TopicCount(*[by_topic[topic][name] for name in names]) for topic in TOPICS if topic in by_topic]
     return LastRun(first["run_id"], datetime.fromtimestamp(first["at"], UTC), counts, first["counted_from"])
 
 

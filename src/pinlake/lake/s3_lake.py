@@ -30,24 +30,24 @@ class LakeBucket(S3Store):
 
     def holds_any(self, folder: str) -> bool:
         """True if there is an object below the folder."""
-        found = self._done(
+        page = self._done(
             f"can't list {folder}",
             lambda s3: s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/", MaxKeys=1),
         )
-        return bool(found.get("KeyCount"))
+        return bool(page.get("KeyCount"))
 
     def read_tagged(self, key: str) -> Tagged | None:
         """The object. None if it doesn't exist."""
 
         def get(s3: Any) -> Tagged | None:
             try:
-                found = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+                response = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
             except AWS_ERRORS as error:
                 if code_of(error) in ("NoSuchKey", "404"):
                     return None
                 raise
-            now = found["ResponseMetadata"]["HTTPHeaders"].get("date")
-            return Tagged(found["Body"].read(), found["ETag"], _seconds(now, found["LastModified"]))
+            now = response["ResponseMetadata"]["HTTPHeaders"].get("date")
+            return Tagged(response["Body"].read(), response["ETag"], _seconds(now, response["LastModified"]))
 
         return self._done(f"can't give {key}", get)
 
@@ -65,12 +65,12 @@ class LakeBucket(S3Store):
             nonlocal tries
             tries += 1
             try:
-                found = s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, **condition)
+                response = s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, **condition)
             except AWS_ERRORS as error:
                 if code_of(error) in ("PreconditionFailed", "412", "NoSuchKey", "404"):
                     return None
                 raise
-            return str(found["ETag"])
+            return str(response["ETag"])
 
         new_tag = self._done(f"can't take {key}", put)
         if new_tag is None and tries > 1:

@@ -163,9 +163,9 @@ class Work:
 
     def check(self) -> DataFrame:
         """Check what a run needs. Returns the columns what, ok, found, remedy. Raises MachineError if a check fails."""
-        found = checks.check(self.settings, self.spark)
-        checks.require(found)
-        return self._frame("what string, ok boolean, found string, remedy string", found)
+        results = checks.check(self.settings, self.spark)
+        checks.require(results)
+        return self._frame("what string, ok boolean, found string, remedy string", results)
 
     def connect(self) -> DataFrame:
         """Connect the dump and set the task value `source` to its folder. Returns its topics: folder, topic.
@@ -184,8 +184,8 @@ class Work:
         Returns topic, new_objects, and other_names, the number of files that are not objects of the topic.
         """
         with self._writing() as run:
-            found = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
-        rows = [(each.topic, len(each.objects), sum(name.files for name in each.unknown.all())) for each in found]
+            listings = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
+        rows = [(each.topic, len(each.objects), sum(name.files for name in each.unknown.all())) for each in listings]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
     def stream(self) -> DataFrame:
@@ -223,10 +223,10 @@ class Work:
         Returns topic, new_records, quarantined and bad_share, 0 … 1. Raises QualityError if the share is too high.
         """
         with self._writing() as run:
-            found = pipeline.run_clean(self.lake, self.settings, run)
+            cleaned = pipeline.run_clean(self.lake, self.settings, run)
             # The dashboard of a workspace reads it, also if there never was any drift.
             self.lake.ensure("drift")
-        rows = [(each.topic, each.records, each.bad, round(each.bad_share, 4)) for each in found]
+        rows = [(each.topic, each.records, each.bad, round(each.bad_share, 4)) for each in cleaned]
         return self._frame("topic string, new_records bigint, quarantined bigint, bad_share double", rows)
 
     def quality(self) -> DataFrame:
@@ -248,8 +248,8 @@ class Work:
     def query(self) -> DataFrame:
         """Update the ten gold tables. Returns answer, question, rows."""
         with self._writing() as run:
-            found = pipeline.run_query(self.lake, self.settings, run)
-        rows = [(name, GOLD[name].comment, len(answer)) for name, answer in found.items()]
+            answers = pipeline.run_query(self.lake, self.settings, run)
+        rows = [(name, GOLD[name].comment, len(answer)) for name, answer in answers.items()]
         return self._frame("answer string, question string, rows bigint", rows)
 
     def answer(self, name: str) -> DataFrame:
@@ -290,9 +290,9 @@ class Work:
     def maintain(self) -> DataFrame:
         """Compact and vacuum every table. Returns table, and its files and bytes before and after."""
         with self._writing() as run:
-            found = maintenance.maintain(self.lake, run)
+            rows = maintenance.maintain(self.lake, run)
         columns = "files_before bigint, files_after bigint, bytes_before bigint, bytes_after bigint"
-        return self._frame(f"table string, {columns}", found)
+        return self._frame(f"table string, {columns}", rows)
 
     def clean_up(self) -> DataFrame:
         """Drop all tables and unmount the bucket. Returns what was dropped.

@@ -79,8 +79,8 @@ class Figure:
             .configure_legend(titleFontWeight="normal")
             .configure_line(strokeJoin="round")
         )
-        found: dict[str, Any] = styled.to_dict()
-        return found
+        spec: dict[str, Any] = styled.to_dict()
+        return spec
 
     def png(self) -> bytes:
         """A picture, the same bytes every time. Needs vl-convert-python and pillow."""
@@ -136,8 +136,8 @@ def _scripts(inline: bool) -> str:
 def answer(name: str, rows: Iterable[Row]) -> Figure:
     """The figure of the gold table `name` from its rows, in any order. Raises UsageError for an unknown name."""
     check_name(name)
-    found = list(rows)
-    return DRAWN[name](name, found) if found else empty(GOLD[name].comment)
+    given = list(rows)
+    return DRAWN[name](name, given) if given else empty(GOLD[name].comment)
 
 
 def empty(title: str) -> Figure:
@@ -146,19 +146,19 @@ def empty(title: str) -> Figure:
     return _figure(title, [note], height=60)
 
 
-def bars(title: str, found: Sequence[Mark], number: str = "posts", subtitle: str = "") -> Figure:
+def bars(title: str, ranked: Sequence[Mark], number: str = "posts", subtitle: str = "") -> Figure:
     """Lying bars, the first at the top, with the names or the number of each at its end."""
-    base = _ranked(found, number)
+    base = _ranked(ranked, number)
     bar = base.mark_bar().encode(
-        x=_number(alt.X, number, [mark.number for mark in found]), color=alt.Color("colour:N", scale=None)
+        x=_number(alt.X, number, [mark.number for mark in ranked]), color=alt.Color("colour:N", scale=None)
     )
     return _figure(title, [bar, _beside(base, dx=5)], subtitle, alt.Step(_STEP))
 
 
-def dots(title: str, found: Sequence[Mark], number: str = "followers", subtitle: str = "") -> Figure:
+def dots(title: str, ranked: Sequence[Mark], number: str = "followers", subtitle: str = "") -> Figure:
     """Dots, because the length of a bar means nothing on a logarithmic axis."""
-    base = _ranked(found, number)
-    axis = _followers(alt.X, number, [mark.number for mark in found])
+    base = _ranked(ranked, number)
+    axis = _followers(alt.X, number, [mark.number for mark in ranked])
     dot = base.mark_circle(size=110, opacity=1, color=PLAIN).encode(x=axis)
     return _figure(title, [dot, _beside(base, dx=10)], subtitle, alt.Step(_STEP))
 
@@ -199,16 +199,16 @@ def field(title: str, groups: Sequence[str], years: Sequence[int], numbers: Mapp
     return _figure(title, [rect, text][: 1 + (len(years) <= _MOST_NUMBERS)], height=alt.Step(_STEP))
 
 
-def lines(title: str, number: str, found: Mapping[str, Mapping[int, float]], colours: Mapping[str, str]) -> Figure:
+def lines(title: str, number: str, groups: Mapping[str, Mapping[int, float]], colours: Mapping[str, str]) -> Figure:
     """A line for each group over the years in which users joined; the legend names them where there are several."""
     values: list[Row] = [
         {"group": group, "year": str(year), "number": value, "low": low}
-        for group, over_years in found.items()
+        for group, over_years in groups.items()
         for (year, value), low in zip(sorted(over_years.items()), _low(over_years), strict=True)
     ]
-    legend = alt.Legend(title="age group") if len(found) > 1 else None
+    legend = alt.Legend(title="age group") if len(groups) > 1 else None
     shades = alt.Scale(
-        domain=[_text(group) for group in found], range=[colours.get(group, _SEVERAL) for group in found]
+        domain=[_text(group) for group in groups], range=[colours.get(group, _SEVERAL) for group in groups]
     )
     base = _chart(values).encode(
         x=alt.X("year:O", title="year in which the user joined (UTC)", axis=_YEARS),
@@ -220,7 +220,7 @@ def lines(title: str, number: str, found: Mapping[str, Mapping[int, float]], col
         color=alt.Color("group:N", scale=shades, legend=legend),
         shape=alt.Shape("group:N", scale=alt.Scale(domain=shades.domain), legend=legend),
     )
-    return _figure(title, [line, point, *(_above(base, values) if len(found) == 1 else [])])
+    return _figure(title, [line, point, *(_above(base, values) if len(groups) == 1 else [])])
 
 
 def months(title: str, numbers: Sequence[tuple[str, int]]) -> Figure:
@@ -288,11 +288,11 @@ def panels(title: str, figures: Sequence[Figure], columns: int = 2) -> Figure:
 
 
 def _top(name: str, rows: Sequence[Row], draw: Callable[..., Figure], number: str) -> Figure:
-    found = marks(name, rows)
-    if name not in SHORTENED or len(found) <= MOST:
-        return draw(GOLD[name].comment, found, number)
+    ranked = marks(name, rows)
+    if name not in SHORTENED or len(ranked) <= MOST:
+        return draw(GOLD[name].comment, ranked, number)
     return draw(
-        GOLD[name].comment, found[:MOST], number, f"the {MOST} of {len(found):,} countries with the highest counts"
+        GOLD[name].comment, ranked[:MOST], number, f"the {MOST} of {len(ranked):,} countries with the highest counts"
     )
 
 
@@ -312,8 +312,8 @@ def _followers_by_join_year(name: str, rows: Sequence[Row]) -> Figure:
 
 def _followers_by_join_year_and_age(name: str, rows: Sequence[Row]) -> Figure:
     groups, years, numbers = crossed(name, rows)
-    found = {group: {year: numbers[group, year] for year in years if (group, year) in numbers} for group in groups}
-    return lines(GOLD[name].comment, "median followers", found, AGE_COLOURS)
+    over_years = {group: {year: numbers[group, year] for year in years if (group, year) in numbers} for group in groups}
+    return lines(GOLD[name].comment, "median followers", over_years, AGE_COLOURS)
 
 
 DRAWN: dict[str, Callable[[str, Sequence[Row]], Figure]] = {
@@ -351,7 +351,7 @@ def _text(text: str) -> str:
     return known if len(known) <= _MOST_LETTERS else known[: _MOST_LETTERS - 1] + "…"
 
 
-def _ranked(found: Sequence[Mark], number_title: str) -> alt.Chart:
+def _ranked(ranked: Sequence[Mark], number_title: str) -> alt.Chart:
     """The marks one below another, the first at the top."""
     values: list[Row] = [
         {
@@ -360,7 +360,7 @@ def _ranked(found: Sequence[Mark], number_title: str) -> alt.Chart:
             "number": number,
             "colour": _colour(names),
         }
-        for group, names, number in found
+        for group, names, number in ranked
     ]
     return _chart(values).encode(y=_group(values), tooltip=_tooltip(number_title, "group", "label"))
 

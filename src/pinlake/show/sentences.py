@@ -14,16 +14,16 @@ NOTHING = "There are no rows."
 
 def sentence(name: str, rows: Iterable[Row]) -> str:
     """One sentence about the rows of the gold table `name`."""
-    found = list(rows)
-    return _SENTENCES[name](found) if found else NOTHING
+    given = list(rows)
+    return _SENTENCES[name](given) if given else NOTHING
 
 
 def listed(names: Iterable[object], most: int = 3) -> str:
     """Names as people read them: a, b and c; from the first `most` on, how many more there are."""
-    found = [str(name) for name in names]
-    if len(found) > most:
-        return f"{', '.join(found[:most])} and {len(found) - most:,} more"
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+    texts = [str(name) for name in names]
+    if len(texts) > most:
+        return f"{', '.join(texts[:most])} and {len(texts) - most:,} more"
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def _top_category_by_country(rows: Rows) -> str:
@@ -80,7 +80,7 @@ def _top_category_by_age_group(rows: Rows) -> str:
     groups = defaultdict(list)
     for group, names in leaders.items():
         groups[listed(names)].append(group)
-    return f"Most posted: {'; '.join(f'{names} by {listed(found)}' for names, found in groups.items())}."
+    return f"Most posted: {'; '.join(f'{names} by {listed(ages)}' for names, ages in groups.items())}."
 
 
 def _median_followers_by_age_group(rows: Rows) -> str:
@@ -120,10 +120,10 @@ def _start(text: str) -> str:
 
 
 def _grouped(rows: Iterable[Row], by: str, name: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for row in rows:
-        found.setdefault(str(row[by]), []).append(str(row[name]))
-    return found
+        groups.setdefault(str(row[by]), []).append(str(row[name]))
+    return groups
 
 
 _SENTENCES: dict[str, Callable[[Rows], str]] = {

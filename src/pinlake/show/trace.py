@@ -84,14 +84,14 @@ def trace_post(lake: Lake, post: int, years: Years) -> Trace:
         return rows.where(known).unionByName(rows.where(~known).join(places, list(RECORD_KEY), "left_semi"))
 
     records = [row for row in _cleaned(lake, of_post).collect() if row["ind"] == post]
-    found = _judged(lake, state, records, silver)
-    if not found:
+    traced = _judged(lake, state, records, silver)
+    if not traced:
         raise LakeError(f"no record of post {post} is in the lake{_near(lake, post)}")
     posts = lake.read("silver_post").where(F.col("ind") == post)
     row = Result.of(posts)
     users = lake.read("silver_user").where(F.col("ind") == post)
     return Trace(
-        found,
+        traced,
         row.records()[0] if row.rows else {},
         sorted(TOPICS.keys() - {each["topic"] for each in silver}),
         {name: _group(name, rows[0]) for name, rows in answers(posts, users, years).items() if rows},
@@ -135,10 +135,10 @@ def _at(lake: Lake, condition: Column, unknown: str) -> list[Record]:
     posts = sorted({row["ind"] for row in cleaned if row["ind"] is not None})
     numbers = lake.spark.createDataFrame([(post,) for post in posts], "ind bigint")
     silver = _silver(lake, lambda rows: rows.join(numbers, "ind", "left_semi")) if posts else []
-    found = unread + _judged(lake, state, cleaned, silver)
-    if not found:
+    traced = unread + _judged(lake, state, cleaned, silver)
+    if not traced:
         raise LakeError(unknown)
-    return found
+    return traced
 
 
 def _cleaned(lake: Lake, of: Callable[[DataFrame, Topic], DataFrame]) -> DataFrame:
@@ -178,11 +178,11 @@ def _judged(lake: Lake, state: LakeState, rows: Sequence[Row], silver: Iterable[
     winners = {(row["topic"], row["ind"]): row for row in silver}
     pairs = [(row, _winner(row, winners)) for row in rows]
     held = _in_quarantine(lake, [row for row, winner in pairs if winner is None])
-    found = []
+    records = []
     for row, winner in pairs:
         outcome, why = _outcome(row, winner, state.cleaned, held)
         said = [*(row["_warnings"] or []), *(f"drift {drift}" for drift in row["_drift"] or [])]
-        found.append(
+        records.append(
             Record(
                 *(row["topic"], row["ind"], outcome, "; ".join([why, *said] if why else said)),
                 *(row["_partition"], row["_offset"], row["_position"], row["_path"], row["_batch"]),
@@ -190,7 +190,7 @@ def _judged(lake: Lake, state: LakeState, rows: Sequence[Row], silver: Iterable[
             )
         )
     order = list(TOPICS)
-    return sorted(found, key=lambda each: (order.index(each.topic), each.ind or 0, each.outcome != WINS, each.offset))
+    return sorted(records, key=lambda each: (order.index(each.topic), each.ind or 0, each.outcome != WINS, each.offset))
 
 
 def _in_quarantine(lake: Lake, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
@@ -199,8 +199,8 @@ def _in_quarantine(lake: Lake, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
         return set()
     keys = [(row["topic"], *(row[f"_{name}"] for name in RECORD_KEY)) for row in rows]
     asked = lake.spark.createDataFrame(keys, "topic string, path string, position int, batch bigint")
-    found = lake.read("quarantine").select("topic", *RECORD_KEY).join(asked, ["topic", *RECORD_KEY], "left_semi")
-    return {tuple(row) for row in found.collect()}
+    held = lake.read("quarantine").select("topic", *RECORD_KEY).join(asked, ["topic", *RECORD_KEY], "left_semi")
+    return {tuple(row) for row in held.collect()}
 
 
 def _winner(row: Row, winners: Mapping[tuple[str, int], Row]) -> Row | None:

@@ -61,14 +61,14 @@ def look(lake: Lake, table: str, rows: int = 5) -> DataFrame:
     if table not in TABLES:
         raise UsageError(f"no table is called {table!r}; the tables are {', '.join(TABLES)}")
     stage = "query" if TABLES[table].order else "run"
-    found = lake.require(table, stage)
-    order = TABLES[table].order or next(place for place in _PLACES if set(place) <= set(found.columns))
+    content = lake.require(table, stage)
+    order = TABLES[table].order or next(place for place in _PLACES if set(place) <= set(content.columns))
     shown = [
-        _shortened(found, name)
-        for name in found.columns
+        _shortened(content, name)
+        for name in content.columns
         if name in _SHOWN.get(table, (name,)) and (not name.startswith("_") or name in ("_errors", "_warnings"))
     ]
-    return _first(found.orderBy(*order).select(*shown), rows, found.count())
+    return _first(content.orderBy(*order).select(*shown), rows, content.count())
 
 
 def accounting(lake: Lake) -> DataFrame:
@@ -93,10 +93,10 @@ def reasons(lake: Lake) -> DataFrame:
 
 def quarantined(lake: Lake, rows: int = 10, topic: str | None = None) -> DataFrame:
     """The first records in quarantine, of all topics or one: topic, reasons, where each lies, and its beginning."""
-    found = lake.read("quarantine")
+    records = lake.read("quarantine")
     if topic:
-        found = found.where(F.col("topic") == topic)
-    shown = found.orderBy("topic", "partition", "offset", "position", "path").select(
+        records = records.where(F.col("topic") == topic)
+    shown = records.orderBy("topic", "partition", "offset", "position", "path").select(
         "topic",
         F.array_join("_errors.message", "; ").alias("reasons"),
         "partition",
@@ -104,7 +104,7 @@ def quarantined(lake: Lake, rows: int = 10, topic: str | None = None) -> DataFra
         "path",
         beginning().alias("record"),
     )
-    return _first(shown, rows, found.count())
+    return _first(shown, rows, records.count())
 
 
 def drifted(lake: Lake) -> DataFrame:
@@ -142,9 +142,9 @@ def _counted(rows: DataFrame) -> DataFrame:
 
 
 def _first(rows: DataFrame, most: int, total: int) -> DataFrame:
-    found = rows.limit(most)
-    setattr(found, TOTAL, total)
-    return found
+    first = rows.limit(most)
+    setattr(first, TOTAL, total)
+    return first
 
 
 def beginning() -> Column:
