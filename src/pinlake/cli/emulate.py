@@ -254,7 +254,6 @@ def _progress(call: Command, sinks: Sequence[Sink]) -> Callable[[int], None]:
 
 
 def _show(truth: Truth, sinks: Sequence[Sink], to: str, form: Format) -> None:
-
     document = asdict(truth)
     if form is Format.JSON:
         deliveries = {"deliveries": _delivered(sinks)} if sinks else {}
@@ -268,7 +267,6 @@ def _show(truth: Truth, sinks: Sequence[Sink], to: str, form: Format) -> None:
 
 
 def _show_deliveries(sinks: Sequence[Sink], form: Format) -> None:
-
     rows = _delivered(sinks)
     if form is Format.JSON:
         out.file.write(to_json({"deliveries": rows}) + "\n")

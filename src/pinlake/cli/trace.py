@@ -57,7 +57,6 @@ def _show_records(records: Sequence[Record], form: Format) -> None:
 
 
 def _show(traced: Trace, post: int, form: Format) -> None:
-
     if form is Format.JSON:
         records = [record._asdict() for record in traced.records]
         out.file.write(to_json(vars(traced) | {"records": records, "row": traced.row or None}) + "\n")
