@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -113,7 +113,7 @@ class Lake:
             return self.read(model.view_of).where(F.col("answer") == table).select(*model.column_names)
         with _explaining(table):
             rows = self.spark.table(self._name(table))
-            lacking = [name for name in model.column_names if name not in rows.columns and name not in model.added]
+            lacking = [name for name in model.column_names if name not in rows.columns]
         if lacking:
             way_out = (
                 "bring back an earlier version with RESTORE TABLE, or move it away"
@@ -124,16 +124,7 @@ class Lake:
                 f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
                 f"was changed by hand; {way_out}"
             )
-        if rows.columns == model.column_names:
-            return rows
-        return rows.select(
-            *[
-                F.col(f"`{column.name}`")
-                if column.name in rows.columns
-                else F.lit(None).cast(column.type).alias(column.name)
-                for column in model.columns
-            ]
-        )
+        return rows if rows.columns == model.column_names else rows.select(*model.column_names)
 
     def require(self, table: str, stage: str) -> DataFrame:
         """The table's rows. Raises LakeError, which names the stage that creates the table, if it doesn't exist."""
@@ -195,8 +186,6 @@ class Lake:
         first if `rows` has an Observation, because Spark loses its metrics when a write creates the table.
         """
         writer = self._writer(table, rows)
-        if TABLES[table].added:
-            writer = writer.option("mergeSchema", "true")
         if once:
             writer = writer.option("txnAppId", once[0]).option("txnVersion", once[1])
         if self.exists(table):
@@ -215,8 +204,8 @@ class Lake:
             self._set_aside_unfinished(table)
         writer = self._writer(table, rows).tableProperty(_NOTE + _MADE_FROM, made_from)
         self._commit(table, writer.create if is_new else writer.createOrReplace)
-        if is_new and table == ANSWERS.name:
-            self._answers_are_views()
+        if is_new and table == ANSWERS.name and self.location is None:
+            self._make_views()
 
     def _writer(self, table: str, rows: DataFrame) -> DataFrameWriterV2:
         """A writer with the comments, properties and partitions that a new table gets."""
@@ -226,22 +215,8 @@ class Lake:
             writer = writer.tableProperty(name, value)
         return writer.partitionedBy(*[F.col(name) for name in model.partitioned_by]) if model.partitioned_by else writer
 
-    def _answers_are_views(self) -> None:
-        """In a workspace, create a view of each answer.
-
-        Tables of the same names, from earlier versions of pinlake, are dropped; in a folder they are moved aside.
-        """
-        if self.location is None:
-            for table in GOLD:
-                with suppress(AnalysisException):  # DROP TABLE fails on a view
-                    self.spark.sql(f"DROP TABLE IF EXISTS {self._name(table)}")
-            self._make_views()
-        else:
-            for table in GOLD:
-                if self.location.has(table):
-                    self.location.set_aside(table)
-
     def _make_views(self) -> None:
+        """Create a view of each answer."""
         for view in GOLD.values():
             columns = ", ".join(f"`{column.name}` COMMENT {_literal(column.comment)}" for column in view.columns)
             self.spark.sql(

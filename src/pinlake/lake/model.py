@@ -37,8 +37,6 @@ class Table:
     `skipping`: the columns for which Delta collects statistics for data skipping. On small tables, statistics of more
     columns would cost more than the rows.
     `view_of`: for the view of an answer, the table that holds all answers.
-    `added`: columns that tables of earlier versions of pinlake don't have. They are null there, and the next append
-    adds them.
     """
 
     name: str
@@ -48,7 +46,6 @@ class Table:
     order: tuple[str, ...] = ()
     skipping: tuple[str, ...] = ()
     view_of: str = ""
-    added: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> list[str]:
@@ -106,7 +103,6 @@ BRONZE = Table(
     (*READ_COLUMNS, _BATCH, _RUN, Column("ingested_at", "timestamp", "when the run that read the record began")),
     partitioned_by=("topic",),
     skipping=("batch", "position"),
-    added=("content", "wrapping"),
 )
 
 OBJECT_REPORT = Table(
@@ -257,7 +253,6 @@ ROW_COUNT = Table(
         Column("backlog", "bigint", "records in bronze that wait for cleaning"),
         Column("counted_from", "string", "versions of the tables that were counted; null where batches wait"),
     ),
-    added=("counted_from",),
 )
 
 _CATEGORY = Column("category", "string", "category of the posts")
