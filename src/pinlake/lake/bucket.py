@@ -44,7 +44,7 @@ class BucketLocation:
 
         Doesn't test whether it can be written: that would need a write.
         """
-        names = {entry.name for entry in self.store.entries("")}
+        names = self.names("")
         if names and MARKER not in names:
             raise LakeError(
                 f"{self} holds something else ({min(names)}) and no lake; give an empty or a new prefix with --lake"
@@ -52,7 +52,7 @@ class BucketLocation:
 
     def is_lake(self) -> bool:
         """True if the folder has the marker of a lake."""
-        return any(entry.name == MARKER for entry in self.store.entries(""))
+        return MARKER in self.names("")
 
     def make(self) -> None:
         """Write the marker. Raises LakeError if the folder has other objects, MachineError if it can't be written."""
@@ -67,13 +67,13 @@ class BucketLocation:
         """True if there are objects in the table's folder."""
         return self.store.holds_any(table)
 
-    def names(self, table: str) -> list[str]:
-        """Names of objects and folders in the table's folder."""
-        return [entry.name for entry in self.store.entries(table)]
+    def names(self, folder: str) -> list[str]:
+        """Names of objects and folders in a folder of the lake, such as a table's."""
+        return [entry.name for entry in self.store.entries(folder)]
 
     def log(self, table: str) -> list[str] | None:
         """Names in the table's log. None if it has no log."""
-        return [entry.name for entry in self.store.entries(f"{table}/{LOG}")] or None
+        return self.names(f"{table}/{LOG}") or None
 
     def last_commit(self, table: str) -> Commit | None:
         """The table's last commit. None if it has none."""

@@ -51,10 +51,8 @@ def holes_table(lake: Lake) -> Result:
     columns = ["topic", "partition", "first", "last", "offsets", "accepted_by", "accepted_at", "reason"]
     missing = [hole for topic in progress(lake.read("bronze"), accepted_holes(lake)).values() for hole in topic.missing]
     open_rows = [[*hole, hole.size, None, None, None] for hole in missing]
-    accepted = lake.read("accepted_hole").withColumns(
-        {"offsets": F.expr("last - first + 1"), "accepted_at": F.date_format("accepted_at", "yyyy-MM-dd HH:mm:ss")}
-    )
-    closed_rows = [list(row) for row in accepted.select(*columns).orderBy(*columns[:3]).collect()]
+    accepted = lake.read("accepted_hole").withColumn("offsets", F.expr("last - first + 1")).orderBy(*columns[:3])
+    closed_rows = Result.of(accepted.select(*columns)).rows
     return Result(columns, open_rows + closed_rows, "Offsets that no object covers")
 
 
