@@ -60,14 +60,14 @@ class Settings(BaseModel):
     topics_dir: str = Field(
         "topics",
         pattern=r"^([^/]+(/[^/]+)*)?$",
-        description="folder of the topics in the dump, the sink's topics.dir; . where they lie in the source itself",
+        description="folder of the topics in the dump, the sink's topics.dir; . if they are in the source itself",
     )
     file_delim: str = Field(
         "+",
         pattern=r"^[^0-9/]+$",
-        description="what parts topic, partition and offset in an object's name, the sink's file.delim",
+        description="delimiter of topic, partition and offset in object names, the sink's file.delim",
     )
-    topic_id: str | None = Field(None, description="pipeline id to read, where a dump holds several, or to write")
+    topic_id: str | None = Field(None, description="pipeline id, the prefix of the topic names, to read or to write")
     storage: Literal["local", "volume", "mount", "s3"] = Field("local", description="where the dump lies")
     bucket: str | None = Field(
         None,
@@ -83,7 +83,7 @@ class Settings(BaseModel):
     api_key: SecretStr | None = Field(None, description="key of an API gateway, sent to it as x-api-key")
     stream_from: str = Field(
         "dump",
-        description="what a stream reads: kafka://host:port, kinesis://prefix of the streams, kinesis-stream://name of "
+        description="source of a stream: kafka://host:port, kinesis://prefix of the streams, kinesis-stream://name of "
         "one for all topics, or dump",
     )
     kafka_config: Path | None = Field(None, description="file of a Kafka client's settings, lines name=value")
@@ -100,9 +100,9 @@ class Settings(BaseModel):
     last_join_year: int = Field(2020, description="last year of the questions about joining")
     lake_wait: float = Field(60, ge=0, description="seconds to wait for another run on the same lake")
     driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="memory of local Spark")
-    log_format: Literal["console", "json"] = Field("console", description="form of the log lines on stderr")
+    log_format: Literal["console", "json"] = Field("console", description="format of log lines: console or json")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least level logged; progress is info"
+        "info", description="minimum level to log: debug, info, warning or error; progress is info"
     )
     log_folder: Path = Field(
         default_factory=lambda: platformdirs.user_log_path("pinlake"),

@@ -7,57 +7,34 @@ from typing import Annotated, Any
 
 import typer
 
+from pinlake.settings import Settings
 from pinlake.show.output import Format
 from pinlake.topics import DEFAULT_TOPIC_ID
 
+# Names and shown defaults of flags that differ from those of their settings.
+_NAMES = {"stream_from": "--from", "sql_url": "--sql"}
+_DEFAULTS = {"topic_id": f"the only one of a dump, else {DEFAULT_TOPIC_ID}"}
+
+
+def _of_setting(name: str, kind: Any = str) -> Any:
+    """The flag of a setting, with the description and the default of the model."""
+    field = Settings.model_fields[name]
+    meaning = str(field.description)
+    default = _DEFAULTS.get(name, field.default)
+    option = typer.Option(
+        _NAMES.get(name, f"--{name.replace('_', '-')}"),
+        help=f"{meaning[0].upper()}{meaning[1:]}.",
+        show_default=False if default is None else str(default),
+    )
+    return Annotated[kind | None, option]
+
+
+_TEXTS = ("source", "lake", "topic_id", "topics_dir", "file_delim", "stream_from", "sql_url", "log_format", "log_level")
 # The flags of settings, by the name of the setting.
-SETTINGS: dict[str, Any] = {
-    "source": Annotated[
-        str | None, typer.Option("--source", help="Folder of the dump, or s3://bucket/prefix: it holds topics/.")
-    ],
-    "lake": Annotated[
-        str | None, typer.Option("--lake", help="Folder of the tables, or s3://bucket/prefix.", show_default="lake")
-    ],
-    "topic_id": Annotated[
-        str | None,
-        typer.Option(
-            "--topic-id",
-            help="Pipeline id, the prefix of the topic names.",
-            show_default=f"the only one of a dump, else {DEFAULT_TOPIC_ID}",
-        ),
-    ],
-    "topics_dir": Annotated[
-        str | None,
-        typer.Option(
-            "--topics-dir", help="Folder of the topics in the dump, as the sink's topics.dir.", show_default="topics"
-        ),
-    ],
-    "file_delim": Annotated[
-        str | None, typer.Option("--file-delim", help="Delimiter in object names, as file.delim.", show_default="+")
-    ],
-    "max_bad_share": Annotated[
-        float | None, typer.Option("--max-bad-share", help="Share of bad records that stops a run.", show_default="0.2")
-    ],
-    "stream_from": Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            help="kafka://host:port, kinesis://prefix, kinesis-stream://name, or dump: the folder of --source.",
-            show_default="dump",
-        ),
-    ],
-    "sql_url": Annotated[
-        str | None,
-        typer.Option("--sql", help="Take rows from a database: mysql+pymysql://user@host/name, postgresql+pg8000://…"),
-    ],
-    "give_up_after": Annotated[
-        float | None, typer.Option("--give-up-after", help="Seconds to wait for a server.", show_default="60")
-    ],
-    "kafka_config": Annotated[
-        Path | None, typer.Option("--kafka-config", help="File of Kafka client settings, lines name=value.")
-    ],
-    "log_format": Annotated[str | None, typer.Option("--log-format", help="console or json.", show_default="console")],
-    "log_level": Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")],
+SETTINGS: dict[str, Any] = {name: _of_setting(name) for name in _TEXTS} | {
+    "max_bad_share": _of_setting("max_bad_share", float),
+    "give_up_after": _of_setting("give_up_after", float),
+    "kafka_config": _of_setting("kafka_config", Path),
 }
 # The flags that select a bundle.
 BUNDLE: dict[str, Any] = {
