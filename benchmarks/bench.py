@@ -15,6 +15,7 @@ from benchmarks.data import DataSets
 from benchmarks.measure import Case, Timing, interleaved, once
 from benchmarks.results import Row
 from pinlake.lake.lake import Lake
+from pinlake.lake.location import FolderLocation
 from pinlake.settings import Settings, resolve
 from pinlake.spark.session import spark_session
 
@@ -72,8 +73,8 @@ class Bench:
 
     def settings(self, dump: Path, lake: Lake) -> Settings:
         """The settings of a run from the dump into a lake of `fresh_lake`."""
-        assert lake.root is not None
-        found = {"source": dump, "lake": lake.root, "database": _database(lake.root)}
+        assert isinstance(lake.location, FolderLocation)
+        found = {"source": dump, "lake": lake.location.root, "database": _database(lake.location.root)}
         return resolve(found, environment={}).settings
 
     def fresh_folder(self, name: str) -> Path:

@@ -91,35 +91,33 @@ def test_a_second_lake_of_the_same_schema_name_takes_its_place(lake: Lake, tmp_p
     assert other.read("drift").count() == 0
     other.append("drift", drift_rows(lake.spark, "b", "c"), ("app", 1))
     assert other.query("SELECT count(*) FROM drift").collect()[0][0] == 2
-    again = Lake(lake.spark, database, root=lake.root)
+    again = Lake(lake.spark, database, root=lake.location.root)
     assert again.query("SELECT count(*) FROM drift").collect()[0][0] == 1
 
 
 def test_a_lake_whose_folder_was_removed_is_made_again_in_the_same_session(lake: Lake) -> None:
     lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
     database = lake.query("SELECT current_database()").collect()[0][0]
-    shutil.rmtree(lake.root)
-    assert Lake(lake.spark, database, root=lake.root).read("drift").count() == 0
+    shutil.rmtree(lake.location.root)
+    assert Lake(lake.spark, database, root=lake.location.root).read("drift").count() == 0
 
 
 def test_a_broken_table_is_named_and_left_alone(lake: Lake) -> None:
-    assert lake.root is not None
-    (lake.root / "drift").mkdir()
-    (lake.root / "drift" / "mine.txt").write_text("precious")
+    (lake.location.root / "drift").mkdir()
+    (lake.location.root / "drift" / "mine.txt").write_text("precious")
     with pytest.raises(LakeError, match=r"drift is not a Delta table \(no _delta_log in it\)"):
         lake.append("drift", drift_rows(lake.spark, "a"), ("app", 1))
-    assert [path.name for path in (lake.root / "drift").iterdir()] == ["mine.txt"]
+    assert [path.name for path in (lake.location.root / "drift").iterdir()] == ["mine.txt"]
 
 
 def test_a_table_whose_maker_was_killed_before_its_first_commit_is_made_again(
     lake: Lake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert lake.root is not None
-    (lake.root / "drift" / "_delta_log" / "_staged_commits").mkdir(parents=True)
-    (lake.root / "drift" / "part-0.snappy.parquet").write_bytes(b"PAR1")
+    (lake.location.root / "drift" / "_delta_log" / "_staged_commits").mkdir(parents=True)
+    (lake.location.root / "drift" / "part-0.snappy.parquet").write_bytes(b"PAR1")
     # Of a large first write the files come long before the log; another process may look meanwhile.
-    (lake.root / "answers" / "answer=users_joined_by_year").mkdir(parents=True)
-    (lake.root / "answers" / ".part-0.snappy.parquet.crc").write_bytes(b"")
+    (lake.location.root / "answers" / "answer=users_joined_by_year").mkdir(parents=True)
+    (lake.location.root / "answers" / ".part-0.snappy.parquet.crc").write_bytes(b"")
     assert not lake.exists("drift")
     assert lake.read("answers").count() == 0
     with caplog.at_level("WARNING", "pinlake"):
@@ -127,7 +125,7 @@ def test_a_table_whose_maker_was_killed_before_its_first_commit_is_made_again(
         lake.replace("answers", one_answer(lake))
     assert (lake.read("drift").count(), lake.read("users_joined_by_year").count()) == (1, 1)
     assert "answers holds files and no commit of a table: moved to .left-over/answers-" in caplog.text
-    kept = [path.name.rpartition("-")[0] for path in (lake.root / LEFT_OVER).iterdir()]
+    kept = [path.name.rpartition("-")[0] for path in (lake.location.root / LEFT_OVER).iterdir()]
     assert sorted(kept) == ["answers", "drift"]
 
 
@@ -151,13 +149,12 @@ def test_a_commit_is_tried_again_only_while_the_lake_is_held(lake: Lake, monkeyp
 
 def test_a_corrupt_log_is_named(spark, lake: Lake) -> None:
     lake.append("drift", drift_rows(spark, "a"), ("app", 1))
-    assert lake.root is not None
-    log = lake.root / "drift" / "_delta_log"
+    log = lake.location.root / "drift" / "_delta_log"
     for path in log.glob("*.json"):
         path.unlink()
     (log / "00000000000000000007.json").write_text("{}")
     with pytest.raises(LakeError, match="table drift can't be used"):
-        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift").count()
+        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.location.root).read("drift").count()
 
 
 @pytest.mark.parametrize(
@@ -169,25 +166,23 @@ def test_a_corrupt_log_is_named(spark, lake: Lake) -> None:
     ],
 )
 def test_a_file_that_cant_be_read_names_its_table(spark, lake: Lake, spoil, file: str) -> None:
-    assert lake.root is not None
     for number in range(2):
         lake.append("drift", drift_rows(spark, "a"), (f"app {number}", 1))
-    for path in (lake.root / "drift").glob(file):
+    for path in (lake.location.root / "drift").glob(file):
         spoil(path)
     with pytest.raises(Exception, match=r"FAILED_READ_FILE|table drift") as failed:
-        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift").collect()
+        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.location.root).read("drift").collect()
     known = failed.value if isinstance(failed.value, LakeError) else unreadable(failed.value)
     assert re.match(r"table drift can't be used, its file \S+/drift/\S+ can't be read; .* RESTORE", str(known))
 
 
 def test_a_column_dropped_by_hand_is_named(spark, lake: Lake) -> None:
-    assert lake.root is not None
     lake.append("drift", drift_rows(spark, "a"), ("app", 1))
     drift_rows(spark, "a").drop("field").write.format("delta").mode("overwrite").option("overwriteSchema", True).save(
-        str(lake.root / "drift")
+        str(lake.location.root / "drift")
     )
     with pytest.raises(LakeError, match=r"table drift has no column field: .*; `pinlake rebuild silver` makes"):
-        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.root).read("drift")
+        Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.location.root).read("drift")
 
 
 def test_a_stage_that_was_not_run_is_named(lake: Lake) -> None:

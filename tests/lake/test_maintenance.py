@@ -40,6 +40,6 @@ def test_small_files_are_put_together_and_rows_stay(lake: Lake) -> None:
 def test_a_dropped_lake_has_no_tables_and_no_files_and_can_be_filled_again(lake: Lake) -> None:
     assert lake.drop_all() == ["object_report"]
     assert not lake.exists("object_report")
-    assert [path.name for path in lake.root.iterdir()] == [MARKER]
+    assert [path.name for path in lake.location.root.iterdir()] == [MARKER]
     lake.append("object_report", a_row(lake), ("app", 1))
     assert lake.read("object_report").count() == 1

@@ -82,11 +82,6 @@ class Lake:
         else:
             self.location.make()
 
-    @property
-    def root(self) -> Path | None:
-        """The lake's folder, if it is local."""
-        return self.location.root if isinstance(self.location, FolderLocation) else None
-
     def exists(self, table: str) -> bool:
         """True if the table exists. Raises LakeError if its folder holds something that isn't a Delta table."""
         table = TABLES[table].view_of or table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -37,6 +37,8 @@ class TopicCount:
     backlog: int = 0
 
 
+# The names of the counts.
+COUNTS = tuple(field.name for field in fields(TopicCount) if field.name != "topic")
 # The tables that are counted. If none of them has changed since the last run, its counts are still valid.
 _COUNTED = ("bronze", "silver_pin", "silver_geo", "silver_user", "silver_post", "quarantine")
 
@@ -67,12 +69,10 @@ def publish(lake: Lake, run: Run, counts: Sequence[TopicCount], counted_from: st
 
     `counted_from` is the result of `versions` from before the count, or None if a topic has uncleaned records.
     """
-    rows = [tuple(asdict(count).values()) for count in counts]
-    schema = ", ".join(f"{field.name} {ROW_COUNT.column(field.name).type}" for field in fields(TopicCount))
+    schema = ", ".join(f"{name} {ROW_COUNT.column(name).type}" for name in ("topic", *COUNTS))
     stamp = {"run_id": F.lit(run.id), "at": F.lit(run.started), "counted_from": F.lit(counted_from)}
-    lake.append(
-        "row_count", lake.spark.createDataFrame(rows, schema).withColumns(stamp), (f"pinlake-row_count-{run.id}", 1)
-    )
+    rows = lake.spark.createDataFrame([astuple(count) for count in counts], schema).withColumns(stamp)
+    lake.append("row_count", rows, (f"pinlake-row_count-{run.id}", 1))
 
 
 def last_counts(counts: DataFrame) -> DataFrame:
@@ -88,8 +88,7 @@ def last_of(rows: Iterable[Row]) -> LastRun | None:
     if not by_topic:
         return None
     first = next(iter(by_topic.values()))
-    names = [field.name for field in fields(TopicCount)]
-    counts = [TopicCount(*[by_topic[topic][name] for name in names]) for topic in TOPICS if topic in by_topic]
+    counts = [TopicCount(topic, *[by_topic[topic][name] for name in COUNTS]) for topic in TOPICS if topic in by_topic]
     return LastRun(first["run_id"], datetime.fromtimestamp(first["at"], UTC), counts, first["counted_from"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from pinlake.dump.offsets import progress
 from pinlake.lake.accounting import Accounting
 from pinlake.lake.holes import accepted_holes
 from pinlake.lake.lake import Lake
-from pinlake.lake.row_count import TopicCount
+from pinlake.lake.row_count import COUNTS
 from pinlake.show.output import Result
 
 
@@ -24,10 +24,7 @@ def moment(at: datetime) -> str:
 def status_document(counts: Accounting) -> dict[str, Any]:
     """`{"topics": {"pin": {"received": …}, …}, "missing_offsets": […], "backlog": n}`."""
     return {
-        "topics": {
-            count.topic: {name: value for name, value in asdict(count).items() if name != "topic"}
-            for count in counts.topics
-        },
+        "topics": {count.topic: {name: getattr(count, name) for name in COUNTS} for count in counts.topics},
         "missing_offsets": [hole._asdict() for hole in counts.missing],
         "backlog": counts.backlog,
     }
@@ -35,14 +32,12 @@ def status_document(counts: Accounting) -> dict[str, Any]:
 
 def status_rows(counts: Accounting) -> Result:
     """One row per topic."""
-    names = [field.name for field in fields(TopicCount)]
-    return Result(names, [[getattr(count, name) for name in names] for count in counts.topics])
+    return Result(["topic", *COUNTS], [astuple(count) for count in counts.topics])
 
 
 def status_table(counts: Accounting) -> Result:
     """The same turned round, a column for each topic: it fits on a terminal."""
-    names = [field.name for field in fields(TopicCount) if field.name != "topic"]
-    rows = [[name.replace("_", " "), *(getattr(count, name) for count in counts.topics)] for name in names]
+    rows = [[name.replace("_", " "), *(getattr(count, name) for count in counts.topics)] for name in COUNTS]
     return Result(["records", *(count.topic for count in counts.topics)], rows, "Row accounting")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from pyspark.sql.types import ArrayType, StringType, StructType
 
 from pinlake.errors import UsageError
 from pinlake.lake.model import TABLES
-from pinlake.lake.row_count import TopicCount, last_counts, last_of
+from pinlake.lake.row_count import COUNTS, TopicCount, last_counts, last_of
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -79,8 +78,7 @@ def accounting(lake: Lake) -> DataFrame:
 
 def counts_frame(spark: SparkSession, counts: Sequence[TopicCount]) -> DataFrame:
     """A row for each count, a column for each topic: many narrow rows can be read, three wide ones can't."""
-    names = [field.name for field in fields(TopicCount) if field.name != "topic"]
-    rows = [(name, *(getattr(count, name) for count in counts)) for name in names]
+    rows = [(name, *(getattr(count, name) for count in counts)) for name in COUNTS]
     schema = ", ".join(["records string", *(f"{count.topic} bigint" for count in counts)])
     return spark.createDataFrame(rows, schema)
 
