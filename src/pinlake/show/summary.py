@@ -26,7 +26,7 @@ _ODD: dict[str, tuple[str, Callable[[Lake], DataFrame] | None]] = {
     "unreadable": ("objects that can't be read", None),
     "backlog": ("records that wait for cleaning", None),
 }
-# Counts are sums over the topics; of a run of long ago some may be missing.
+# Counts are sums over the topics.
 Counts = Mapping[str, int]
 
 
