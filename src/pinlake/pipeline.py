@@ -6,6 +6,7 @@ Functions that take a `state` update it. Without it, they read the state of the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from pinlake.dump.objects import Layout
 from pinlake.dump.offsets import Hole, Progress, progress
 from pinlake.dump.open import need_boto3, open_for
 from pinlake.errors import QualityError, SourceError, UsageError
-from pinlake.gold.tables import Rows, Years, update_gold
+from pinlake.gold.tables import Rows, Years, computed, update_gold, write_gold
 from pinlake.ingest.bronze import ingest
 from pinlake.lake.accounting import Accounting, account, check_sums
 from pinlake.lake.holes import accept, accepted_holes
@@ -149,7 +150,7 @@ def run_account(lake: Lake, run: Run) -> Accounting:
 
 
 def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Outcome:
-    """Run all stages in order. The accounting comes before gold, so wrong counts produce no answers.
+    """Run all stages in order. Wrong counts write no answers.
 
     Raises the errors of the stages and of `run_account`.
     """
@@ -162,8 +163,15 @@ def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Ou
         check_sums(counts.topics)
         return Outcome(counts, run_query(lake, settings, run))
     run_clean(lake, settings, run, state=state)
-    counts = run_account(lake, run)
-    return Outcome(counts, run_query(lake, settings, run, force=True))
+    return count_and_answer(lake, settings, run)
+
+
+def count_and_answer(lake: Lake, settings: Settings, run: Run) -> Outcome:
+    """Count every table as `run_account`, and compute the answers meanwhile. Wrong counts write no answers."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        gold = pool.submit(computed, lake, years(settings))
+        counts = run_account(lake, run)
+    return Outcome(counts, write_gold(lake, run, gold.result()))
 
 
 def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days | None = None) -> Accounting:
@@ -180,9 +188,7 @@ def run_rebuild(lake: Lake, settings: Settings, run: Run, what: str, days: Days 
         else:
             state = rebuild_silver(lake, run, settings.max_bad_share)
         update_posts(lake, run, state)
-    counts = run_account(lake, run)
-    run_query(lake, settings, run, force=True)
-    return counts
+    return count_and_answer(lake, settings, run).counts
 
 
 def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructField, StructType
@@ -46,6 +46,13 @@ class Years:
 
 # The rows of an answer, in its fixed order.
 Rows = list[tuple[Any, ...]]
+
+
+class Computed(NamedTuple):
+    """All answers by the names of their gold tables, and the versions and years that they were computed from."""
+
+    answers: dict[str, Rows]
+    made_from: str
 
 
 def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, Rows]:
@@ -117,25 +124,37 @@ def _collected(rows: DataFrame) -> dict[str, Rows]:
 
 
 def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict[str, Rows]:
-    """Recompute all answers if silver or the years have changed, or with `force`. Returns the answers.
+    """Compute and write all answers if silver or the years have changed, or with `force`. Returns the answers.
 
     Raises LakeError before the first cleaning.
     """
-    posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
-    made_from = f"{lake.state('silver_post')}, {lake.state('silver_user')}, {years}"
-    if not force and lake.made_from(ANSWERS.name) == made_from:
+    if not force and lake.made_from(ANSWERS.name) == _made_from(lake, years):
         run.report("query", "gold is up to date")
         return read_answers(lake)
-    found = answers(posts, users, years)
+    return write_gold(lake, run, computed(lake, years))
+
+
+def computed(lake: Lake, years: Years) -> Computed:
+    """All answers from silver. Writes nothing. Raises LakeError before the first cleaning."""
+    posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
+    return Computed(answers(posts, users, years), _made_from(lake, years))
+
+
+def write_gold(lake: Lake, run: Run, gold: Computed) -> dict[str, Rows]:
+    """Replace all gold tables, and return the answers."""
     rows = [
         {_NAME: name, **dict(zip(GOLD[name].column_names, row, strict=True))}
-        for name, answer in found.items()
+        for name, answer in gold.answers.items()
         for row in answer
     ]
     values = [tuple(row.get(column.name) for column in ANSWERS.columns) for row in rows]
-    lake.replace(ANSWERS.name, lake.spark.createDataFrame(values, ANSWERS.schema), made_from)
-    run.report("query", f"{len(found)} gold tables written")
-    return found
+    lake.replace(ANSWERS.name, lake.spark.createDataFrame(values, ANSWERS.schema), gold.made_from)
+    run.report("query", f"{len(gold.answers)} gold tables written")
+    return gold.answers
+
+
+def _made_from(lake: Lake, years: Years) -> str:
+    return f"{lake.state('silver_post')}, {lake.state('silver_user')}, {years}"
 
 
 def read_answers(lake: Lake) -> dict[str, Rows]:

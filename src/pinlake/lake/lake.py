@@ -151,12 +151,14 @@ class Lake:
     def query(self, statement: str) -> DataFrame:
         """The result of a SQL query on the lake's tables. Raises UsageError if it isn't a query, or fails analysis."""
         check_query(statement)
-        self.register()
-        try:
-            return self.spark.sql(statement)
-        except (AnalysisException, ParseException) as error:
-            names = ", ".join(table for table in TABLES if self.exists(table))
-            raise UsageError(f"can't run the query: {first_line(error)}; the tables are {names}") from error
+        # While the tables are registered, the query of another thread would not find them.
+        with self._lock:
+            self.register()
+            try:
+                return self.spark.sql(statement)
+            except (AnalysisException, ParseException) as error:
+                names = ", ".join(table for table in TABLES if self.exists(table))
+                raise UsageError(f"can't run the query: {first_line(error)}; the tables are {names}") from error
 
     def ensure(self, table: str) -> None:
         """Create the table, empty, if it doesn't exist."""

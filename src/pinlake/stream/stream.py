@@ -124,7 +124,8 @@ class _Loader:
             state = self.state()
             if not state.settled:
                 self._bring_on(run, state)
-            pipeline.run_query(lake, self._settings, run)
+            else:
+                pipeline.run_query(lake, self._settings, run)
 
     def load(self, make: Make) -> None:
         """Load the rows from bronze to gold in a separate run."""
@@ -148,7 +149,6 @@ class _Loader:
             if lake.version("bronze") != version + 1:
                 # Another run has written to bronze, too.
                 self._state = None
-            pipeline.run_query(lake, self._settings, run, force=True)
         self.summary.batches += 1
         for row in partitions:
             self.summary.records[row["topic"]] += row["records"]
@@ -161,7 +161,7 @@ class _Loader:
 
     def _bring_on(self, run: Run, state: LakeState) -> None:
         pipeline.run_clean(self._lake, self._settings, run, least_judged=_LEAST_JUDGED, state=state)
-        self.summary.counts = pipeline.run_account(self._lake, run)
+        self.summary.counts = pipeline.count_and_answer(self._lake, self._settings, run).counts
         state.settled = not self.summary.counts.uncleaned
         self._state, self._versions = state, versions(self._lake)
 
