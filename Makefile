@@ -71,6 +71,11 @@ lint: $(VENV)/installed ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+.PHONY: lint-aws
+lint-aws: $(VENV)/installed ## check the CloudFormation templates with checkov; the suite checks them with cfn-lint
+	@LOG_LEVEL=ERROR $(BIN)/uv tool run --quiet --python $(BIN)/python --from "$$(grep -o 'checkov==[0-9.]*' pyproject.toml)" \
+		checkov --directory infra/aws --framework cloudformation --compact --quiet --skip-download
+
 .PHONY: format
 format: $(VENV)/installed ## fix style errors that can be fixed automatically
 	@$(BIN)/ruff check --fix .

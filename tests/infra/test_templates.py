@@ -1,0 +1,183 @@
+"""What holds for every template: what AWS and the checkers accept, least rights, names, parameters and outputs."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from json import dumps
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file
+
+from pinlake.topics import TOPICS
+from tests.bundle.reading import all_written
+from tests.infra.templates import NAMES, NEEDED, Resolver, listed, nodes, path_of, resources, template
+
+# The properties that name a resource, and the most characters that AWS takes.
+LIMITS = {
+    ("AWS::Budgets::Budget", "BudgetName"): 100,
+    ("AWS::IAM::Policy", "PolicyName"): 128,
+    ("AWS::IAM::Role", "RoleName"): 64,
+    ("AWS::Kinesis::Stream", "Name"): 128,
+}
+# The outputs that are values for variables of the bundle.
+VARIABLES = {
+    "storage": {"bucket", "landing_location", "landing_type"},
+    "kinesis": {"stream_from"},
+    "guard": {"notification_email"},
+}
+
+_ACTION = re.compile("[a-z0-9-]+:[A-Za-z]+")
+
+each_template = pytest.mark.parametrize("name", NAMES)
+
+
+@each_template
+def test_cfn_lint_has_nothing_to_say(name: str) -> None:
+    assert [str(match) for match in lint_file(path_of(name))] == []
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    return [node for node in nodes(template(name)["Resources"]) if "Effect" in node]
+
+
+@each_template
+def test_a_right_is_for_named_actions_on_named_resources(name: str) -> None:
+    lines = path_of(name).read_text(encoding="utf-8").splitlines()
+    for statement in statements(name):
+        if statement["Effect"] == "Allow":
+            assert [each for each in listed(statement["Action"]) if not _ACTION.fullmatch(each)] == []
+        for resource in listed(statement.get("Resource", [])):
+            if resource == "*":
+                assert "#" in lines[resource.start_mark.line], f"no reason in line {resource.start_mark.line + 1}"
+
+
+def test_rights_are_found() -> None:
+    assert {name for name in NAMES if statements(name)} == {"storage"}
+
+
+@each_template
+def test_only_a_named_principal_takes_a_role(name: str) -> None:
+    for statement in statements(name):
+        if statement["Effect"] == "Allow" and "Principal" in statement:
+            assert "*" not in dumps(statement["Principal"])
+            assert statement["Condition"]
+
+
+@each_template
+def test_an_exception_for_a_checker_has_its_reason(name: str) -> None:
+    skips = [skip for node in nodes(template(name)) for skip in node.get("checkov", {}).get("skip", [])]
+    assert [skip["id"] for skip in skips if len(skip.get("comment", "")) < 20] == []
+    lines = path_of(name).read_text(encoding="utf-8").splitlines()
+    for before, line in pairwise(lines):
+        assert "ignore_checks" not in line or before.strip().startswith("#")
+
+
+@each_template
+def test_no_account_region_or_person_is_named(name: str) -> None:
+    text = path_of(name).read_text(encoding="utf-8")
+    assert not re.search(r"\b[0-9]{12}\b|arn:aws:[a-z]|\b[a-z]{2}-[a-z]+-[0-9]\b|[a-z0-9]@[a-z0-9]|AKIA", text)
+
+
+@each_template
+def test_every_parameter_says_what_it_takes(name: str) -> None:
+    for key, parameter in template(name)["Parameters"].items():
+        assert parameter["Description"].endswith("."), key
+        if "AllowedPattern" in parameter:
+            assert parameter["ConstraintDescription"], key
+        else:
+            assert {"AllowedValues", "MinValue"} & parameter.keys(), key
+
+
+@each_template
+def test_the_defaults_are_accepted(name: str) -> None:
+    parameters = template(name)["Parameters"]
+    assert {key for key, each in parameters.items() if "Default" not in each} == NEEDED.get(name, {}).keys()
+    values = {**{key: each.get("Default") for key, each in parameters.items()}, **NEEDED.get(name, {})}
+    for key, value in values.items():
+        # CloudFormation compares a pattern with the whole value.
+        assert re.fullmatch(parameters[key].get("AllowedPattern", ".*"), str(value)), key
+        assert value in parameters[key].get("AllowedValues", [value]), key
+
+
+def test_a_parameter_means_the_same_everywhere() -> None:
+    names = {dumps({**template(name)["Parameters"]["Name"], "Description": ""}) for name in NAMES}
+    assert len(names) == 1
+
+
+@each_template
+def test_the_longest_names_are_accepted(name: str) -> None:
+    longest = {"Name": "n" * 32, "StageName": "s" * 128, "AWS::StackName": "s" * 128}
+    pattern = template(name)["Parameters"]["Name"]["AllowedPattern"]
+    assert re.fullmatch(pattern, longest["Name"])
+    assert not re.fullmatch(pattern, longest["Name"] + "n")
+    resolve = Resolver(name, **longest)
+    for resource in resources(name).values():
+        kind, properties = resource["Type"], resource["Properties"]
+        for key, value in {**properties, **properties.get("Budget", {})}.items():
+            if key.endswith("Name"):
+                assert len(resolve(value)) <= LIMITS[kind, key], f"{kind} {key}"
+    for output in template(name)["Outputs"].values():
+        if "Export" in output:
+            assert len(resolve(output["Export"]["Name"])) <= 255
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+@each_template
+def test_outputs_are_named_like_the_variables_of_the_bundle(name: str) -> None:
+    variables = {key for file in all_written().values() for key in file.get("variables", {})}
+    outputs = template(name)["Outputs"]
+    assert {snake(key) for key in outputs} & variables == VARIABLES[name]
+    assert [key for key, output in outputs.items() if not output["Description"].endswith(".")] == []
+
+
+def test_the_bucket_outlives_its_stack() -> None:
+    kept = {key for key, each in resources("storage").items() if each.get("DeletionPolicy") == "Retain"}
+    assert kept == {"Bucket", "BucketPolicy"}
+    assert [key for key in kept if resources("storage")[key]["UpdateReplacePolicy"] != "Retain"] == []
+
+
+def test_unity_catalog_reads_the_dump_and_writes_only_where_it_is_allowed() -> None:
+    own = resources("storage")["UnityCatalogRole"]["Properties"]["Policies"]
+    rights = {policy["PolicyName"]: policy["PolicyDocument"]["Statement"] for policy in own}
+    assert rights.keys() == {"itself", "read"}
+    reading = Resolver("storage")(rights["read"])
+    actions = [action for statement in reading for action in listed(statement["Action"])]
+    assert actions == ["s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject"]
+    assert reading[1]["Resource"] == "<Bucket.Arn>/dump/*"
+    writing = resources("storage")["WritePolicy"]
+    resolve = Resolver("storage", WritableFolder="lake")
+    assert resolve(writing["Properties"]["PolicyDocument"]["Statement"])[0]["Resource"] == "<Bucket.Arn>/lake/*"
+    assert resolve.holds(writing["Condition"])
+    assert not Resolver("storage").holds(writing["Condition"])
+    events = resources("storage")["FileEventsPolicy"]["Condition"]
+    assert Resolver("storage").holds(events)
+    assert not Resolver("storage", FileEvents="false").holds(events)
+
+
+def test_the_role_trusts_itself_and_unity_catalog_with_the_external_id() -> None:
+    role = resources("storage")["UnityCatalogRole"]["Properties"]
+    principal = "arn:aws:iam::" + "1" * 12 + ":role/unity-catalog"
+    resolve = Resolver("storage", UnityCatalogPrincipal=principal, ExternalId="0a-1b")
+    catalog, itself = resolve(role["AssumeRolePolicyDocument"]["Statement"])
+    assert catalog["Principal"] == {"AWS": principal}
+    assert catalog["Condition"] == {"StringEquals": {"sts:ExternalId": "0a-1b"}}
+    own = f"arn:aws:iam::{'0' * 12}:role/{resolve(role['RoleName'])}"
+    assert itself["Condition"] == {"ArnEquals": {"aws:PrincipalArn": own}}
+    assert resolve(role["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"]) == own
+    # Before the credential exists.
+    assert [each["Sid"] for each in Resolver("storage")(role["AssumeRolePolicyDocument"]["Statement"])] == ["Itself"]
+
+
+def test_the_streams_are_those_of_the_emulator() -> None:
+    resolve = Resolver("kinesis", Name="shop")
+    names = [resolve(each["Properties"]["Name"]) for each in resources("kinesis").values()]
+    assert names == [f"shop-{topic}" for topic in TOPICS]
+    modes = [resolve(each["Properties"]["StreamModeDetails"]) for each in resources("kinesis").values()]
+    assert modes == [{"StreamMode": "ON_DEMAND"}] * 3
+    sharded = Resolver("kinesis", Shards="2")(resources("kinesis")["PinStream"]["Properties"])
+    assert (sharded["ShardCount"], sharded["StreamModeDetails"]) == ("2", {"StreamMode": "PROVISIONED"})
