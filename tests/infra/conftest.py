@@ -16,6 +16,11 @@ __all__ = ["one_s3_server", "s3"]
 # The types of resources that moto has no stack support for. A stack is created without them.
 UNKNOWN = {
     "AWS::Budgets::Budget",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::KafkaConnect::Connector",
+    "AWS::KafkaConnect::CustomPlugin",
+    "AWS::MSK::Cluster",
+    "AWS::MSK::ServerlessCluster",
     "AWS::S3::BucketPolicy",
 }
 # Moto takes no listener of a network load balancer.

@@ -25,6 +25,8 @@ def test_all_stacks_are_made_one_after_the_other(s3: S3) -> None:
     storage = create_stack(s3, "storage", WritableFolder="lake", UnityCatalogPrincipal=PRINCIPAL, ExternalId="0a-1b")
     assert storage["LandingLocation"] == f"s3://{storage['Bucket']}/dump"
     assert create_stack(s3, "kinesis") == {"StreamFrom": "kinesis://pinlake"}
+    kafka = create_stack(s3, "kafka", BootstrapServers="boot:9098", PluginKey="plugins/s3.zip")
+    assert kafka["StreamFrom"] == "kafka://boot:9098"
     assert create_stack(s3, "guard") == NEEDED["guard"]
     roles = {role["RoleName"]: role for role in s3.client("iam").list_roles()["Roles"]}
     (trust, _) = roles["pinlake-unity-catalog"]["AssumeRolePolicyDocument"]["Statement"]

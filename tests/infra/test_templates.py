@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from json import dumps
+from json import dumps, loads
 from typing import Any
 
 import pytest
 from cfnlint.api import lint_file
 
-from pinlake.topics import TOPICS
+from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 from tests.bundle.reading import all_written
-from tests.infra.templates import NAMES, NEEDED, Resolver, listed, nodes, path_of, resources, template
+from tests.infra.templates import FOLDER, NAMES, NEEDED, Resolver, listed, nodes, path_of, resources, template
 
+S3_SINK = FOLDER.parent / "connect" / "s3-sink.json"
 # The properties that name a resource, and the most characters that AWS takes.
 LIMITS = {
     ("AWS::Budgets::Budget", "BudgetName"): 100,
     ("AWS::IAM::Policy", "PolicyName"): 128,
     ("AWS::IAM::Role", "RoleName"): 64,
+    ("AWS::KafkaConnect::Connector", "ConnectorName"): 128,
+    ("AWS::KafkaConnect::CustomPlugin", "Name"): 128,
     ("AWS::Kinesis::Stream", "Name"): 128,
+    ("AWS::MSK::Cluster", "ClusterName"): 64,
+    ("AWS::MSK::ServerlessCluster", "ClusterName"): 64,
 }
+# Properties of a resource that end with Name and name another one.
+NO_NAMES = {("AWS::EC2::VPCEndpoint", "ServiceName")}
 # The outputs that are values for variables of the bundle.
 VARIABLES = {
     "storage": {"bucket", "landing_location", "landing_type"},
     "kinesis": {"stream_from"},
+    "kafka": {"stream_from", "topic_id"},
     "guard": {"notification_email"},
 }
 
@@ -54,7 +62,7 @@ def test_a_right_is_for_named_actions_on_named_resources(name: str) -> None:
 
 
 def test_rights_are_found() -> None:
-    assert {name for name in NAMES if statements(name)} == {"storage"}
+    assert {name for name in NAMES if statements(name)} == {"kafka", "storage"}
 
 
 @each_template
@@ -104,6 +112,7 @@ def test_the_defaults_are_accepted(name: str) -> None:
 def test_a_parameter_means_the_same_everywhere() -> None:
     names = {dumps({**template(name)["Parameters"]["Name"], "Description": ""}) for name in NAMES}
     assert len(names) == 1
+    assert template("kafka")["Parameters"]["TopicId"]["Default"] == DEFAULT_TOPIC_ID
 
 
 @each_template
@@ -116,7 +125,7 @@ def test_the_longest_names_are_accepted(name: str) -> None:
     for resource in resources(name).values():
         kind, properties = resource["Type"], resource["Properties"]
         for key, value in {**properties, **properties.get("Budget", {})}.items():
-            if key.endswith("Name"):
+            if key.endswith("Name") and (kind, key) not in NO_NAMES:
                 assert len(resolve(value)) <= LIMITS[kind, key], f"{kind} {key}"
     for output in template(name)["Outputs"].values():
         if "Export" in output:
@@ -133,6 +142,26 @@ def test_outputs_are_named_like_the_variables_of_the_bundle(name: str) -> None:
     outputs = template(name)["Outputs"]
     assert {snake(key) for key in outputs} & variables == VARIABLES[name]
     assert [key for key, output in outputs.items() if not output["Description"].endswith(".")] == []
+
+
+def exports(name: str) -> set[str]:
+    return {
+        Resolver(name)(output["Export"]["Name"]).removeprefix("stack-")
+        for output in template(name)["Outputs"].values()
+        if "Export" in output
+    }
+
+
+def test_every_import_has_an_export() -> None:
+    """An import names the stack by a parameter such as KafkaStack, whose default ends with the template's name."""
+    taken: dict[str, set[str]] = {}
+    for name in NAMES:
+        for node in nodes(template(name)):
+            if "Fn::ImportValue" in node:
+                stack, end = re.fullmatch(r"\$\{(\w+)Stack\}-([a-z-]+)", node["Fn::ImportValue"]["Fn::Sub"]).groups()
+                assert template(name)["Parameters"][f"{stack}Stack"]["Default"] == f"pinlake-{stack.lower()}"
+                taken.setdefault(stack.lower(), set()).add(end)
+    assert {name: ends - exports(name) for name, ends in taken.items()} == {name: set() for name in taken}
 
 
 def test_the_bucket_outlives_its_stack() -> None:
@@ -181,3 +210,13 @@ def test_the_streams_are_those_of_the_emulator() -> None:
     assert modes == [{"StreamMode": "ON_DEMAND"}] * 3
     sharded = Resolver("kinesis", Shards="2")(resources("kinesis")["PinStream"]["Properties"])
     assert (sharded["ShardCount"], sharded["StreamModeDetails"]) == ("2", {"StreamMode": "PROVISIONED"})
+
+
+def test_the_connector_is_configured_as_in_its_file() -> None:
+    resolve = Resolver(
+        "kafka",
+        {"bucket": "${BUCKET}", "folder": "${FOLDER}"},
+        **{"TopicId": "${TOPIC_ID}", "AWS::Region": "${REGION}"},
+    )
+    connector = resources("kafka")["Connector"]["Properties"]
+    assert resolve(connector["ConnectorConfiguration"]) == loads(S3_SINK.read_text(encoding="utf-8"))

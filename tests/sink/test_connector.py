@@ -35,7 +35,8 @@ def connector_objects(config: dict[str, str], topic: str, partition: int, values
     objects = {}
     for start in range(0, len(values), size):
         file = delimiter.join([topic, str(partition), str(start).zfill(width)]) + config["format.bytearray.extension"]
-        key = slash.join([config["topics.dir"], topic, f"partition={partition}", file])
+        folder = config["topics.dir"].removeprefix("${FOLDER}/")
+        key = slash.join([folder, topic, f"partition={partition}", file])
         # After each record, also the last one.
         objects[key] = b"".join(value + separator for value in values[start : start + size])
     return objects
@@ -67,4 +68,4 @@ def test_every_setting_is_text_and_names_no_account(config: dict[str, str]) -> N
     assert all(isinstance(value, str) for value in config.values())
     text = FILE.read_text()
     assert not re.search(r"[0-9]{12}|arn:|AKIA", text)
-    assert set(re.findall(r"\$\{(\w+)\}", text)) == {"TOPIC_ID", "BUCKET", "REGION"}
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == {"TOPIC_ID", "BUCKET", "FOLDER", "REGION"}
