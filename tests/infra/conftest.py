@@ -15,6 +15,11 @@ __all__ = ["one_s3_server", "s3"]
 
 # The types of resources that moto has no stack support for. A stack is created without them.
 UNKNOWN = {
+    "AWS::ApiGateway::ApiKey",
+    "AWS::ApiGateway::Stage",
+    "AWS::ApiGateway::UsagePlan",
+    "AWS::ApiGateway::UsagePlanKey",
+    "AWS::ApiGateway::VpcLink",
     "AWS::Budgets::Budget",
     "AWS::EC2::SecurityGroupEgress",
     "AWS::KafkaConnect::Connector",

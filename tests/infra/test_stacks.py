@@ -27,6 +27,9 @@ def test_all_stacks_are_made_one_after_the_other(s3: S3) -> None:
     assert create_stack(s3, "kinesis") == {"StreamFrom": "kinesis://pinlake"}
     kafka = create_stack(s3, "kafka", BootstrapServers="boot:9098", PluginKey="plugins/s3.zip")
     assert kafka["StreamFrom"] == "kafka://boot:9098"
+    gateway = create_stack(s3, "gateway", RestProxyImage="registry/rest:1")
+    assert gateway["EmulateToKinesis"].endswith("/v1/pinlake")
+    assert gateway["EmulateToKafka"].endswith("/v1")
     assert create_stack(s3, "guard") == NEEDED["guard"]
     roles = {role["RoleName"]: role for role in s3.client("iam").list_roles()["Roles"]}
     (trust, _) = roles["pinlake-unity-catalog"]["AssumeRolePolicyDocument"]["Statement"]

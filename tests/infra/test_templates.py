@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from itertools import pairwise
 from json import dumps, loads
 from typing import Any
@@ -17,6 +18,11 @@ from tests.infra.templates import FOLDER, NAMES, NEEDED, Resolver, listed, nodes
 S3_SINK = FOLDER.parent / "connect" / "s3-sink.json"
 # The properties that name a resource, and the most characters that AWS takes.
 LIMITS = {
+    ("AWS::ApiGateway::ApiKey", "Name"): 1024,
+    ("AWS::ApiGateway::RestApi", "Name"): 1024,
+    ("AWS::ApiGateway::Stage", "StageName"): 128,
+    ("AWS::ApiGateway::UsagePlan", "UsagePlanName"): 1024,
+    ("AWS::ApiGateway::VpcLink", "Name"): 1024,
     ("AWS::Budgets::Budget", "BudgetName"): 100,
     ("AWS::IAM::Policy", "PolicyName"): 128,
     ("AWS::IAM::Role", "RoleName"): 64,
@@ -34,6 +40,7 @@ VARIABLES = {
     "kinesis": {"stream_from"},
     "kafka": {"stream_from", "topic_id"},
     "guard": {"notification_email"},
+    "gateway": set(),
 }
 
 _ACTION = re.compile("[a-z0-9-]+:[A-Za-z]+")
@@ -62,7 +69,7 @@ def test_a_right_is_for_named_actions_on_named_resources(name: str) -> None:
 
 
 def test_rights_are_found() -> None:
-    assert {name for name in NAMES if statements(name)} == {"kafka", "storage"}
+    assert {name for name in NAMES if statements(name)} == {"gateway", "kafka", "storage"}
 
 
 @each_template
@@ -152,7 +159,7 @@ def exports(name: str) -> set[str]:
     }
 
 
-def test_every_import_has_an_export() -> None:
+def test_every_import_has_an_export_and_every_export_an_import() -> None:
     """An import names the stack by a parameter such as KafkaStack, whose default ends with the template's name."""
     taken: dict[str, set[str]] = {}
     for name in NAMES:
@@ -161,7 +168,7 @@ def test_every_import_has_an_export() -> None:
                 stack, end = re.fullmatch(r"\$\{(\w+)Stack\}-([a-z-]+)", node["Fn::ImportValue"]["Fn::Sub"]).groups()
                 assert template(name)["Parameters"][f"{stack}Stack"]["Default"] == f"pinlake-{stack.lower()}"
                 taken.setdefault(stack.lower(), set()).add(end)
-    assert {name: ends - exports(name) for name, ends in taken.items()} == {name: set() for name in taken}
+    assert taken == {name: exports(name) for name in NAMES if exports(name)}
 
 
 def test_the_bucket_outlives_its_stack() -> None:
@@ -220,3 +227,14 @@ def test_the_connector_is_configured_as_in_its_file() -> None:
     )
     connector = resources("kafka")["Connector"]["Properties"]
     assert resolve(connector["ConnectorConfiguration"]) == loads(S3_SINK.read_text(encoding="utf-8"))
+
+
+def test_a_deployment_of_the_api_has_the_digest_of_the_api() -> None:
+    """Otherwise a stack that is updated would keep the old API, without an error."""
+    kinds = ("AWS::ApiGateway::RestApi", "AWS::ApiGateway::Resource", "AWS::ApiGateway::Method")
+    parts = {key: each["Properties"] for key, each in resources("gateway", *kinds).items()}
+    digest = sha256(dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
+    assert set(resources("gateway", "AWS::ApiGateway::Deployment")) == {
+        f"Deployment{digest}",
+        f"DeploymentWithProxy{digest}",
+    }, "name the deployments in gateway.yml so"
