@@ -15,6 +15,8 @@ from tests.infra.conftest import UNKNOWN, create_stack, unknown_to_moto
 from tests.infra.templates import NEEDED
 from tests.servers.s3_server import S3
 
+PRINCIPAL = "arn:aws:iam::" + "1" * 12 + ":role/unity-catalog"
+
 
 def test_moto_does_not_know_these_resources() -> None:
     """If it learns one, take it out of UNKNOWN: the stacks are then made with it."""
@@ -38,9 +40,6 @@ def test_all_stacks_are_made_one_after_the_other(s3: S3) -> None:
     assert set(policies) == {"itself", "read", "write", "file-events"}
     retention = [s3.client("kinesis").describe_stream_summary(StreamName=f"pinlake-{topic}") for topic in TOPICS]
     assert [each["StreamDescriptionSummary"]["RetentionPeriodHours"] for each in retention] == [168] * 3
-
-
-PRINCIPAL = "arn:aws:iam::" + "1" * 12 + ":role/unity-catalog"
 
 
 def stream_records(s3: S3, stream: str) -> list[bytes]:
