@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
-from pinlake.emulate.sinks.kinesis_gateway import KinesisGatewaySink
+from pinlake.emulate.sinks.kinesis import KinesisGatewaySink
 from pinlake.emulate.sinks.rest import KafkaRestSink
 from pinlake.errors import MachineError
 from tests.infra.templates import Resolver, resources
@@ -137,12 +137,10 @@ ALWAYS = {"Fn::Equals": ["", ""]}
 
 
 @pytest.fixture
-def deliveries(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deliveries]:
+def deliveries(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Deliveries:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HOME", str(tmp_path))
-    kept = Deliveries("the API", FailedFile(tmp_path / "failed.jsonl"))
-    yield kept
-    kept.failures.close()
+    return Deliveries("the API", FailedFile(tmp_path / "failed.jsonl"))
 
 
 @pytest.fixture
