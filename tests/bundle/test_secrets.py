@@ -17,6 +17,7 @@ from tests.bundle.reading import ROOT
 # What the scanner takes for a secret, and is none.
 NO_SECRETS = {
     "access-key-id",  # the name of a key in a secret scope
+    "true",  # that an API of AWS asks for a key
     "scope",  # a made-up scope of a test
     "secret_scope",  # the kind of a resource
     "pinlake_${bundle.target}_${workspace.current_user.short_name}",  # the name of a secret scope
