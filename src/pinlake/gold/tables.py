@@ -137,7 +137,9 @@ def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict
 def computed(lake: Lake, years: Years) -> Computed:
     """All answers from silver. Writes nothing. Raises LakeError before the first cleaning."""
     posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
-    return Computed(answers(posts, users, years), _made_from(lake, years))
+    # Before the answers: what is written meanwhile must not count as part of them.
+    made_from = _made_from(lake, years)
+    return Computed(answers(posts, users, years), made_from)
 
 
 def write_gold(lake: Lake, run: Run, gold: Computed) -> dict[str, Rows]:
