@@ -1,12 +1,13 @@
-"""What tests of several folders need: to wait for something, and to call the program in a process of its own."""
+"""What tests of several folders need: to wait, to call the program in its own process, to look through a document."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 
 def wait_for(happened: Callable[[], bool], seconds: float = 30, said: Path | None = None) -> None:
@@ -29,3 +30,14 @@ def run_pinlake(folder: Path, environment: Mapping[str, str], *words: str) -> st
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a value, outer ones first."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from nodes(item)

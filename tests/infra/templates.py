@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,17 +39,6 @@ def template(name: str) -> dict[str, Any]:
 def resources(name: str, *kinds: str) -> dict[str, Any]:
     """The resources of a template by their logical ids, only those of some types where these are given."""
     return {key: each for key, each in template(name)["Resources"].items() if not kinds or each["Type"] in kinds}
-
-
-def nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every mapping in a value, outer ones first."""
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from nodes(item)
 
 
 def listed(value: Any) -> list[Any]:

@@ -14,7 +14,8 @@ from cfnlint.runner import Runner
 
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 from tests.bundle.reading import all_written
-from tests.infra.templates import FOLDER, NAMES, NEEDED, Resolver, listed, nodes, path_of, resources, template
+from tests.helpers import nodes
+from tests.infra.templates import FOLDER, NAMES, NEEDED, Resolver, listed, path_of, resources, template
 
 S3_SINK = FOLDER.parent / "connect" / "s3-sink.json"
 # The properties that name a resource, and the most characters that AWS takes.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from pinlake.lake.model import GOLD
+from tests.helpers import nodes
 from tools.dashboard import dashboard, main, rendered
 from tools.dashboard_data import DATASETS
 from tools.dashboard_widgets import GRID
@@ -33,18 +33,6 @@ def widgets(*pages: str) -> list[dict[str, Any]]:
     """The widgets of these pages, or of all, without texts."""
     found = [place["widget"] for name in pages or PAGES for place in PAGES[name]["layout"]]
     return [widget for widget in found if "spec" in widget]
-
-
-def encodings(value: Any) -> Iterator[dict[str, Any]]:
-    """Every encoding of a field, at any depth."""
-    if isinstance(value, dict):
-        if "fieldName" in value:
-            yield value
-        for item in value.values():
-            yield from encodings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from encodings(item)
 
 
 def test_the_file_is_what_the_definitions_make() -> None:
@@ -83,7 +71,7 @@ def test_a_widget_has_the_form_of_its_kind(widget: dict[str, Any]) -> None:
     assert needed <= spec["encodings"].keys() <= needed | allowed
     # Every field of the query is shown, and nothing else.
     named = {query["name"]: {field["name"] for field in query["query"]["fields"]} for query in widget["queries"]}
-    found = [*encodings(spec["encodings"])]
+    found = [node for node in nodes(spec["encodings"]) if "fieldName" in node]
     assert {encoding["fieldName"] for encoding in found} == set().union(*named.values())
     assert all(encoding["displayName"] or encoding["fieldName"] == "label" for encoding in found)
     if spec["widgetType"].startswith("filter-"):
