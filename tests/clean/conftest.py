@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -26,49 +25,6 @@ PIN_COLUMNS = [
     *("ind", "unique_id", "title", "description", "follower_count", "poster_name", "tag_list", "is_image_or_video"),
     *("image_src", "save_location", "category"),
 ]
-
-# One record of each topic in which nothing is unusual.
-USUAL: dict[str, dict[str, Any]] = {
-    "pin": {
-        "index": 7,
-        "unique_id": "cd1bb7d4-2b4a-4b6e-9d8c-f0c0d7a4c7a1",
-        "title": "Ten ways to fold a map",
-        "description": "All of them wrong",
-        "poster_name": "Map | Folders",
-        "follower_count": "9k",
-        "tag_list": "maps,folding",
-        "is_image_or_video": "image",
-        "image_src": "https://i.example/7.jpg",
-        "downloaded": 1,
-        "save_location": "Local save in /data/travel",
-        "category": "travel",
-    },
-    "geo": {
-        "ind": 7,
-        "timestamp": "2020-08-28 03:52:47",
-        "latitude": 48.2,
-        "longitude": 16.4,
-        "country": "Austria",
-    },
-    "user": {
-        "ind": 7,
-        "first_name": "Ada",
-        "last_name": "Byron",
-        "age": 36,
-        "date_joined": "2016-02-29 23:59:59",
-    },
-}
-
-
-@pytest.fixture(scope="session")
-def record() -> Callable[..., str]:
-    """The usual record of a topic as text, with some fields changed and some left out."""
-
-    def build(topic: str, changes: dict[str, Any] | None = None, without: tuple[str, ...] = ()) -> str:
-        fields = {**USUAL[topic], **(changes or {})}
-        return json.dumps({name: value for name, value in fields.items() if name not in without}, ensure_ascii=False)
-
-    return build
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pinlake.clean.latest import latest, merged
 from pinlake.clean.silver import content_columns
 from pinlake.lake.model import ISSUES
 from pinlake.topics import GEO, PIN
+from tests.rows import record
 
 COLUMNS = ["ind", "title", "description"]
 CLEAN = (
@@ -134,7 +135,7 @@ def test_a_value_in_another_column_is_another_content(clean_rows):
     assert {ind: contents for ind, (*_, contents) in found.items()} == {1: 2, 2: 2, 3: 2, 4: 1}
 
 
-def test_a_missing_latitude_is_not_a_missing_longitude(clean_frame, record):
+def test_a_missing_latitude_is_not_a_missing_longitude(clean_frame):
     one_of_two = {
         "latitude": record("geo", {"latitude": 12.5, "longitude": None}),
         "longitude": record("geo", {"latitude": None, "longitude": 12.5}),
@@ -144,7 +145,7 @@ def test_a_missing_latitude_is_not_a_missing_longitude(clean_frame, record):
     assert (len(row["_records"]), len(row["_contents"])) == (2, 2)
 
 
-def test_records_are_equal_where_they_are_after_cleaning(clean_frame, record):
+def test_records_are_equal_where_they_are_after_cleaning(clean_frame):
     same_pin = {
         "usual": record("pin"),
         "count written out": record("pin", {"follower_count": "9000"}),

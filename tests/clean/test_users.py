@@ -1,7 +1,9 @@
 """Clean users: names in one, ages within bounds, times of joining in UTC."""
 
+from tests.rows import record
 
-def test_a_user_is_read_into_the_published_columns(clean_frame, record):
+
+def test_a_user_is_read_into_the_published_columns(clean_frame):
     frame = clean_frame("user", {"user": record("user")})
     assert frame.dtypes[:4] == [
         ("ind", "bigint"),
@@ -11,7 +13,7 @@ def test_a_user_is_read_into_the_published_columns(clean_frame, record):
     ]
 
 
-def test_names_and_ages(cleaned, record):
+def test_names_are_joined_and_ages_are_read_or_quarantined(cleaned):
     cases = {
         "usual": ({}, "Ada Byron", 36, None),
         "blanks around": ({"first_name": " Ada ", "last_name": "\u0020Byron  "}, "Ada Byron", 36, None),
@@ -42,7 +44,7 @@ def test_names_and_ages(cleaned, record):
     assert {case: (found[case]["user_name"], found[case]["age"]) for case in read} == read
 
 
-def test_the_time_of_joining_is_utc_and_what_is_none_is_quarantined(cleaned, record, any_time_zone):
+def test_the_time_of_joining_is_utc_and_what_is_none_is_quarantined(cleaned, any_time_zone):
     cases = {
         "2016-02-29 23:59:59": (None, None),
         "2016-02-29T23:59:59": (None, None),

@@ -11,19 +11,15 @@ import pytest
 
 from pinlake.topics import DEFAULT_TOPIC_ID
 from tests.cli.conftest import Made, listing, pinlake
+from tests.rows import USUAL
 
-ROWS = {
-    "pin": {"index": 7, "title": "Ten ways to fold a map", "category": "travel"},
-    "geo": {"ind": 7, "timestamp": "2020-08-28 03:52:47", "latitude": 48.2, "longitude": 16.4, "country": "Austria"},
-    "user": {"ind": 7, "first_name": "Ada", "last_name": "Byron", "age": 36, "date_joined": "2016-02-29 23:59:59"},
-}
 OBJECTS = [f"topics/a.{topic}/partition=0/a.{topic}+0+0000000000.json" for topic in ("geo", "pin", "user")]
 
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     (tmp_path / "rows").mkdir()
-    for topic, record in ROWS.items():
+    for topic, record in USUAL.items():
         (tmp_path / "rows" / f"raw_{topic}.jsonl").write_text(json.dumps(record) + "\n")
     return tmp_path / "rows"
 
@@ -43,7 +39,7 @@ def test_what_was_sent_is_printed_in_every_form(tmp_path: Path) -> None:
     words = ("emulate", "--posts", 3, "--topic-id", "a", "--flush-size", 3, "--to")
     header, *lines = csv.reader(io.StringIO(pinlake(*words, "one", "--format", "csv").stdout))
     assert header[:4] == ["topic", "sent", "unreadable", "silver"]
-    assert [line[:4] for line in lines] == [[topic, "3", "0", "3"] for topic in ROWS]
+    assert [line[:4] for line in lines] == [[topic, "3", "0", "3"] for topic in USUAL]
     table = pinlake(*words, "two").stdout
     body = [line.replace("│", " ").split() for line in table.splitlines() if line[:1] == "│"]
     assert table.startswith("Sent to two")
@@ -78,9 +74,7 @@ def test_rows_are_taken_from_files(rows: Path, tmp_path: Path) -> None:
     assert (result.exit_code, json.loads(result.stdout)["posts"]) == (0, 1)
     assert files(tmp_path / "dump") == [*OBJECTS, "truth.json"]
     assert [json.loads((tmp_path / "dump" / name).read_text()) for name in OBJECTS] == [
-        ROWS["geo"],
-        ROWS["pin"],
-        ROWS["user"],
+        USUAL[topic] for topic in ("geo", "pin", "user")
     ]
 
 

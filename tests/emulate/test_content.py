@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 from pinlake.clean.silver import clean_records, content_columns
 from pinlake.emulate.content import content_of
 from pinlake.topics import GEO, PIN, TOPICS, USER, Topic
-from tests.clean.conftest import BRONZE, INGESTED_AT, USUAL, in_utc
+from tests.clean.conftest import BRONZE, INGESTED_AT, in_utc
+from tests.rows import USUAL
 
 PIN_ROW = {
     "index": 1,
@@ -56,7 +57,7 @@ ROWS = {"pin": PIN_ROW, "geo": GEO_ROW, "user": USER_ROW}
         (USER, {"first_name": "Ann "}),
     ],
 )
-def test_equal_after_cleaning(topic: Topic, change: dict[str, Any]) -> None:
+def test_a_record_that_is_equal_after_cleaning_has_the_same_content(topic: Topic, change: dict[str, Any]) -> None:
     row = ROWS[topic.name]
     assert content_of(topic, {**row, **change}) == content_of(topic, row) is not None
 
@@ -78,7 +79,7 @@ def test_keys_in_another_case_or_padded_are_matched() -> None:
         (USER, {"ind": 2}),
     ],
 )
-def test_different_after_cleaning(topic: Topic, change: dict[str, Any]) -> None:
+def test_a_record_that_differs_after_cleaning_has_other_content(topic: Topic, change: dict[str, Any]) -> None:
     row = ROWS[topic.name]
     before, after = content_of(topic, row), content_of(topic, {**row, **change})
     assert before
@@ -105,7 +106,7 @@ def test_different_after_cleaning(topic: Topic, change: dict[str, Any]) -> None:
         (USER, {"date_joined": None}),
     ],
 )
-def test_quarantined(topic: Topic, change: dict[str, Any]) -> None:
+def test_a_record_that_is_quarantined_has_no_content(topic: Topic, change: dict[str, Any]) -> None:
     assert content_of(topic, {**ROWS[topic.name], **change}) is None
 
 
@@ -115,115 +116,21 @@ def test_misrouted_records_are_quarantined(row: dict[str, Any]) -> None:
 
 
 ODD: tuple[Any, ...] = (
-    *(None, "", " ", "\t", "\u00a0", True, False, [], [1], {}, {"a": 1}, "[1]", "{}", "null", "true"),
-    *(0, -1, 7, "7", " 7 ", "\t7\n", "+7", "007", "7.0", 7.0, "+7.00", "7.", ".5", 7.5, "7e0", "1_0", "\u0667", "14.0"),
-    *(
-        20,
-        "20",
-        120,
-        121,
-        90,
-        90.0,
-        -90,
-        90.5,
-        -180,
-        -180.25,
-        0.1,
-        0.1 + 0.2,
-        1e-4,
-        "1e-4",
-        0.0,
-        -0.0,
-        "nan",
-        "Infinity",
-    ),
-    *(
-        1e7,
-        "10000000.0",
-        "1.0E7",
-        12345678.0,
-        12345678.5,
-        1234567.1234567891,
-        0.03333333333333333,
-        1e16,
-        1e300,
-        "1e999",
-        2**63 - 1,
-        2**63,
-        "-9223372036854775808",
-        -(2**63) - 1,
-    ),
-    *(
-        "12k",
-        "12 K",
-        "12.5k",
-        "1.0001k",
-        "1.2345k",
-        "12kk",
-        "9223372036854775807",
-        "9223372037b",
-        "0.0000000010b",
-        "12000",
-    ),
-    *(
-        "2020:08:28T03:52:47",
-        "2020:08:28 03:52:47",
-        "2020-08-28T03:52:47",
-        " 2020-08-28 03:52:47\n",
-        "2020-02-30 00:00:00",
-    ),
-    *(
-        "0000-01-01 00:00:00",
-        "0001-01-01 00:00:00",
-        "2020-08-28 24:00:00",
-        "2020-08-28 03:52:60",
-        "2020-08-28",
-        20200828,
-    ),
-    *(
-        "Local save in /data/art",
-        " Local save in  /data/art ",
-        "Local save in",
-        "Local save inside",
-        "Local save in/data/art",
-    ),
-    *(
-        "2020-08-28T03:52:47Z",
-        "2020-08-28T05:52:47.50+02:00",
-        "2020-08-28 03:52:47.123456789 UTC",
-        "2020-08-28T03:52:47+1900",
-        "2020-08-28T03:52:47-07",
-        1598586767,
-        "1598586767000",
-        1598586767.25,
-        1598586767123.5,
-        598586767,
-        4102444800,
-        "1,234",
-        "12,34",
-        "1,234k",
-        "\uff17",
-        "\u00a07\u3000",
-        "\u22127",
-        ["a", "b"],
-        ["a", None],
-        [None],
-        ["a", 1],
-        float("nan"),
-        float("-inf"),
-    ),
-    *(
-        "\u00a0Ada\u3000",
-        "Ada",
-        "Ada ",
-        " Ada",
-        "Ada\t",
-        "Ada Byron",
-        "User Info Error",
-        "User Info Error ",
-        "Image src error.",
-        "Untitled",
-    ),
+    *(None, "", " ", "\t", "\u00a0", True, False, [], [1], {}, {"a": 1}, "[1]", "{}", "null", "true", 0, -1, 7, "7"),
+    *(" 7 ", "\t7\n", "+7", "007", "7.0", 7.0, "+7.00", "7.", ".5", 7.5, "7e0", "1_0", "\u0667", "14.0", 20, "20"),
+    *(120, 121, 90, 90.0, -90, 90.5, -180, -180.25, 0.1, 0.1 + 0.2, 1e-4, "1e-4", 0.0, -0.0, "nan", "Infinity", 1e7),
+    *("10000000.0", "1.0E7", 12345678.0, 12345678.5, 1234567.1234567891, 0.03333333333333333, 1e16, 1e300, "1e999"),
+    *(2**63 - 1, 2**63, "-9223372036854775808", -(2**63) - 1, "12k", "12 K", "12.5k", "1.0001k", "1.2345k", "12kk"),
+    *("9223372036854775807", "9223372037b", "0.0000000010b", "12000", "2020:08:28T03:52:47", "2020:08:28 03:52:47"),
+    *("2020-08-28T03:52:47", " 2020-08-28 03:52:47\n", "2020-02-30 00:00:00", "0000-01-01 00:00:00"),
+    *("0001-01-01 00:00:00", "2020-08-28 24:00:00", "2020-08-28 03:52:60", "2020-08-28", 20200828),
+    *("Local save in /data/art", " Local save in  /data/art ", "Local save in", "Local save inside"),
+    *("Local save in/data/art", "2020-08-28T03:52:47Z", "2020-08-28T05:52:47.50+02:00"),
+    *("2020-08-28 03:52:47.123456789 UTC", "2020-08-28T03:52:47+1900", "2020-08-28T03:52:47-07", 1598586767),
+    *("1598586767000", 1598586767.25, 1598586767123.5, 598586767, 4102444800, "1,234", "12,34", "1,234k", "\uff17"),
+    *("\u00a07\u3000", "\u22127", ["a", "b"], ["a", None], [None], ["a", 1], float("nan"), float("-inf")),
+    *("\u00a0Ada\u3000", "Ada", "Ada ", " Ada", "Ada\t", "Ada Byron", "User Info Error", "User Info Error "),
+    *("Image src error.", "Untitled"),
 )
 
 

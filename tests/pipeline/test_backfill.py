@@ -24,7 +24,7 @@ from pinlake.lake.run import Run
 from pinlake.lake.state import read_state
 from tests.conftest import write_dump_files
 from tests.pipeline.conftest import System
-from tests.pipeline.test_faults import geo, pin, user
+from tests.rows import geo, pin, user
 
 SILVER = ("silver_pin", "silver_geo", "silver_user", "silver_post")
 # By day and offset. Yesterday's rule rejects Chile, today's rejects Fiji.
@@ -156,7 +156,7 @@ def test_posts_that_the_days_touch_are_as_after_a_whole_rebuild(
 
 
 @pytest.mark.slow
-def test_answers_follow(loaded: System) -> None:
+def test_answers_follow_a_rebuild(loaded: System) -> None:
     pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver", Days(day(1), day(1)))
     assert loaded.answers()["top_category_by_country"] == [
         (name, "travel", 1) for name in ("Chile", "Cuba", "Fiji", "Peru")

@@ -8,34 +8,17 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pinlake import pipeline
 from pinlake.errors import QualityError, SourceError, UsageError
 from pinlake.lake.accounting import check_sums
-from tests.clean.conftest import USUAL
 from tests.conftest import DumpWriter, write_dump_files
 from tests.pipeline.conftest import System
+from tests.rows import geo, pin, user
 
 POSTS = range(100, 105)
-
-
-def pin(index: int, /, **changes: Any) -> str:
-    fields = USUAL["pin"] | {"index": index, "title": f"Map {index}", "description": "All of it"} | changes
-    return json.dumps({name: value for name, value in fields.items() if value is not ...}, ensure_ascii=False)
-
-
-def geo(ind: int, /, **changes: Any) -> str:
-    fields = {"ind": ind, "timestamp": "2020-08-28 03:52:47", "latitude": 1.5, "longitude": 2.5, "country": "Peru"}
-    return json.dumps(fields | changes)
-
-
-def user(ind: int, /, **changes: Any) -> str:
-    fields = {"ind": ind, "first_name": "Ada", "last_name": "Byron", "age": 36, "date_joined": "2016-02-29 23:59:59"}
-    return json.dumps(fields | changes)
-
 
 PINS: dict[str, bytes | str] = {
     "0/0": pin(0),
@@ -160,11 +143,7 @@ def test_drift_and_rescued_fields_are_reported(dirty: System) -> None:
 
 def test_foreign_hidden_and_unknown_names_are_reported(dirty: System) -> None:
     found = {(path.split("/")[-1], kind) for path, kind in dirty.rows("SELECT path, kind FROM object_report")}
-    assert found == {
-        ("notes.txt", "foreign file"),
-        ("_SUCCESS", "hidden file"),
-        ("t0.likes", "unknown topic"),
-    }
+    assert found == {("notes.txt", "foreign file"), ("_SUCCESS", "hidden file"), ("t0.likes", "unknown topic")}
 
 
 def test_three_spellings_are_one_instant(dirty: System) -> None:

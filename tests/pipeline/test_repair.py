@@ -17,7 +17,7 @@ from pinlake.errors import AccountingError, LakeError, QualityError
 from pinlake.lake.lake import Lake
 from tests.conftest import write_dump_files
 from tests.pipeline.conftest import System
-from tests.pipeline.test_faults import geo, pin, user
+from tests.rows import geo, pin, user
 
 pytestmark = pytest.mark.slow
 

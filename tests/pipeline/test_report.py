@@ -17,7 +17,7 @@ from pinlake.show.flow import flow
 from pinlake.show.report import report, write_report
 from tests.conftest import write_dump_files
 from tests.pipeline.conftest import System
-from tests.pipeline.test_faults import geo, pin, user
+from tests.rows import geo, pin, user
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 EVIL = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -68,7 +68,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.mark.slow
-def test_in_a_browser(made: Path, browser: Any) -> None:
+def test_a_browser_shows_the_report_without_an_error_or_a_request(made: Path, browser: Any) -> None:
     page = browser.new_page()
     asked: list[str] = []
     told: list[str] = []

@@ -13,7 +13,7 @@ from pinlake.lake.model import GOLD
 from pinlake.show.trace import Record, records_text, trace_offset, trace_path, trace_post
 from tests.conftest import write_dump_files
 from tests.pipeline.conftest import System
-from tests.pipeline.test_faults import geo, pin, user
+from tests.rows import geo, pin, user
 
 pytestmark = pytest.mark.slow
 
@@ -72,11 +72,7 @@ def test_a_post(loaded: System) -> None:
 
 def test_a_post_that_a_topic_lacks_and_one_that_nobody_sent(loaded: System) -> None:
     found = trace_post(loaded.lake, 2, pipeline.years(loaded.settings))
-    assert told(found.records) == [
-        ("pin", 2, 3, "in silver"),
-        ("geo", 2, 2, "quarantine"),
-        ("user", 2, 2, "in silver"),
-    ]
+    assert told(found.records) == [("pin", 2, 3, "in silver"), ("geo", 2, 2, "quarantine"), ("user", 2, 2, "in silver")]
     assert "latitude" in found.records[1].why
     assert found.records[1].why.endswith("; drift extra:colour")
     assert (found.row, found.lacking) == ({}, ["geo"])
