@@ -1,4 +1,4 @@
-"""What tests of several folders need: to wait, to call the program in its own process, to look through a document."""
+"""What tests of several folders need: to wait, to call the program, to look through folders and documents."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def run_pinlake(folder: Path, environment: Mapping[str, str], *words: str) -> st
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Content by name, in the order of names."""
+    # What is still being written goes away while it is looked at.
+    whole = (path for path in sorted(folder.rglob("*")) if not path.name.startswith(".unfinished") and path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in whole}
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:

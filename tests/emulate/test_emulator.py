@@ -20,6 +20,7 @@ from pinlake.emulate.files import FileRows
 from pinlake.emulate.rows import made_posts
 from pinlake.emulate.truth import Truth
 from pinlake.errors import UsageError
+from tests.helpers import files
 
 Counted = Callable[[Path], dict[str, dict[str, int]]]
 Reread = Callable[[Path], dict[str, list[Any]]]
@@ -27,10 +28,6 @@ Reread = Callable[[Path], dict[str, list[Any]]]
 
 def counts(truth: Truth) -> dict[str, dict[str, int | None]]:
     return {topic: asdict(found) for topic, found in truth.topics.items()}
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def write_rows(folder: Path, pins: list[Any], geos: list[Any], users: list[Any]) -> FileRows:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pinlake.clients.kafka import client_config, count_messages
-from pinlake.dump.folder import FolderStore
 from pinlake.dump.s3 import S3Store
 from pinlake.emulate.database import DatabaseRows
 from pinlake.emulate.emulator import emulate
@@ -20,7 +19,6 @@ from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.emulate.sinks.kinesis import KinesisSink
 from pinlake.emulate.truth import Truth
 from pinlake.lake.model import GOLD
-from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.source import StreamOptions
@@ -29,6 +27,7 @@ from pinlake.topics import TOPICS
 from tests.pipeline.conftest import System
 from tests.servers.kafka_broker import broker
 from tests.servers.s3_server import S3, one_s3_server, s3
+from tests.sink.running import Sink
 from tools.broker import Broker
 
 __all__ = ["broker", "one_s3_server", "s3"]
@@ -93,10 +92,7 @@ def test_through_a_database_kafka_and_its_sink(
     dumped: tuple[System, Truth], posted: dict[str, int], system: Systems, tmp_path: Path, broker: Broker
 ) -> None:
     expected, truth = dumped
-    options = SinkOptions(flush_size=50, until_end=True)
-    store = FolderStore(tmp_path / "dump")
-    config = client_config(broker.servers)
-    written = run_sink(config, TOPIC_ID, store, options, print, lambda summary: None, lambda: False)
+    written = Sink(broker, TOPIC_ID, tmp_path / "dump", flush_size=50).run()
     found = system(tmp_path / "dump", tmp_path / "lake")
     counts = {count.topic: count for count in found.run().topics}
     assert {topic: each.messages for topic, each in written.topics.items()} == posted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,10 +23,19 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield started
 
 
-def new_topic_id(broker: Broker, partitions: int = 1) -> str:
-    """The id of three new topics."""
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker that the test may kill."""
+    with running_broker(tmp_path / "broker") as started:
+        yield started
+
+
+def new_topic_id(broker: Broker, partitions: int = 1, **sent: Sequence[bytes | None]) -> str:
+    """The id of three new topics, and what is `sent` to them, to partition 0."""
     topic_id = uuid4().hex[:12]
     make_topics(broker, [f"{topic_id}.{topic}" for topic in TOPICS], partitions)
+    for topic, values in sent.items():
+        produce(broker, f"{topic_id}.{topic}", values)
     return topic_id
 
 

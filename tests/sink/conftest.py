@@ -1,5 +1,5 @@
-"""The broker of the tests."""
+"""The brokers of the tests."""
 
-from tests.servers.kafka_broker import broker
+from tests.servers.kafka_broker import broker, own_broker
 
-__all__ = ["broker"]
+__all__ = ["broker", "own_broker"]

@@ -12,6 +12,7 @@ from pinlake.dump.folder import FolderStore
 from pinlake.dump.objects import USUAL
 from pinlake.sink.partition import Arrived, Counts, PartitionWriter
 from pinlake.topics import TOPICS
+from tests.helpers import files
 
 FILE = Path(__file__).parents[2] / "infra" / "connect" / "s3-sink.json"
 VALUES = [b'{"index": 0}', b'[{"index": 1}]', b"no JSON", '{"title": "Идеи"}'.encode()]
@@ -51,11 +52,8 @@ def test_the_objects_are_those_of_the_sink(
     for offset, value in enumerate(values):
         writer.add(Arrived(offset, 0, None, value), 0.0)
     writer.flush()
-    written = {
-        path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
-    }
     wanted = connector_objects({**config, "flush.size": str(flush_size)}, "0e7f89a006e1.pin", partition, values)
-    assert written == wanted
+    assert files(tmp_path) == wanted
     assert [USUAL.object_name(key).partition for key in wanted] == [partition] * len(wanted)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from base64 import b64decode
-from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,40 +15,23 @@ import pytest
 from pinlake.clients.kafka import client_config
 from pinlake.dump.folder import FolderStore
 from pinlake.errors import MachineError
-from pinlake.sink.sink import SinkOptions, SinkSummary, run_sink
+from pinlake.sink.partition import PartitionWriter
+from pinlake.sink.sink import SinkOptions, run_sink
+from pinlake.topics import TOPICS
+from tests.helpers import files, wait_for
 from tests.servers.kafka_broker import new_topic_id, produce
+from tests.sink.running import Sink, pins, posted, records
 from tools.broker import Broker
 
 # Each starts consumers of its own, and a consumer takes its time to join and to leave.
 pytestmark = pytest.mark.slow
 
 
-def sink(
-    broker: Broker, topic_id: str, folder: Path, stop: Callable[[], bool] = lambda: False, **options: Any
-) -> SinkSummary:
-    chosen = SinkOptions(**{"until_end": True, "give_up_after": 20.0, **options})
-    return run_sink(
-        client_config(broker.servers), topic_id, FolderStore(folder), chosen, print, lambda summary: None, stop
-    )
-
-
-def dump(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-
-
-def pins(count: int, first: int = 0) -> list[bytes]:
-    return [b'{"index": %d}' % number for number in range(first, first + count)]
-
-
 def test_names_and_contents_are_the_connectors(broker: Broker, tmp_path: Path) -> None:
-    topic_id = new_topic_id(broker)
-    produce(broker, f"{topic_id}.pin", pins(5))
-    produce(broker, f"{topic_id}.user", [b'{"ind": 7}'])
-    summary = sink(broker, topic_id, tmp_path, flush_size=2)
+    topic_id = new_topic_id(broker, pin=pins(5), user=[b'{"ind": 7}'])
+    summary = Sink(broker, topic_id, tmp_path, flush_size=2).run()
     folder = f"topics/{topic_id}.pin/partition=0/{topic_id}.pin+0+"
-    assert dump(tmp_path) == {
+    assert files(tmp_path) == {
         f"{folder}0000000000.json": b'{"index": 0}\n{"index": 1}\n',
         f"{folder}0000000002.json": b'{"index": 2}\n{"index": 3}\n',
         f"{folder}0000000004.json": b'{"index": 4}\n',
@@ -60,17 +43,16 @@ def test_names_and_contents_are_the_connectors(broker: Broker, tmp_path: Path) -
 
 
 def test_it_goes_on_after_the_last_object(broker: Broker, tmp_path: Path) -> None:
-    topic_id = new_topic_id(broker)
-    produce(broker, f"{topic_id}.geo", pins(3))
-    sink(broker, topic_id, tmp_path / "a", flush_size=2)
-    before = dump(tmp_path / "a")
-    assert sink(broker, topic_id, tmp_path / "a", flush_size=2).topics["geo"].messages == 0
-    assert dump(tmp_path / "a") == before
+    topic_id = new_topic_id(broker, geo=pins(3))
+    Sink(broker, topic_id, tmp_path / "a", flush_size=2).run()
+    before = files(tmp_path / "a")
+    assert Sink(broker, topic_id, tmp_path / "a", flush_size=2).run().topics["geo"].messages == 0
+    assert files(tmp_path / "a") == before
     produce(broker, f"{topic_id}.geo", pins(2, first=3))
     # Another group has committed nothing: the dump alone says where to go on.
-    assert sink(broker, topic_id, tmp_path / "a", flush_size=2, group="another").topics["geo"].messages == 2
-    assert b"".join(dump(tmp_path / "a").values()) == b"".join(line + b"\n" for line in pins(5))
-    assert sink(broker, topic_id, tmp_path / "b").topics["geo"].messages == 5, "a new place begins at the start"
+    assert Sink(broker, topic_id, tmp_path / "a", flush_size=2, group="another").run().topics["geo"].messages == 2
+    assert b"".join(files(tmp_path / "a").values()) == b"".join(line + b"\n" for line in pins(5))
+    assert Sink(broker, topic_id, tmp_path / "b").run().topics["geo"].messages == 5, "a new place begins at the start"
 
 
 def test_what_no_object_can_hold_is_a_dead_letter(broker: Broker, tmp_path: Path) -> None:
@@ -86,8 +68,8 @@ def test_what_no_object_can_hold_is_a_dead_letter(broker: Broker, tmp_path: Path
         b'[{"a": 4}]',
     ]
     produce(broker, f"{topic_id}.pin", values)
-    summary = sink(broker, topic_id, tmp_path, flush_size=10)
-    found = dump(tmp_path)
+    summary = Sink(broker, topic_id, tmp_path, flush_size=10).run()
+    found = files(tmp_path)
     name = f"{topic_id}.pin/partition=0/{topic_id}.pin+0+00000000"
     assert {path: found[path] for path in found if path.startswith("topics")} == {
         f"topics/{name}00.json": b'{"a": 1}\n',
@@ -104,63 +86,29 @@ def test_what_no_object_can_hold_is_a_dead_letter(broker: Broker, tmp_path: Path
     assert b64decode(raw["value"]) == values[3]
     counts = summary.topics["pin"]
     assert (counts.messages, counts.dead_letters) == (5, 3)
-    assert sink(broker, topic_id, tmp_path, flush_size=10, group="another").topics["pin"].dead_letters == 0
+    assert Sink(broker, topic_id, tmp_path, flush_size=10, group="another").run().topics["pin"].dead_letters == 0
 
 
 def test_dead_letters_at_the_end_are_not_written_again(broker: Broker, tmp_path: Path) -> None:
-    topic_id = new_topic_id(broker)
-    produce(broker, f"{topic_id}.pin", [b"1", None])
-    sink(broker, topic_id, tmp_path)
-    before = dump(tmp_path)
-    assert sink(broker, topic_id, tmp_path, group="another").topics["pin"].dead_letters == 0
-    assert dump(tmp_path) == before
+    topic_id = new_topic_id(broker, pin=[b"1", None])
+    Sink(broker, topic_id, tmp_path).run()
+    before = files(tmp_path)
+    assert Sink(broker, topic_id, tmp_path, group="another").run().topics["pin"].dead_letters == 0
+    assert files(tmp_path) == before
 
 
 def test_compressed_objects(broker: Broker, tmp_path: Path) -> None:
-    topic_id = new_topic_id(broker)
-    produce(broker, f"{topic_id}.pin", pins(2))
-    sink(broker, topic_id, tmp_path, gzip=True, flush_size=2)
-    [(name, content)] = dump(tmp_path).items()
+    topic_id = new_topic_id(broker, pin=pins(2))
+    Sink(broker, topic_id, tmp_path, gzip=True, flush_size=2).run()
+    [(name, content)] = files(tmp_path).items()
     assert name.endswith("+0+0000000000.json.gz")
     assert gzip.decompress(content) == b'{"index": 0}\n{"index": 1}\n'
-    assert sink(broker, topic_id, tmp_path, gzip=True, group="another").topics["pin"].messages == 0
-
-
-def test_two_sinks_share_the_partitions(broker: Broker, tmp_path: Path) -> None:
-    topic_id = new_topic_id(broker, partitions=4)
-    for partition in range(4):
-        produce(broker, f"{topic_id}.pin", pins(300, first=1000 * partition), partition)
-    others = Thread(target=sink, args=(broker, topic_id, tmp_path), kwargs={"flush_size": 7})
-    others.start()
-    sink(broker, topic_id, tmp_path, flush_size=7)
-    others.join()
-    lines = b"".join(dump(tmp_path).values()).splitlines()
-    assert sorted(lines) == sorted(line for partition in range(4) for line in pins(300, first=1000 * partition))
-
-
-def test_an_object_of_another_sink_counts(broker: Broker, tmp_path: Path) -> None:
-    topic_id = new_topic_id(broker)
-    produce(broker, f"{topic_id}.pin", pins(6))
-
-    class Zombie(FolderStore):
-        """Another sink writes the second object just before this one does."""
-
-        def write(self, key: str, content: bytes) -> None:
-            if key.endswith("+0000000002.json") and not Path(self.root, key).exists():
-                super().write(key, b'{"index": 2}\n{"index": 3}\n{"index": 4}\n')
-            super().write(key, content)
-
-    said: list[str] = []
-    options = SinkOptions(flush_size=2, until_end=True, give_up_after=20)
-    config = client_config(broker.servers)
-    run_sink(config, topic_id, Zombie(tmp_path), options, said.append, lambda summary: None, lambda: False)
-    assert b"".join(dump(tmp_path).values()) == b"".join(line + b"\n" for line in pins(6))
-    assert "is there already, written by another sink; going on at offset 5" in said[0]
+    assert Sink(broker, topic_id, tmp_path, gzip=True, group="another").run().topics["pin"].messages == 0
 
 
 def test_a_topic_that_isnt_there(broker: Broker, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"has no topic nothing.pin and nothing.geo and nothing.user; found "):
-        sink(broker, "nothing", tmp_path)
+        Sink(broker, "nothing", tmp_path).run()
 
 
 def test_a_broker_that_isnt_there(tmp_path: Path) -> None:
@@ -171,3 +119,61 @@ def test_a_broker_that_isnt_there(tmp_path: Path) -> None:
         run_sink(config, "a", FolderStore(tmp_path), options, said.append, lambda summary: None, lambda: False)
     assert "waiting for Kafka at 127.0.0.1:9" in said[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rotation_by_time(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic_id = new_topic_id(broker, pin=pins(3))
+    now, taken, add = [1000.0], [], PartitionWriter.add
+
+    def taking(writer: PartitionWriter, *message: Any) -> None:
+        add(writer, *message)
+        taken.append(message)
+
+    monkeypatch.setattr(PartitionWriter, "add", taking)
+    sink = Sink(broker, topic_id, tmp_path, flush_size=100, rotate_seconds=60, until_end=False, clock=lambda: now[0])
+    running = Thread(target=sink.run, daemon=True)
+    done = [False]
+    sink._stop = lambda: done[0]
+    running.start()
+    wait_for(lambda: len(taken) == 3)
+    time.sleep(2)
+    assert not files(tmp_path), "60 seconds have not passed"
+    now[0] += 61
+    wait_for(lambda: bool(files(tmp_path)))
+    assert list(files(tmp_path).values()) == [b"".join(line + b"\n" for line in pins(3))]
+    produce(broker, f"{topic_id}.pin", pins(1, first=3))
+    wait_for(lambda: len(taken) == 4)
+    done[0] = True
+    running.join()
+    assert records(tmp_path) == posted("pin", pins(4)), "the open object is written at the end"
+
+
+class SideBySide(FolderStore):
+    """Takes its time for each object, as a bucket does."""
+
+    at_once = 8
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.now = self.most = 0
+
+    def write(self, key: str, content: bytes) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.002)
+        super().write(key, content)
+        self.now -= 1
+
+
+def test_partitions_side_by_side(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker, partitions=2)
+    wanted = {}
+    for topic in TOPICS:
+        for partition in range(2):
+            produce(broker, f"{topic_id}.{topic}", pins(100), partition)
+            wanted |= posted(topic, pins(100), partition)
+    store = SideBySide(tmp_path)
+    summary = Sink(broker, topic_id, store).run()
+    assert store.most > 1
+    assert records(tmp_path) == wanted
+    assert {topic: counts.messages for topic, counts in summary.topics.items()} == dict.fromkeys(TOPICS, 200)

@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pinlake.clients.kafka import client_config
 from pinlake.stream.kafka_source import KafkaSource
-from pinlake.stream.source import StreamOptions
-from pinlake.stream.stream import run_stream
 from tests.clients.test_msk import LINES
 from tests.helpers import run_pinlake
-from tests.pipeline.conftest import System, system
+from tests.pipeline.conftest import System
 from tests.servers.certificates import PASSWORD
-from tests.servers.kafka_broker import new_topic_id, produce
+from tests.servers.kafka_broker import new_topic_id
 from tests.servers.secured_broker import SecuredBroker, secured_broker
-
-__all__ = ["system"]
+from tests.stream.streaming import read
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +30,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]
 
 
 @pytest.mark.parametrize("form", ["pkcs1", "hidden_pkcs8"])
-def test_a_key_as_openssl_used_to_write_it(
-    system: Callable[..., System], secured: SecuredBroker, tmp_path: Path, form: str
-) -> None:
-    topic_id = new_topic_id(secured.broker)
-    produce(secured.broker, f"{topic_id}.pin", [b'{"index": 1}', b'{"index": 2}'])
+def test_a_key_as_openssl_used_to_write_it(found: System, secured: SecuredBroker, form: str) -> None:
+    topic_id = new_topic_id(secured.broker, pin=[b'{"index": 1}', b'{"index": 2}'])
     lines = [
         "security.protocol=SSL",
         f"ssl.ca.location={secured.files.ca}",
@@ -46,11 +40,9 @@ def test_a_key_as_openssl_used_to_write_it(
         *([f"ssl.key.password={PASSWORD}"] if form.startswith("hidden") else []),
     ]
     config = client_config(secured.tls_servers, more_properties="\n".join(lines))
-    found = system(None, tmp_path / "lake")
-    source, options = KafkaSource(config, topic_id), StreamOptions(until_end=True)
+    source = KafkaSource(config, topic_id)
     source.check(found.settings, print)
-    summary = run_stream(found.lake, source, found.settings, options, lambda *_: None, lambda: False)
-    assert summary.records == {"pin": 2}
+    assert read(found, source).records == {"pin": 2}
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="the broker's side of Amazon's login has to be compiled")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,18 +18,12 @@ from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, read_fai
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
-from tests.servers.kafka_broker import breaking_a_handshake, broker, messages, new_topic_id
-from tools.broker import Broker, running_broker
+from tests.servers.kafka_broker import breaking_a_handshake, broker, messages, new_topic_id, own_broker
+from tools.broker import Broker
 
-__all__ = ["broker"]
+__all__ = ["broker", "own_broker"]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Broker]:
-    with running_broker(tmp_path / "broker") as started:
-        yield started
 
 
 def sink(broker: Broker, topic_id: str, folder: Path, give_up_after: float = 60, **more: Any) -> KafkaSink:
