@@ -1,20 +1,15 @@
-"""Source rows in MariaDB and PostgreSQL: real servers on this machine, started for these tests and ended by them."""
+"""Source rows in MariaDB and PostgreSQL."""
 
 from __future__ import annotations
 
-import json
 import os
-import pwd
 import re
 import shutil
-import signal
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,101 +19,19 @@ import pytest
 import sqlalchemy as sql
 
 from pinlake.emulate.database import PAGE, DatabaseRows
-from pinlake.emulate.rows import MadeRows, Post
+from pinlake.emulate.rows import Post
 from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError
-from tools.broker import free_port
+from tests.emulate.database.conftest import as_json, made, opened, whole_story
+from tests.servers.sql_servers import PASSWORD, Server, as_user, connected, mariadb, postgresql
 
 pytestmark = pytest.mark.slow
-
-PASSWORD = "p@ss:w/rd%41"  # every character that means something in a URL
 TEXTS = [
     *("", " ", "a ", "A ", "null", 'it\'s "quoted"', "back\\slash \\n", "100% %s %(name)s :name ?", "a\nb\r\n\tc"),
-    *(
-        "Ωμέγα 日本語 кириллица",
-        "🎨👩‍👩‍👧 emoji",
-        "cut …\u00a0",
-        "-- ; DROP TABLE pinterest_data",
-        "x" * 70_000,
-        "e\u0301 é",
-    ),
+    *("Ωμέγα 日本語 кириллица", "🎨👩‍👩‍👧 emoji", "cut …\u00a0", "-- ; DROP TABLE pinterest_data", "x" * 70_000),
+    "e\u0301 é",
 ]
 NUMBERS = [0.1 + 0.2, -42.0773, 5e-324, 1.7976931348623157e308, -1e-7, 179.99999999999997, 0.0, 12345678.5]
-
-
-@dataclass
-class Server:
-    """One server program with a folder and a port of its own."""
-
-    name: str
-    command: list[str]
-    url: str
-    folder: Path
-    stop_signal: signal.Signals
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    def start(self) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder, **as_user())
-
-    def stop(self) -> None:
-        if self.process is None:
-            return
-        self.process.send_signal(self.stop_signal)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(30)
-        self.process = None
-
-
-def as_user() -> dict[str, Any]:
-    """Options of a process: these servers refuse to be run by root."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def program(name: str, *folders: str) -> str:
-    """A program on the PATH or in one of the folders where packages put it."""
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
-    if found is None:
-        pytest.skip(f"program {name} is not installed")
-    return found
-
-
-def run(*command: str, folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, **as_user())
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def mariadb(folder: Path) -> Server:
-    install, serve = program("mariadb-install-db"), program("mariadbd", "/usr/sbin", "/usr/local/sbin")
-    data, port = f"--datadir={folder}/data", free_port()
-    run(install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db", folder=folder)
-    (folder / "init.sql").write_text(
-        "CREATE DATABASE IF NOT EXISTS posts;\n"
-        f"CREATE USER IF NOT EXISTS ada@127.0.0.1 IDENTIFIED BY '{PASSWORD}';\n"
-        "GRANT ALL ON posts.* TO ada@127.0.0.1;\n"
-    )
-    places = [data, f"--port={port}", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
-    limits = ["--bind-address=127.0.0.1", "--skip-name-resolve", f"--init-file={folder}/init.sql"]
-    command = [serve, "--no-defaults", *places, *limits]
-    return Server("mariadb", command, f"mysql://ada@127.0.0.1:{port}/posts", folder, signal.SIGTERM)
-
-
-def postgresql(folder: Path) -> Server:
-    newest_first = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
-    init, serve = program("initdb", *newest_first), program("postgres", *newest_first)
-    data, port = f"{folder}/data", free_port()
-    (folder / "password").write_text(PASSWORD)
-    secret = ["--auth=scram-sha-256", f"--pwfile={folder}/password"]
-    run(init, "-D", data, "-U", "ada", "-E", "UTF8", "--locale=C", "--no-sync", *secret, folder=folder)
-    command = [serve, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-F"]
-    # Fast shutdown: without it, it waits until all who are connected have gone.
-    return Server("postgresql", command, f"postgresql://ada@127.0.0.1:{port}/postgres", folder, signal.SIGINT)
 
 
 @pytest.fixture(scope="module", params=[mariadb, postgresql])
@@ -149,38 +62,15 @@ def clean(server: Server) -> Server:
     return server
 
 
-def connected(server: Server) -> Any:
-    """A connection that shares nothing with the code that is tested; waits until the server is up."""
-    driver = "mysql+pymysql" if server.name == "mariadb" else "postgresql+pg8000"
-    url = sql.make_url(server.url).set(drivername=driver, password=PASSWORD)
-    engine = sql.create_engine(url, poolclass=sql.NullPool)
-    for _ in range(300):
-        try:
-            engine.connect().close()
-            break
-        except sql.exc.DBAPIError:
-            time.sleep(0.1)
-    return engine.begin()
-
-
-def made(count: int) -> list[Post]:
-    return list(MadeRows(count, 3).posts(range(count)))
-
-
-def as_json(posts: Any) -> list[str]:
-    return [json.dumps(post) for post in posts]
-
-
 def test_made_rows_come_back_as_they_were(clean: Server) -> None:
     posts = made(1_200)
     said: list[str] = []
     assert seed_database(clean.url, PASSWORD, posts, 30, say=said.append) == 1_200
     assert said == ["500 posts", "1,000 posts", "1,200 posts"]
-    rows = DatabaseRows(clean.url, PASSWORD, 30)
-    assert len(rows) == 1_200
-    order = [*range(1_199, -1, -1), 7, 7, 0]
-    assert as_json(rows.posts(order)) == as_json(posts[number] for number in order)
-    rows.close()
+    with opened(clean.url, 30, password=PASSWORD) as rows:
+        assert len(rows) == 1_200
+        order = [*range(1_199, -1, -1), 7, 7, 0]
+        assert as_json(rows.posts(order)) == as_json(posts[number] for number in order)
 
 
 def test_odd_values_come_back_as_they_were(clean: Server) -> None:
@@ -194,9 +84,8 @@ def test_odd_values_come_back_as_they_were(clean: Server) -> None:
         for number, text in enumerate(TEXTS)
     ]
     seed_database(clean.url, PASSWORD, posts, 30)
-    rows = DatabaseRows(clean.url, PASSWORD, 30)
-    assert as_json(rows.posts(range(len(posts)))) == as_json(posts)
-    rows.close()
+    with opened(clean.url, 30, password=PASSWORD) as rows:
+        assert as_json(rows.posts(range(len(posts)))) == as_json(posts)
 
 
 NATIVE = {
@@ -234,9 +123,8 @@ def test_a_servers_own_types_become_json_values(clean: Server) -> None:
             "INSERT INTO user_data VALUES (14, 'Ann', 'Lee', 30, '2016-01-02')",
         ):
             connection.exec_driver_sql(statement)
-    rows = DatabaseRows(clean.url, PASSWORD, 30)
-    (post,) = rows.posts([0])
-    rows.close()
+    with opened(clean.url, 30, password=PASSWORD) as rows:
+        (post,) = rows.posts([0])
     assert post == Post(
         {
             **{"index": 14, "unique_id": "0b6fa6ed-3a4c-4b3a-9a9c-0f2d2e8e6a11", "title": "a", "description": None},
@@ -268,12 +156,11 @@ def test_a_connection_that_is_lost_half_way_is_made_again(
     posts = made(3 * PAGE)
     seed_database(clean.url, PASSWORD, posts, 30)
     said: list[str] = []
-    rows = DatabaseRows(clean.url, PASSWORD, 60, said.append)
-    found = rows.posts(range(len(posts)))
-    before = list(islice(found, PAGE + 1))
-    with back_after(clean, 2):
-        assert as_json([*before, *found]) == as_json(posts)
-    rows.close()
+    with opened(clean.url, 60, said.append, password=PASSWORD) as rows:
+        found = rows.posts(range(len(posts)))
+        before = list(islice(found, PAGE + 1))
+        with back_after(clean, 2):
+            assert as_json([*before, *found]) == as_json(posts)
     assert said
     assert all(line.startswith(f"waiting for database {with_driver(clean)} (") for line in said)
     assert re.search(r"; gives up in (60|5\d) s", said[0])
@@ -289,22 +176,20 @@ def test_a_server_that_is_lost_while_seeding_loses_no_post_and_doubles_none(clea
                 away.enter_context(back_after(clean, 2))
 
         assert seed_database(clean.url, PASSWORD, posts, 60, say=interrupt) == len(posts)
-    rows = DatabaseRows(clean.url, PASSWORD, 30)
-    assert as_json(rows.posts(range(len(rows)))) == as_json(posts)
-    rows.close()
+    with opened(clean.url, 30, password=PASSWORD) as rows:
+        assert as_json(rows.posts(range(len(rows)))) == as_json(posts)
 
 
 def test_a_server_that_ends_every_connection_is_asked_again(clean: Server) -> None:
     """Each page begins on a connection that the server has ended, as after a long pause."""
     posts = made(2 * PAGE)
     seed_database(clean.url, PASSWORD, posts, 30)
-    rows = DatabaseRows(clean.url, PASSWORD, 30)
-    found: list[Post] = []
-    for post in rows.posts(range(len(posts))):
-        found.append(post)
-        if len(found) == PAGE:
-            end_connections(clean)
-    rows.close()
+    with opened(clean.url, 30, password=PASSWORD) as rows:
+        found: list[Post] = []
+        for post in rows.posts(range(len(posts))):
+            found.append(post)
+            if len(found) == PAGE:
+                end_connections(clean)
     assert as_json(found) == as_json(posts)
 
 
@@ -328,15 +213,14 @@ def with_driver(server: Server) -> str:
 
 def test_a_server_that_stays_away_is_given_up(clean: Server) -> None:
     seed_database(clean.url, PASSWORD, made(2 * PAGE), 30)
-    rows = DatabaseRows(clean.url, PASSWORD, 2)
-    found = rows.posts(range(2 * PAGE))
-    assert len(list(islice(found, PAGE))) == PAGE
-    clean.stop()
-    begun = time.monotonic()
-    with pytest.raises(MachineError, match=r"was out of reach for 2 s .*; start it or check its address"):
-        next(found)
-    assert 1.9 < time.monotonic() - begun < 6
-    rows.close()
+    with opened(clean.url, 2, password=PASSWORD) as rows:
+        found = rows.posts(range(2 * PAGE))
+        assert len(list(islice(found, PAGE))) == PAGE
+        clean.stop()
+        begun = time.monotonic()
+        with pytest.raises(MachineError, match=r"was out of reach for 2 s .*; start it or check its address"):
+            next(found)
+        assert 1.9 < time.monotonic() - begun < 6
 
 
 @pytest.mark.parametrize(
@@ -384,9 +268,3 @@ def test_no_error_holds_the_password(clean: Server, capfd: pytest.CaptureFixture
     for text in (*whole_story(missing.value), *whole_story(away.value), captured.out, captured.err):
         assert PASSWORD not in text
         assert quote(PASSWORD, safe="") not in text
-
-
-def whole_story(error: BaseException | None) -> Iterator[str]:
-    while error is not None:
-        yield from (str(error), repr(error))
-        error = error.__cause__ or error.__context__
