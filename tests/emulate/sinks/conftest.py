@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, Sink, read_failed
+from pinlake.errors import MachineError
 from tests.servers.http_server import Reply, Request, serving
 
 # For tests of giving up.
@@ -134,8 +135,38 @@ def send(sink: Sink, sent: list[Message]) -> None:
     sink.flush()
 
 
+def gives_up(sink: Sink, sent: list[Message], server: Server, told: Told) -> str:
+    """What the sink says that gives up after 500 messages. It keeps the others, and a later flush begins no more."""
+    began = time.monotonic()
+    with pytest.raises(MachineError) as raised:
+        send(sink, sent)
+    assert SOON <= time.monotonic() - began < 10
+    before = len(server.calls)
+    sink.flush()
+    assert len(server.calls) == before
+    assert (told.taken, told.lost_messages) == (sent[:500], sent[500:])
+    told.check_kept()
+    for part in (server.address, "took no message for 0.6 s", "--give-up-after", f"kept in {told.failures.path}: "):
+        assert part in str(raised.value)
+    return str(raised.value)
+
+
 def messages(count: int, topic: str = "pin", first: int = 0) -> list[Message]:
     return [
         Message(topic, str(number), json.dumps({"index": number, "title": 'žluť\n"é"'}, ensure_ascii=number % 2 == 0))
         for number in range(first, first + count)
     ]
+
+
+SECRET = "made-up-secret-of-tests"
+
+
+@pytest.fixture
+def made_up_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up ones, and no others."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up-id-of-tests")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

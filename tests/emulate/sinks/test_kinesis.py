@@ -1,26 +1,22 @@
-"""The two sinks for Kinesis: against a Kinesis of moto's, and servers on the loopback that answer as it, or fail."""
+"""The two sinks for Kinesis, against servers on the loopback that answer as it, or fail."""
 
 from __future__ import annotations
 
 import base64
 import json
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-import requests
-from moto.server import ThreadedMotoServer
 
 from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.sinks.kinesis import KinesisGatewaySink, KinesisSink
 from pinlake.errors import MachineError
-from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SOON, Call, Server, Told, messages, send
+from tests.emulate.sinks.conftest import CUT, HTML, NOTHING, SECRET, SOON, Call, Server, Told, gives_up, messages, send
 from tests.servers.http_server import Reply
 
-SECRET = "made-up-secret-of-tests"
+pytestmark = pytest.mark.usefixtures("made_up_credentials")
 THROTTLED, BROKEN = "ProvisionedThroughputExceededException", "SomethingElseException"
 
 Sinks = KinesisSink | KinesisGatewaySink
@@ -71,17 +67,6 @@ def keys_of(call: Call) -> list[str]:
     return [key for key, _ in _put(call)[1]]
 
 
-@pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made-up ones, and no others."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up-id-of-tests")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
 @pytest.fixture
 def streams(server: Server) -> Streams:
     server.answer = Streams()
@@ -106,97 +91,6 @@ def sink(request: pytest.FixtureRequest, streams: Streams) -> Sinks:
     """Both ways to put records."""
     found: Sinks = request.getfixturevalue(request.param)
     return found
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """The address of a Kinesis."""
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
-
-
-@pytest.fixture
-def kinesis(moto: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of a Kinesis with the three streams, each of one shard; it is where the sinks go, too."""
-    requests.post(f"{moto}/moto-api/reset", timeout=10)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
-    client = boto3.client("kinesis")
-    for topic in ("pin", "geo", "user"):
-        client.create_stream(StreamName=f"shop-{topic}", ShardCount=1)
-    return client
-
-
-def put_into(kinesis: Any, stream: str) -> list[tuple[str, bytes]]:
-    shard = kinesis.describe_stream(StreamName=stream)["StreamDescription"]["Shards"][0]["ShardId"]
-    start = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
-    found = kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"]
-    return [(record["PartitionKey"], record["Data"]) for record in found]
-
-
-def test_records_are_in_moto_s_streams_as_they_were_sent(kinesis: Any, told: Told, said: list[str]) -> None:
-    sent = [*messages(600), *messages(3, "geo"), Message("user", None, "no JSON \ud800 ž")]
-    sink = KinesisSink("shop", 20, told, said.append)
-    send(sink, sent)
-    sink.close()
-    assert put_into(kinesis, "shop-pin") == [(message.key, message.value) for message in sent[:600]]
-    assert put_into(kinesis, "shop-geo") == [(message.key, message.value) for message in sent[600:603]]
-    assert put_into(kinesis, "shop-user") == [("-", b"no JSON \\ud800 \xc5\xbe")]
-    assert sorted(told.taken, key=str) == sorted(sent, key=str)
-    assert not told.lost
-    assert not said
-
-
-def test_moto_takes_calls_that_are_as_large_as_can_be(kinesis: Any, told: Told) -> None:
-    mib = 1024 * 1024
-    exact = [Message("pin", "12345678", "x" * (mib - 8)) for _ in range(11)]
-    larger = Message("pin", "12345678", "x" * (mib - 7))
-    send(KinesisSink("shop", 20, told), [*exact[:3], larger, *exact[3:]])
-    assert told.taken == exact
-    assert told.lost == [(larger, "larger than the 1 MiB that a Kinesis record can have")]
-    told.check_kept()
-
-
-def test_a_stream_that_is_not_in_moto(kinesis: Any, told: Told, said: list[str]) -> None:
-    kinesis.delete_stream(StreamName="shop-geo")
-    sent = [*messages(2), *messages(2, "geo"), *messages(2, "user")]
-    with pytest.raises(MachineError, match=r"stream shop-geo: ResourceNotFoundException.*make the stream") as raised:
-        send(KinesisSink("shop", 20, told, said.append), sent)
-    assert "127.0.0.1" in str(raised.value)
-    assert told.taken == sent[:2]
-    assert told.lost_messages == sent[2:]
-    told.check_kept()
-    assert not said
-
-
-def test_no_credentials_at_all(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(MachineError, match=r"kinesis\.eu-west-1\..*: no credentials; log in, or set AWS_PROFILE"):
-        KinesisSink("shop", 20, told)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "found"),
-    [
-        ("AWS_PROFILE", "absent", "absent"),
-        ("AWS_DEFAULT_REGION", None, "region"),
-        ("AWS_DEFAULT_REGION", "eu west", "eu west"),
-        ("AWS_ENDPOINT_URL", "localhost:4566", "localhost:4566"),
-        ("AWS_SECRET_ACCESS_KEY", None, "AWS_SECRET_ACCESS_KEY|aws_secret_access_key"),
-    ],
-)
-def test_settings_that_cannot_be(
-    told: Told, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, found: str
-) -> None:
-    if value is None:
-        monkeypatch.delenv(name)
-    else:
-        monkeypatch.setenv(name, value)
-    with pytest.raises(MachineError, match=rf"Kinesis can't be used: .*({found}).*; check AWS_PROFILE"):
-        KinesisSink("shop", 20, told)
 
 
 def test_both_ways_put_the_same(sink: Sinks, streams: Streams, server: Server, told: Told) -> None:
@@ -278,18 +172,9 @@ def test_it_gives_up_and_keeps_what_was_not_taken(
 ) -> None:
     sent = [*messages(501), *messages(2, "user")]
     server.replies, server.answer = [streams], reply if callable(reply) else lambda _: reply
-    began = time.monotonic()
-    with pytest.raises(MachineError) as raised:
-        send(sink, sent)
-    assert SOON <= time.monotonic() - began < 10
-    assert told.taken == sent[:500]
-    assert told.lost_messages == sent[500:]
-    told.check_kept()
-    for part in (server.address, "took no message for 0.6 s", remedy, "--give-up-after", "kept in", ": 3;"):
-        assert part in str(raised.value)
-    before = len(server.calls)
-    sink.flush()
-    assert len(server.calls) == before
+    error = gives_up(sink, sent, server, told)
+    assert remedy in error
+    assert ": 3;" in error
 
 
 ERRORS = {

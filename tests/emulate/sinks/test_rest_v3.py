@@ -13,7 +13,10 @@ from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.sinks.rest import KafkaRestSink
 from pinlake.errors import MachineError
 from tests.emulate.sinks.conftest import SOON, Call, Server, Told, messages, send
+from tests.emulate.sinks.rest_proxy import KEY, sink
 from tests.servers.http_server import Reply
+
+__all__ = ["sink"]
 
 ABSENT = Reply(404, {"error_code": 404, "message": "HTTP 404 Not Found"})
 FOUND = {"kind": "KafkaClusterList", "metadata": {}, "data": [{"kind": "KafkaCluster", "cluster_id": "abc-1"}]}
@@ -69,11 +72,6 @@ def proxy(server: Server) -> Proxy:
     return server.answer
 
 
-@pytest.fixture
-def sink(server: Server, proxy: Proxy, told: Told, said: list[str], patience: float) -> KafkaRestSink:
-    return KafkaRestSink(f"{server.address}/stage", "t0", patience, told, said.append, {"x-api-key": "k"})
-
-
 def test_records_arrive_byte_for_byte(sink: KafkaRestSink, server: Server, proxy: Proxy, told: Told) -> None:
     sent = [*messages(3), Message("geo", "7", '{"ind":  1.50}'), Message("user", None, '{"ind": 1}')]
     send(sink, sent)
@@ -87,7 +85,7 @@ def test_records_arrive_byte_for_byte(sink: KafkaRestSink, server: Server, proxy
         "/stage/v3/clusters",
         *[f"{BEGIN}{topic}{END}" for topic in ("pin", "geo", "user")],
     ]
-    assert {call.headers["x-api-key"] for call in server.calls} == {"k"}
+    assert {call.headers["x-api-key"] for call in server.calls} == {KEY}
 
 
 def test_an_address_with_a_cluster_is_the_third_version(server: Server, proxy: Proxy, told: Told) -> None:
