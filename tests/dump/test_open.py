@@ -24,13 +24,13 @@ def test_a_bucket_by_any_of_its_names(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["/a/b", "a", Path("a/b"), "C:/a", "a b:c/d"])
-def test_a_folder(address: str | Path) -> None:
+def test_a_path_opens_a_folder(address: str | Path) -> None:
     assert not is_bucket(address)
     assert isinstance(open_for(Settings(), address), FolderStore)
 
 
 @pytest.mark.parametrize("address", ["gs://landing/a", "abfss://a/b", "dbfs:/a", "file:///a", "https://a/b"])
-def test_neither(address: str) -> None:
+def test_an_address_that_is_neither_a_folder_nor_a_bucket_is_refused(address: str) -> None:
     scheme = address.partition(":")[0]
     told = f"{address} can't be read: {scheme} is not a scheme that pinlake knows; give the path of a folder"
     with pytest.raises(UsageError, match=told):

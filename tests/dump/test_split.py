@@ -62,7 +62,7 @@ def texts(content: str | bytes) -> list[str | None]:
         ),
     ],
 )
-def test_records_of(content: str, expected: list[str]) -> None:
+def test_the_records_of_an_object(content: str, expected: list[str]) -> None:
     assert texts(content) == expected
 
 

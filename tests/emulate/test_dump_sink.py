@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import tempfile
 import threading
 import time
@@ -49,10 +50,8 @@ def objects(folder: Path, topic: str = "pin") -> list[str]:
 
 
 def test_one_record_per_object(tmp_path: Path) -> None:
-    assert send(tmp_path, ['{"a":1}', '{"a":2}'], topic="geo") == [
-        "partition=0/a1.geo+0+0000000000.json",
-        "partition=0/a1.geo+0+0000000001.json",
-    ]
+    names = [f"partition=0/a1.geo+0+{offset:010}.json" for offset in range(2)]
+    assert send(tmp_path, ['{"a":1}', '{"a":2}'], topic="geo") == names
     assert (tmp_path / "topics/a1.geo/partition=0/a1.geo+0+0000000001.json").read_text() == '{"a":2}'
 
 
@@ -78,7 +77,7 @@ def test_partitions_take_turns_within_a_topic(tmp_path: Path) -> None:
     assert objects(tmp_path, "user") == ["partition=0/a1.user+0+0000000000.json"]
 
 
-def test_gzip(tmp_path: Path) -> None:
+def test_a_compressed_object_has_no_time_of_writing(tmp_path: Path) -> None:
     assert send(tmp_path, ['{"a":"ü"}'], gzip=True) == ["partition=0/a1.pin+0+0000000000.json.gz"]
     content = (tmp_path / "topics/a1.pin/partition=0/a1.pin+0+0000000000.json.gz").read_bytes()
     assert gzip.decompress(content).decode() == '{"a":"ü"}'
@@ -86,11 +85,8 @@ def test_gzip(tmp_path: Path) -> None:
 
 
 def test_lines_of_which_none_parses_get_an_object_each(tmp_path: Path) -> None:
-    assert send(tmp_path, ['{"a":', "<html>", "{", '{"a":1}'], flush_size=2) == [
-        "partition=0/a1.pin+0+0000000000.json",
-        "partition=0/a1.pin+0+0000000001.json",
-        "partition=0/a1.pin+0+0000000002.json",
-    ]
+    names = [f"partition=0/a1.pin+0+{offset:010}.json" for offset in range(3)]
+    assert send(tmp_path, ['{"a":', "<html>", "{", '{"a":1}'], flush_size=2) == names
 
 
 RECORDS = st.sampled_from(
@@ -126,12 +122,8 @@ def test_half_a_surrogate_pair_survives_as_its_escape(tmp_path: Path) -> None:
 def test_a_dump_goes_on_at_the_offsets_given(tmp_path: Path) -> None:
     send(tmp_path, ["1", "2", "3"], partitions=2)
     before = objects(tmp_path)
-    after = send(
-        tmp_path,
-        ["4", "5", "6"],
-        partitions=3,
-        begin=lambda topic, number: {"pin": [2, 1, 0]}.get(topic, [0] * 3)[number],
-    )
+    begins = {"pin": [2, 1, 0], "geo": [0, 0, 0], "user": [0, 0, 0]}
+    after = send(tmp_path, ["4", "5", "6"], partitions=3, begin=lambda topic, number: begins[topic][number])
     assert sorted(set(after) - set(before)) == [
         "partition=0/a1.pin+0+0000000002.json",
         "partition=1/a1.pin+1+0000000001.json",
@@ -141,9 +133,8 @@ def test_a_dump_goes_on_at_the_offsets_given(tmp_path: Path) -> None:
 
 def test_no_object_is_written_over(tmp_path: Path) -> None:
     before = send(tmp_path, ["1", "2"])
-    with pytest.raises(
-        UsageError, match=r"pin\+0\+0000000001.json: is not of the runs before, which ended before offset 1"
-    ):
+    told = r"pin\+0\+0000000001.json: is not of the runs before, which ended before offset 1"
+    with pytest.raises(UsageError, match=told):
         open_sink(tmp_path, begin=lambda topic, number: 1)
     assert objects(tmp_path) == before
 
@@ -164,18 +155,10 @@ def test_an_object_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert objects(tmp_path) == ["partition=0/a1.pin+0+0000000000.json"]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"topic_id": ""}, "topic id ''"),
-        ({"topic_id": "a/b"}, "topic id 'a/b'"),
-        ({"topic_id": "a+b"}, "topic id"),
-        ({"topic_id": "a b"}, "topic id"),
-    ],
-)
-def test_bad_arguments_write_nothing(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message.replace("+", r"\+")):
-        open_sink(tmp_path / "new", **options)
+@pytest.mark.parametrize("topic_id", ["", "a/b", "a+b", "a b"])
+def test_a_bad_topic_id_writes_nothing(tmp_path: Path, topic_id: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"topic id {topic_id!r}")):
+        open_sink(tmp_path / "new", topic_id)
     assert not (tmp_path / "new").exists()
 
 
