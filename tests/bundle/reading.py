@@ -100,3 +100,17 @@ def notebook_tasks(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         inner = task.get("for_each_task", {}).get("task", task)
         if "notebook_task" in inner:
             yield inner
+
+
+def target(name: str) -> dict[str, Any]:
+    """A target as databricks.yml has it."""
+    return written(ROOT_FILE)["targets"][name]
+
+
+def chosen(folder: Path, **variables: str) -> Bundle:
+    """Target dev of a copy of the bundle, where it sets these variables."""
+    copy_bundle(folder, optional=True)
+    lines = [f"      {name}: {value}\n" for name, value in variables.items()]
+    choice = "".join(["targets:\n", "  dev:\n", "    variables:\n", *lines])
+    (folder / "resources" / "choice.yml").write_text(choice, encoding="utf-8")
+    return load(folder, "dev", {**NEEDED["dev"], **FOR_OPTIONS})
