@@ -14,35 +14,12 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbformat import NotebookNode
 
 from pinlake import notebook as pinlake_notebook
-from pinlake.job.kernel import read_notebook
 from pinlake.job.yaml_file import read_yaml
 from pinlake.lake.model import GOLD, TABLES
-from tools.notebook_outputs import MADE_UP, MOST_ROWS
-from tools.notebooks import stale
+from tests.notebook.reading import ALL, FOLDER, JOB, code, opened
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
-# Copies with outputs, of made-up posts; those in FOLDER are deployed.
-KEPT = Path(__file__).parents[2] / "docs" / "notebooks"
-JOB = {
-    "10_check": "check",
-    "20_connect_storage": "connect",
-    "30_ingest": "ingest",
-    "35_stream": "stream",
-    "40_clean": "clean",
-    "50_quality": "quality",
-    "60_query": "query",
-    "70_report": "report",
-    "80_rebuild": "rebuild",
-    "90_maintain": "maintain",
-    "99_clean_up": "clean_up",
-}
-PEOPLE = ("00_start_here", "01_explore", "02_quality", "03_sql", "04_watch")
-ALL = sorted([*JOB, *PEOPLE])
-MOST_BYTES = 1_000_000
-MOST_PICTURE_BYTES = 60_000
 # As ipykernel, and what is built on it, names the Python kernel of an environment.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 # What branches, repeats or defines is logic, and belongs where a test reaches it.
@@ -50,7 +27,6 @@ LOGIC = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.If, ast.IfExp, ast.Try),
     *(ast.With, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Match, ast.Global),
 )
-
 
 # What every notebook begins with, so that a person who opens it in a workspace has the code.
 START = """\
@@ -60,22 +36,6 @@ sys.path.append("../src")  # the code beside this notebook, where no wheel is in
 
 from pinlake import notebook
 """
-
-
-def opened(name: str) -> NotebookNode:
-    return read_notebook(FOLDER / f"{name}.ipynb")
-
-
-def kept(name: str) -> NotebookNode:
-    return read_notebook(KEPT / f"{name}.ipynb")
-
-
-def code(notebook: NotebookNode) -> dict[str, str]:
-    return {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
-
-
-def outputs(notebook: NotebookNode) -> list[NotebookNode]:
-    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
 def step_of(name: str) -> str:
@@ -123,14 +83,6 @@ def test_what_is_deployed_has_no_outputs(name: str) -> None:
     assert [
         (cell.id, cell.outputs, cell.execution_count) for cell in cells if cell.outputs or cell.execution_count
     ] == []
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_the_first_output_that_is_kept_says_whose_numbers_they_are(name: str) -> None:
-    first = outputs(kept(name))[0]
-    assert first.data["text/plain"] == MADE_UP
-    assert "Made-up data" in first.data["text/markdown"]
-    assert sum(MADE_UP in str(output.get("data", {}).get("text/plain")) for output in outputs(kept(name))) == 1
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -266,50 +218,3 @@ def test_the_guide_runs_every_stage_and_looks_at_what_it_made() -> None:
     assert places == sorted(places)
     looked_at = set(re.findall(r'views\.look\(work\.lake, "(\w+)"\)', source))
     assert {"bronze", "silver_pin", "silver_geo", "silver_user", "silver_post"} <= looked_at <= set(TABLES)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_outputs_are_those_of_todays_sources(name: str) -> None:
-    assert f"{name}.ipynb" not in stale(FOLDER, KEPT), "run `make notebooks`"
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_every_cell_that_displays_shows_something_and_none_failed(name: str) -> None:
-    for cell in kept(name).cells:
-        if cell.cell_type == "code":
-            assert [each for each in cell.outputs if each.output_type in ("error", "execute_result")] == []
-            shown = [each for each in cell.outputs if each.output_type == "display_data" and not _is_note(each)]
-            # The accounting and two answers.
-            watched = 3 if cell.source.startswith("watch(") else 0
-            assert len(shown) == cell.source.count("display(") + watched, cell.id
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_each_figure_is_a_small_picture(name: str) -> None:
-    figures = [each.data for each in outputs(kept(name)) if "image/png" in each.get("data", {})]
-    plots = re.compile(r"found\.(?:figure|in_one_look|months|map)\(")
-    plotted = sum(len(plots.findall(source)) for source in code(kept(name)).values())
-    assert len(figures) == plotted
-    assert [data["text/plain"] for data in figures if not data["text/plain"].startswith("Figure: ")] == []
-    assert [data.keys() for data in figures if data.keys() != {"image/png", "text/plain"}] == []
-    assert [len(data["image/png"]) for data in figures if len(data["image/png"]) * 3 / 4 > MOST_PICTURE_BYTES] == []
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_it_is_small_and_its_tables_are_short(name: str) -> None:
-    assert (KEPT / f"{name}.ipynb").stat().st_size < MOST_BYTES
-    tables = [each.data["text/html"] for each in outputs(kept(name)) if "text/html" in each.get("data", {})]
-    assert [html.count("<tr>") for html in tables if html.count("<tr>") > MOST_ROWS + 1] == []
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_nothing_tells_of_the_machine(name: str) -> None:
-    for output in outputs(kept(name)):
-        text = json.dumps({kind: value for kind, value in output.items() if kind != "data"})
-        text += "".join(str(value) for kind, value in output.get("data", {}).items() if kind.startswith("text/"))
-        assert re.findall(r"/(?:tmp|home|root|Users|work/)\S*", text) == []
-        assert set(re.findall(r"\d{8}T\d{6}Z-[0-9a-f]{8}", text)) <= {"20260101T120000Z-0123abcd"}
-
-
-def _is_note(output: NotebookNode) -> bool:
-    return bool(output.data.get("text/plain") == MADE_UP)
