@@ -1,16 +1,10 @@
-"""Every figure, by its Vega-Lite chart and by its picture."""
+"""Every figure, by its Vega-Lite chart."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-from PIL import Image
 from vl_convert import vegalite_to_svg
 
 from pinlake.errors import UsageError
@@ -20,53 +14,8 @@ from pinlake.show.answer_rows import AGE_GROUPS, MOST, Mark
 from pinlake.show.explore import Posts
 from pinlake.show.figures import Figure
 from pinlake.topics import CATEGORIES
-from tests.show.rows import ROWS, Rows
-
-PLACES = [(51.0, 1.0, 4), (-33.0, -71.0, 1)]
-MONTHS = [("2018-11", 3), ("2018-12", 5), ("2019-01", 4)]
-HOSTILE = [
-    *("</script><script>alert(1)</script>", "<!-- <b>", "$x^2$ costs $5", "{{7*7}} ${a} %{x}", "\x00\x07\x1b[31m"),
-    *("\u202eturned", "\ud800 \ufffe\uffff", "Магазин", "東京 カフェ", "أفكار", "Elder \U0001f33f", "a\tb\r\nc", ""),
-    *("null", "0", "x" * 10_000),
-]
-# Characters that XML, fonts or scripts treat in a way of their own, some at a time.
-CHARACTERS = ["".join(map(chr, range(start, start + 64))) for start in range(0, 0x100, 64)] + [
-    *(
-        "\u200b\u200e\u2028\u2029\u2060\ufeff",
-        "\ue000\ufdd0\ufffc\ufffd",
-        "\U0001fffe\U000e0001\U0010ffff",
-        "e\u0301" * 40,
-    ),
-]
-
-
-def drawn(name: str, rows: Rows | None = None) -> Figure:
-    return figures.answer(name, ROWS[name] if rows is None else rows)
-
-
-def layers(figure: Figure) -> list[Any]:
-    """The layers, or where there is only one, it."""
-    return list(figure.spec["layer"])
-
-
-def values(figure: Figure) -> list[dict[str, Any]]:
-    """The rows of the chart's only data set."""
-    (found,) = figure.spec["datasets"].values()
-    return list(found)
-
-
-def column(figure: Figure, name: str) -> list[Any]:
-    return [row[name] for row in values(figure)]
-
-
-def pixels(figure: Figure) -> Image.Image:
-    return Image.open(io.BytesIO(figure.png())).convert("L")
-
-
-def ink(picture: Image.Image) -> float:
-    """The share of the pixels that are not nearly white."""
-    histogram = picture.histogram()
-    return sum(histogram[:230]) / sum(histogram)
+from tests.show.drawing import MONTHS, PLACES, column, drawn, ink, layers, pixels, values
+from tests.show.rows import ROWS
 
 
 def test_there_is_a_figure_for_every_answer() -> None:
@@ -152,7 +101,7 @@ def test_many_countries_are_cut_and_the_title_says_so() -> None:
 def test_a_field_has_a_number_for_every_year_and_category() -> None:
     found = drawn("category_posts_by_year")
     assert [tuple(row.values()) for row in values(found)] == [
-        *(("travel", "2018", 4), ("travel", "2019", 0), ("art", "2018", 2), ("art", "2019", 1)),
+        *(("travel", "2018", 4), ("travel", "2019", 0), ("art", "2018", 2), ("art", "2019", 1))
     ]
     assert [layer["mark"]["type"] for layer in layers(found)] == ["rect", "text"]
 
@@ -161,7 +110,7 @@ def test_each_age_group_has_a_line_a_shape_and_a_place_in_the_legend() -> None:
     found = drawn("median_followers_by_join_year_and_age_group")
     line, point = layers(found)
     assert [tuple(row.values())[:3] for row in values(found)] == [
-        *(("18-24", "2015", 7.0), ("36-50", "2015", 80.0), ("36-50", "2016", 90.0)),
+        *(("18-24", "2015", 7.0), ("36-50", "2015", 80.0), ("36-50", "2016", 90.0))
     ]
     assert line["encoding"]["color"]["scale"]["domain"] == ["18-24", "36-50"]
     assert point["encoding"]["shape"]["legend"]["title"] == "age group"
@@ -188,8 +137,7 @@ def test_one_line_needs_no_legend_and_low_points_have_their_numbers_below() -> N
     ],
 )
 @pytest.mark.parametrize(
-    ("name", "axis"),
-    [("median_followers_by_age_group", "x"), ("median_followers_by_join_year", "y")],
+    ("name", "axis"), [("median_followers_by_age_group", "x"), ("median_followers_by_join_year", "y")]
 )
 def test_followers_that_are_far_apart_are_on_a_logarithmic_axis(
     name: str, axis: str, numbers: tuple[float, float], kind: str | None, ticks: list[int] | None
@@ -254,75 +202,3 @@ def test_small_figures_are_put_together_in_one_picture() -> None:
         for top, bottom in ((0, height // 2), (height // 2, height)):
             assert ink(found.crop((left, top, right, bottom))) > 0.002
     assert column(figures.one_look(Posts([], [], [], [], 0)), "note") == ["no rows"]
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda texts: figures.bars("Title", [Mark(text, [text, text], 4) for text in texts]),
-        lambda texts: figures.dots("Title", [Mark(text, [text], 4) for text in texts]),
-        lambda texts: figures.columns("Title", [(text, 3) for text in texts], "posts"),
-        lambda texts: figures.field("Title", texts, [2018], {(text, 2018): 1 for text in texts}),
-        lambda texts: figures.lines("Title", "followers", {text: {2018: 3.0} for text in texts}, {}),
-    ],
-)
-def test_no_text_breaks_a_figure(draw: Callable[[list[str]], Figure]) -> None:
-    """A control character would end this process."""
-    found = draw([*HOSTILE, *CHARACTERS])
-    assert json.loads(json.dumps(found.spec)) == found.spec
-    assert ink(pixels(found)) > 0.002
-
-
-def test_text_of_a_record_is_shown_as_it_is_but_for_what_can_not_be_seen() -> None:
-    shown = [column(figures.bars("Title", [Mark(text, [], 1)]), "group")[0] for text in HOSTILE]
-    assert shown[:5] == [*HOSTILE[:4], r"\x00\x07\x1b[31m"]
-    assert shown[5:12] == [r"\u202eturned", "\ufffd \ufffd\ufffd", *HOSTILE[7:11], "a b c"]
-    assert len(shown[-1]) == 200
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_the_picture_has_ink_and_is_small_and_the_same_every_time(name: str) -> None:
-    png = drawn(name).png()
-    assert png == drawn(name, ROWS[name][::-1]).png()
-    assert len(png) < 60_000
-    found = Image.open(io.BytesIO(png)).convert("L")
-    assert 850 < found.width < 1100
-    assert 0.002 < ink(found) < 0.9
-
-
-def test_a_picture_of_many_long_names_is_small() -> None:
-    rows = [{"country": f"c{n:03}" * 20, "poster_name": f"{n}" + "x" * 90, "follower_count": n} for n in range(1, 244)]
-    found = drawn("top_user_by_country", rows)
-    assert len(json.dumps(found.spec)) < 12_000
-    assert len(found.png()) < 60_000
-    assert pixels(found).width < 1700
-
-
-@pytest.mark.parametrize(
-    "figure",
-    [*map(drawn, ROWS), figures.months("By month", MONTHS), figures.places("Where", PLACES), figures.empty("None")],
-    ids=lambda figure: figure.title,
-)
-def test_the_version_of_vega_lite_in_jupyterlab_draws_the_same(figure: Figure) -> None:
-    assert figures.VEGA_LITE == "application/vnd.vegalite.v5+json"
-    assert vegalite_to_svg(figure.spec, vl_version="5.8") == vegalite_to_svg(figure.spec, vl_version="6.4")
-
-
-def test_a_page_has_the_chart_where_no_text_of_a_record_can_end_the_script() -> None:
-    found = drawn("top_user_by_country", [{**row, "poster_name": HOSTILE[0]} for row in ROWS["top_user_by_country"]])
-    for html in (found.html(), found.html(inline=True)):
-        begin, spec, end = re.split(r"(?<=previousElementSibling, )(.+)(?=, \{mode)", html)
-        assert json.loads(spec) == found.spec
-        assert "<" not in spec
-        assert end == ', {mode: "vega-lite"})</script>'
-        assert "No figure: " in begin
-    assert "<script src" not in found.html(inline=True)
-    assert found.html().count('<script src="https://cdn.jsdelivr.net/npm/vega') == 3
-
-
-def test_a_workspace_is_given_the_scripts_where_they_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = drawn("users_joined_by_year")
-    assert found._repr_html_() == found.html(inline=True)
-    monkeypatch.setitem(sys.modules, "vl_convert", None)
-    monkeypatch.setattr(figures, "find_spec", lambda _: None)
-    assert found._repr_html_() == found.html()

@@ -145,7 +145,7 @@ def test_a_table_of_the_first_rows_says_how_many_more_there_are_and_where() -> N
 
 
 @pytest.mark.parametrize(("form", "printed"), [(Format.CSV, "a,b\n"), (Format.JSON, "[]\n")])
-def test_no_rows(form: Format, printed: str) -> None:
+def test_a_table_without_rows_keeps_its_header(form: Format, printed: str) -> None:
     assert shown(Result(["a", "b"], []), form) == printed
     assert cells(Result(["a", "b"], [])) == []
 
