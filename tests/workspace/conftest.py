@@ -205,10 +205,11 @@ def pinlake(*words: object) -> Result:
 
 
 Lines = dict[str, dict[str, str]]
+Doctor = Callable[..., tuple[int, Lines]]
 
 
 @pytest.fixture
-def doctor() -> Callable[..., tuple[int, Lines]]:
+def doctor() -> Doctor:
     """`pinlake doctor` as exit code and lines by what they check."""
 
     def call(*words: object) -> tuple[int, Lines]:
@@ -216,3 +217,8 @@ def doctor() -> Callable[..., tuple[int, Lines]]:
         return called.exit_code, {line["check"]: line for line in json.loads(called.stdout)}
 
     return call
+
+
+def failed(lines: Lines) -> list[str]:
+    """What doctor says has failed."""
+    return [what for what, line in lines.items() if line["result"] == "failed"]

@@ -102,7 +102,7 @@ def test_a_workspace_that_doesnt_tell_its_number(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("no_credentials")
-def test_without_credentials() -> None:
+def test_links_without_credentials_end_with_what_to_do() -> None:
     said = pinlake("links")
     assert (said.exit_code, said.stdout) == (1, "")
     assert said.stderr.startswith("error: no workspace is configured; log in with `databricks auth login`, or set")
