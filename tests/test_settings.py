@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_defaults() -> None:
+def test_what_nobody_sets_has_its_default() -> None:
     resolved = resolve({}, {})
     assert resolved.settings == Settings()
     assert set(resolved.origins.values()) == {"default"}

@@ -19,7 +19,7 @@ COMMANDS = (
 )
 
 
-def test_version() -> None:
+def test_the_version_is_printed() -> None:
     result = pinlake("--version")
     assert (result.exit_code, result.stdout) == (0, f"pinlake {__version__}\n")
 

@@ -86,7 +86,9 @@ def test_the_lines_of_a_java_client(keys: None, tmp_path: Path, monkeypatch: pyt
         ("127.0.0.1:9098", "eu-west-3"),
     ],
 )
-def test_the_region(keys: None, monkeypatch: pytest.MonkeyPatch, servers: str, region: str) -> None:
+def test_the_region_is_that_in_the_brokers_name_or_else_that_of_the_settings(
+    keys: None, monkeypatch: pytest.MonkeyPatch, servers: str, region: str
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
     assert client_config(servers, more_properties=LINES)["oauth_cb"].region == region
 
@@ -121,7 +123,7 @@ def test_what_cant_be_carried_over_is_refused(keys: None) -> None:
         client_config("b:1", more_properties=LINES)
 
 
-def test_no_credentials(keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_without_credentials_is_refused(keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

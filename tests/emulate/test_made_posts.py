@@ -94,7 +94,9 @@ def test_each_category_is_one_range_of_ids(posts: list[Post]) -> None:
     ("pattern", "expected", "tolerance"),
     [(r"[1-9]\d*k", 0.728, 0.04), (r"\d{1,3}", 0.177, 0.04), (r"[1-9]\d*M", 0.082, 0.03), (NO_USER, 0.013, 0.005)],
 )
-def test_follower_counts(posts: list[Post], pattern: str, expected: float, tolerance: float) -> None:
+def test_follower_counts_have_their_spellings_in_their_shares(
+    posts: list[Post], pattern: str, expected: float, tolerance: float
+) -> None:
     found = share([bool(re.fullmatch(pattern, post.pin["follower_count"])) for post in posts])
     assert found == pytest.approx(expected, abs=tolerance)
 

@@ -143,7 +143,7 @@ def test_a_value_of_any_task_before_may_be_referred_to() -> None:
         ("is {{tasks.before.values.flag}}", "is true"),
     ],
 )
-def test_references(text: str, value: str) -> None:
+def test_references_are_filled_with_values(text: str, value: str) -> None:
     assert filled(text, VALUES) == value
 
 

@@ -34,7 +34,9 @@ def decided(found: Job, key: str, states: dict[str, State], **outcomes: str) -> 
         ("ALL_DONE", [E, E], E),
     ],
 )
-def test_run_if(run_if: str, before: list[State], state: State | None) -> None:
+def test_run_if_decides_by_the_states_of_the_tasks_before(
+    run_if: str, before: list[State], state: State | None
+) -> None:
     names = [f"b{i}" for i in range(len(before))]
     found = job(*map(task, names), task("x", *names, run_if=run_if))
     assert decided(found, "x", dict(zip(names, before, strict=True))) is state

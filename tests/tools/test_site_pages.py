@@ -25,5 +25,5 @@ from tools.site_pages import relinked
         ("benchmarks", "[goals](#goals)", "[goals](#goals)"),
     ],
 )
-def test_links(folder: str, text: str, on_the_site: str) -> None:
+def test_a_link_leads_to_a_page_of_the_site(folder: str, text: str, on_the_site: str) -> None:
     assert relinked(text, Path(folder)) == on_the_site
