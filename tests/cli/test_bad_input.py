@@ -146,6 +146,11 @@ def test_a_setting_of_the_wrong_type(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "setting 'lake_wait' from variable PINLAKE_LAKE_WAIT can't be 'long': " in refused(2, "status")
 
 
+def test_a_flag_with_another_name_than_its_setting() -> None:
+    line = refused(2, "emulate", "seed-database", "--sql", "mysql://me:secret@host/posts")
+    assert "setting 'sql_url' from flag --sql can't be what is given: " in line
+
+
 @pytest.mark.parametrize("content", [b"lake = ", b'lake = "\xff"'])
 def test_a_settings_file_that_cant_be_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.toml").write_bytes(content)

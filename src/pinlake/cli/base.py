@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from pinlake import __version__, logs
-from pinlake.cli.flags import BUNDLE, SETTINGS, FileFlag
+from pinlake.cli.flags import BUNDLE, SETTINGS, FileFlag, flag_of
 from pinlake.errors import LakeError, MachineError, PinlakeError, UsageError, first_line, printable
 from pinlake.settings import Resolved, Settings, resolve
 from pinlake.topics import TOPICS
@@ -166,7 +166,7 @@ def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
         if flags.get("log_format") == "json":
             logs.configure("json", "error")  # for errors in the settings themselves
         given = {name: value for name, value in flags.items() if value is not None}
-        opened = Command(resolve(given, os.environ, file), given, file)
+        opened = Command(resolve(given, os.environ, file, lambda name: f"flag {flag_of(name)}"), given, file)
         logs.configure(opened.settings.log_format, opened.settings.log_level)
         with structlog.contextvars.bound_contextvars(version=__version__):
             yield opened

@@ -16,13 +16,18 @@ _NAMES = {"stream_from": "--from", "sql_url": "--sql"}
 _DEFAULTS = {"topic_id": f"the only one of a dump, else {DEFAULT_TOPIC_ID}"}
 
 
+def flag_of(name: str) -> str:
+    """The flag of a setting, such as `--from` for `stream_from`."""
+    return _NAMES.get(name, f"--{name.replace('_', '-')}")
+
+
 def _of_setting(name: str, kind: Any = str) -> Any:
     """The flag of a setting, with the description and the default of the model."""
     field = Settings.model_fields[name]
     meaning = str(field.description)
     default = _DEFAULTS.get(name, field.default)
     option = typer.Option(
-        _NAMES.get(name, f"--{name.replace('_', '-')}"),
+        flag_of(name),
         help=f"{meaning[0].upper()}{meaning[1:]}.",
         show_default=False if default is None else str(default),
     )
@@ -50,5 +55,6 @@ BUNDLE: dict[str, Any] = {
 }
 FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
 
+TopicFlag = Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")]
 AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]
 FormatFlag = Annotated[Format, typer.Option("--format", help="table for people, csv or json for machines.")]

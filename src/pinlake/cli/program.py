@@ -10,7 +10,7 @@ import typer
 from pinlake import __version__
 from pinlake.cli.base import Command, check_topic, err, out, takes
 from pinlake.cli.emulate import emulate_app
-from pinlake.cli.flags import AuditFlag, FormatFlag
+from pinlake.cli.flags import AuditFlag, FormatFlag, TopicFlag
 from pinlake.cli.holes import holes_app
 from pinlake.cli.job import job_app
 from pinlake.cli.report import ReportFlag, make_report, report
@@ -151,12 +151,7 @@ def status(call: Command, form: FormatFlag = Format.TABLE) -> None:
 
 @quarantine_app.callback()
 @takes("lake")
-def quarantine(
-    call: Command,
-    context: typer.Context,
-    topic: Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")] = None,
-    form: FormatFlag = Format.TABLE,
-) -> None:
+def quarantine(call: Command, context: typer.Context, topic: TopicFlag = None, form: FormatFlag = Format.TABLE) -> None:
     """List bad records with their reasons."""
     from pyspark.sql import functions as F
 
@@ -176,9 +171,7 @@ def quarantine(
 
 @quarantine_app.command("replay")
 @takes("lake")
-def quarantine_replay(
-    call: Command, topic: Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")] = None
-) -> None:
+def quarantine_replay(call: Command, topic: TopicFlag = None) -> None:
     """Clean quarantined records again, after a rule or a setting was changed."""
     from pinlake import pipeline
 
@@ -253,12 +246,8 @@ def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
     write(Result(["setting", "value", "from", "meaning"], rows, "Settings"), form, out)
 
 
-app.command()(sink)
-app.command()(stream)
-app.command()(report)
-app.command()(trace)
-app.command()(doctor)
-app.command()(links)
+for command in (sink, stream, report, trace, doctor, links):
+    app.command()(command)
 
 
 def _version(wanted: bool) -> None:
