@@ -1,4 +1,4 @@
-"""The common part of all Kinesis clients: their creation, temporary errors, and the remedies of the other errors."""
+"""The common part of all Kinesis clients: their creation, calls, and errors with their remedies."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ from typing import Any
 
 import boto3
 from botocore import exceptions as boto
+from botocore import xform_name
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
+from pinlake.clients.waits import CallError, PassingError
 from pinlake.errors import MachineError, first_line, public
 
 # Timeout in seconds. boto3 has one timeout for all calls; Kinesis answers faster.
 _ANSWER_SECONDS = 10.0
 
+# The calls, by their names in IAM, and the field that every answer has.
+DESCRIBE, SHARDS, ITERATOR = "DescribeStreamSummary", "ListShards", "GetShardIterator"
+RECORDS, PUT = "GetRecords", "PutRecords"
+_PARTS = {
+    DESCRIBE: "StreamDescriptionSummary",
+    SHARDS: "Shards",
+    ITERATOR: "ShardIterator",
+    RECORDS: "Records",
+    PUT: "Records",
+}
+
+MORE_SHARDS = "give the streams more shards or on-demand capacity, or send slower with --rate"
+_LATER = "look at AWS's status page, or run again later"
 LOG_IN = "log in again, or check AWS_PROFILE and the AWS_ variables for credentials"
 ADDRESS = "check AWS_ENDPOINT_URL and the region"
 PASSING = {
@@ -73,18 +89,42 @@ def label_of(client: Any) -> str:
     return f"Kinesis at {public(client.meta.endpoint_url)}"
 
 
-def error_line(code: str, said: str) -> str:
-    """Return an error as one line. Messages about signatures are omitted, since they contain the signed headers."""
-    return code if "Signature" in code or not said else f"{code}: {first_line(Exception(said))}"
+def call(client: Any, action: str, stream: str, **arguments: Any) -> dict[str, Any]:
+    """Make one call and return the answer. `action` is its name in IAM.
+
+    Raises PassingError for a temporary error, CallError for any other.
+    """
+    try:
+        answer: dict[str, Any] = getattr(client, xform_name(action))(**arguments)
+        _ = answer[_PARTS[action]]
+    except boto.ClientError as error:
+        said = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        raise service_error(stream, action, said.get("Code", "Unknown"), said.get("Message", ""), status) from None
+    except boto.SSLError as error:
+        raise CallError(f"no trusted connection: {first_line(error)}", "check its certificate, and yours") from None
+    except (boto.ConnectionError, boto.HTTPClientError) as error:
+        raise PassingError(f"no answer: {type(error).__name__}", f"{ADDRESS}, and the network") from None
+    except boto.BotoCoreError as error:
+        raise CallError(f"can't be called: {first_line(error)}", LOG_IN) from None
+    except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
+        # botocore's parser fails on answers that are not from AWS, for example an HTML page.
+        raise CallError(f"answered for stream {stream} with what is no answer of Kinesis", ADDRESS) from None
+    return answer
 
 
-def is_passing(code: str, status: int) -> bool:
-    """Return whether a retry may resolve the error."""
-    return code in PASSING or status == 429 or status >= 500
+def service_error(stream: str, action: str, code: str, said: str, status: int) -> CallError:
+    """Return the error for an error code that concerns a whole call."""
+    # Messages about signatures are omitted, since they contain the signed headers.
+    line = code if "Signature" in code or not said else f"{code}: {first_line(Exception(said))}"
+    found = f"stream {stream}: {line}"
+    if code in PASSING or status == 429 or status >= 500:
+        is_limit = any(word in code for word in ("Throughput", "Throttling", "LimitExceeded"))
+        return PassingError(found, MORE_SHARDS if is_limit else _LATER)
+    return CallError(found, _remedy(code, action), code=code)
 
 
-def remedy(code: str, action: str) -> str:
-    """Return the remedy for an error code. `action` is the called action, as IAM names it."""
+def _remedy(code: str, action: str) -> str:
     if code.startswith("AccessDenied"):
         return f"get kinesis:{action} on the stream"
     # A numeric code is an HTTP status: the answer did not come from Kinesis.

@@ -27,6 +27,19 @@ class NoAnswerError(Exception):
     """An attempt without an answer, or with an answer that asks to retry later. The text is the reason."""
 
 
+class CallError(Exception):
+    """A call that the service refused, and a retry would not help. The texts contain no credentials."""
+
+    def __init__(self, found: str, remedy: str, after: float = 0.0, code: str = "") -> None:
+        """`after` is the wait in seconds that the service asks for, or 0. `code` is its error code."""
+        super().__init__(found)
+        self.found, self.remedy, self.after, self.code = found, remedy, after, code
+
+
+class PassingError(CallError, NoAnswerError):
+    """An error that a retry may resolve."""
+
+
 class Patience:
     """The time limit for retries while a server doesn't answer. Threads that call the same server share one.
 

@@ -6,9 +6,10 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, ClassVar, NamedTuple
 
-from pinlake.clients.waits import Patience, Say
+from pinlake.clients.waits import CallError, PassingError, Patience, Say
 from pinlake.emulate.sinks.base import Deliveries, Message, Sink
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
@@ -18,19 +19,6 @@ MAX_RECORDS = 500
 LINGER = 1.0
 # Time limit for one answer in seconds: gateways do not wait longer for their backend. The minimum is for the last try.
 ANSWER_SECONDS, LEAST_ANSWER_SECONDS = 30.0, 0.5
-
-
-class CallError(Exception):
-    """A call in which no message was accepted, and a retry would not help. The texts contain no credentials."""
-
-    def __init__(self, found: str, remedy: str, after: float = 0.0) -> None:
-        """`after` is the wait in seconds that the service asks for, or 0."""
-        super().__init__(found)
-        self.found, self.remedy, self.after = found, remedy, after
-
-
-class PassingError(CallError):
-    """An error that a retry may resolve."""
 
 
 class TooLargeError(CallError):
@@ -61,13 +49,8 @@ class _Queue:
 
     def head(self, most: int, max_bytes: int) -> list[Item]:
         """Return the first items, at most `most` items and `max_bytes` bytes, but at least one item."""
-        count = size = 0
-        for item in self.items[:most]:
-            size += item.size
-            if count and size > max_bytes:
-                break
-            count += 1
-        return self.items[:count]
+        totals = accumulate(item.size for item in self.items[:most])
+        return self.items[: max(1, sum(total <= max_bytes for total in totals))]
 
     def replace(self, count: int, items: Sequence[Item]) -> None:
         """Replace the first `count` items by `items`."""

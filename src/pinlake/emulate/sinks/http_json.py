@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from pinlake.emulate.sinks.batches import CallError, PassingError, TooLargeError
+from pinlake.clients.waits import CallError, PassingError
+from pinlake.emulate.sinks.batches import TooLargeError
 
 _TOO_LARGE = 413
 # Request timeout and too many requests: the statuses below 500 that are temporary.

@@ -7,27 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from botocore import exceptions as boto
-from botocore.parsers import ResponseParserError
-
-from pinlake.clients.kinesis import ADDRESS, LOG_IN, PASSING, error_line, is_passing, kinesis_client, label_of, remedy
-from pinlake.clients.waits import Say, silent
+from pinlake.clients.kinesis import ADDRESS, MORE_SHARDS, PASSING, PUT, call, kinesis_client, label_of, service_error
+from pinlake.clients.waits import CallError, PassingError, Say, silent
 from pinlake.emulate.sinks.base import Deliveries, Message
-from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, PassingError
+from pinlake.emulate.sinks.batches import BatchSink, Item
 from pinlake.emulate.sinks.http_json import ADDRESS as GATEWAY_ADDRESS
 from pinlake.emulate.sinks.http_json import HttpJson, to_json
-from pinlake.errors import first_line, public
+from pinlake.errors import public
 
 _MAX_RECORD_BYTES = 1024 * 1024
 _MAX_KEY_CHARACTERS = 256
 _NO_KEY = "-"
 
-_MORE_SHARDS = "give the streams more shards or on-demand capacity, or send slower with --rate"
 _NOT_FOUND_OR_ALLOWED = (
     f"{GATEWAY_ADDRESS} (a gateway says `Missing Authentication Token` of a path that it doesn't have), or get the "
     "right to call it"
 )
-_LATER = "look at AWS's status page, or run again later"
 
 
 class KinesisBatches(BatchSink):
@@ -74,7 +69,7 @@ class KinesisBatches(BatchSink):
         found = entry if isinstance(entry, dict) else {}
         if code := found.get("ErrorCode"):
             kind = PassingError if code in PASSING else CallError
-            return kind(f"stream {stream}: {code}", _MORE_SHARDS)
+            return kind(f"stream {stream}: {code}", MORE_SHARDS)
         if not found.get("SequenceNumber"):
             raise CallError(f"answered for stream {stream} with an entry that is none", self.address_remedy)
         return None
@@ -95,23 +90,7 @@ class KinesisSink(KinesisBatches):
         return {"Data": value, "PartitionKey": key}
 
     def _put(self, stream: str, records: list[Any]) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = self._client.put_records(StreamName=stream, Records=records)
-        except boto.ClientError as error:
-            said = error.response.get("Error", {})
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            raise service_error(stream, said.get("Code", "Unknown"), said.get("Message", ""), status) from None
-        except boto.SSLError as error:
-            found = f"no trusted connection: {first_line(error)}"
-            raise CallError(found, "check its certificate, and yours") from None
-        except (boto.ConnectionError, boto.HTTPClientError) as error:
-            raise PassingError(f"no answer: {type(error).__name__}", f"{ADDRESS}, and the network") from None
-        except (ResponseParserError, AttributeError, TypeError, ValueError):
-            # botocore's parser fails on JSON that is not an object.
-            raise CallError(f"answered for stream {stream} with what is no answer of Kinesis", ADDRESS) from None
-        except boto.BotoCoreError as error:
-            raise CallError(f"can't be called: {first_line(error)}", LOG_IN) from None
-        return answer
+        return call(self._client, PUT, stream, StreamName=stream, Records=records)
 
     def _let_go(self) -> None:
         self._client.close()
@@ -148,17 +127,8 @@ class KinesisGatewaySink(KinesisBatches):
         if code := answer.get("__type"):
             # The gateway of the tutorial answers 200 even if Kinesis answers with an error.
             said = answer.get("message") or answer.get("Message") or ""
-            raise service_error(stream, str(code).rpartition("#")[2], str(said), 0)
+            raise service_error(stream, PUT, str(code).rpartition("#")[2], str(said), 0)
         return answer
 
     def _let_go(self) -> None:
         self._http.close()
-
-
-def service_error(stream: str, code: str, said: str, status: int) -> CallError:
-    """Return the CallError for an error code of Kinesis that concerns the whole call."""
-    found = f"stream {stream}: {error_line(code, said)}"
-    if is_passing(code, status):
-        is_limit = any(word in code for word in ("Throughput", "Throttling", "LimitExceeded"))
-        return PassingError(found, _MORE_SHARDS if is_limit else _LATER)
-    return CallError(found, remedy(code, "PutRecords"))

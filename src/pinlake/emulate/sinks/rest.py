@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pinlake.clients.waits import Say, silent
+from pinlake.clients.waits import CallError, PassingError, Say, silent
 from pinlake.emulate.rows import refuse_constant
 from pinlake.emulate.sinks.base import Deliveries, Message
-from pinlake.emulate.sinks.batches import BatchSink, CallError, Item, PassingError
+from pinlake.emulate.sinks.batches import BatchSink, Item
 from pinlake.emulate.sinks.http_json import ADDRESS, BUSY, AbsentError, HttpJson, to_json
 from pinlake.errors import public
 
