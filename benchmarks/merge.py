@@ -10,8 +10,8 @@ from benchmarks.bronze import bronze_rows
 from benchmarks.data import objects_of
 from benchmarks.measure import Case, Work
 from benchmarks.results import Row, at_most
+from pinlake.clean.cleaners import clean_records, content_columns
 from pinlake.clean.latest import POSITION, latest, merged
-from pinlake.clean.silver import clean_records, content_columns
 from pinlake.lake.lake import Lake
 from pinlake.topics import PIN
 

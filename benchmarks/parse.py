@@ -12,7 +12,7 @@ from benchmarks.data import objects_of
 from benchmarks.measure import ready
 from benchmarks.million import million_dump
 from benchmarks.results import Row, at_most
-from pinlake.clean.silver import clean_records
+from pinlake.clean.cleaners import clean_records
 from pinlake.topics import PIN
 
 SIZE = 500_000_000

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pinlake.clean.silver import clean_records
+from pinlake.clean.cleaners import clean_records
 from pinlake.dump.split import Record
 from pinlake.topics import TOPICS
 

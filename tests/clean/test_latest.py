@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
+from pinlake.clean.cleaners import content_columns
 from pinlake.clean.latest import latest, merged
-from pinlake.clean.silver import content_columns
 from pinlake.lake.model import ISSUES
 from pinlake.topics import GEO, PIN
 from tests.rows import record

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from pinlake.clean.silver import clean_records, content_columns
+from pinlake.clean.cleaners import clean_records, content_columns
 from pinlake.emulate.content import content_of
 from pinlake.topics import GEO, PIN, TOPICS, USER, Topic
 from tests.clean.conftest import BRONZE, INGESTED_AT, in_utc

@@ -14,9 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pinlake import pipeline
-from pinlake.clean import silver
+from pinlake.clean import cleaners, silver
 from pinlake.clean.backfill import Days, backfill
-from pinlake.clean.geo import clean_geo
+from pinlake.clean.cleaners import clean_geo
 from pinlake.clean.posts import update_posts
 from pinlake.errors import UsageError
 from pinlake.lake import lake as lake_module
@@ -68,7 +68,7 @@ def yesterday(system: Callable[..., System], tmp_path_factory: pytest.TempPathFa
         run = Run(datetime(2026, 3, 1 + number, 23, 59, 59, tzinfo=UTC))
         pipeline.run_ingest(made.lake, made.settings, run)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(silver.CLEANERS, "geo", rejecting("Chile"))
+        patched.setitem(cleaners.CLEANERS, "geo", rejecting("Chile"))
         pipeline.run_clean(made.lake, made.settings, run)
     assert countries(made) == {0: "Peru", 1: "Peru", 2: "Fiji", 3: "Fiji"}
     assert quarantined(made) == [10, 20, 21, 22]
@@ -79,7 +79,7 @@ def yesterday(system: Callable[..., System], tmp_path_factory: pytest.TempPathFa
 def loaded(yesterday: System, system: Callable[..., System], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
     """A copy of that lake on the day after, with today's rule."""
     shutil.copytree(yesterday.settings.lake, tmp_path / "lake")
-    monkeypatch.setitem(silver.CLEANERS, "geo", rejecting("Fiji"))
+    monkeypatch.setitem(cleaners.CLEANERS, "geo", rejecting("Fiji"))
     return system(yesterday.settings.source, tmp_path / "lake", max_bad_share=1.0)
 
 
@@ -92,7 +92,7 @@ def whole(
     shutil.copytree(yesterday.settings.lake, lake)
     made = system(yesterday.settings.source, lake)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(silver.CLEANERS, "geo", rejecting("Fiji"))
+        patched.setitem(cleaners.CLEANERS, "geo", rejecting("Fiji"))
         run = pipeline.new_run()
         state = silver.rebuild_silver(made.lake, run)
         update_posts(made.lake, run, state)
@@ -189,7 +189,7 @@ def test_drift_is_that_of_the_days_by_todays_rules(loaded: System, monkeypatch: 
     def cleaner(parsed: DataFrame) -> DataFrame:
         return clean_geo(parsed).withColumn("_drift", F.array(F.lit("extra:new")))
 
-    monkeypatch.setitem(silver.CLEANERS, "geo", cleaner)
+    monkeypatch.setitem(cleaners.CLEANERS, "geo", cleaner)
     again(loaded, Days(day(0), day(0)))
     drift = "SELECT kind, field, records FROM drift ORDER BY field"
     assert loaded.rows(drift) == [("extra", "extra", 1), ("extra", "new", 3)]
@@ -204,7 +204,7 @@ def test_days_are_refused_where_another_days_record_has_another_id_now(
     def cleaner(parsed: DataFrame) -> DataFrame:
         return clean_geo(parsed).withColumn("ind", F.col("ind") + F.when(F.col("country") == "Peru", 100).otherwise(0))
 
-    monkeypatch.setitem(silver.CLEANERS, "geo", cleaner)
+    monkeypatch.setitem(cleaners.CLEANERS, "geo", cleaner)
     before = [loaded.lake.version(table) for table in (*SILVER, "quarantine", "drift")]
     with pytest.raises(UsageError, match=r"topic geo: .* another post id than before, .* run `pinlake rebuild silver`"):
         again(loaded, Days(day(1), day(1)))

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinlake import pipeline
-from pinlake.clean import silver
-from pinlake.clean.geo import clean_geo
+from pinlake.clean import cleaners
+from pinlake.clean.cleaners import clean_geo
 from pinlake.errors import AccountingError, LakeError, QualityError
 from pinlake.lake.lake import Lake
 from tests.conftest import write_dump_files
@@ -45,7 +45,7 @@ def test_replay_moves_what_is_right_now_to_silver_posts_and_answers(
     loaded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setitem(silver.CLEANERS, "geo", too_strict)
+        patched.setitem(cleaners.CLEANERS, "geo", too_strict)
         loaded.run(max_bad_share=1.0)
     assert (loaded.counts()["geo"].quarantined, loaded.lake.read("silver_post").count()) == (2, 2)
     assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), "pin") == 0
@@ -59,7 +59,7 @@ def test_replay_moves_what_is_right_now_to_silver_posts_and_answers(
 
 def test_a_stopped_run_goes_on_after_its_rule_was_mended(loaded: System, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setitem(silver.CLEANERS, "geo", too_strict)
+        patched.setitem(cleaners.CLEANERS, "geo", too_strict)
         with pytest.raises(QualityError):
             loaded.run()
     assert pipeline.run_replay(loaded.lake, loaded.settings, pipeline.new_run(), None) == 0
@@ -161,7 +161,7 @@ def test_a_rebuild_lets_nothing_in_that_a_run_was_stopped_for(loaded: System, tm
 
 def test_a_replay_that_was_stopped_is_told_and_run_again(loaded: System, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setitem(silver.CLEANERS, "geo", too_strict)
+        patched.setitem(cleaners.CLEANERS, "geo", too_strict)
         loaded.run(max_bad_share=1.0)
 
     def stopped(*_: object) -> None:

@@ -13,17 +13,9 @@ from datetime import UTC, date, datetime, time
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from pinlake.clean.cleaners import clean_records, content_columns, good, only
 from pinlake.clean.latest import latest, record_hash
-from pinlake.clean.silver import (
-    RECORD_KEY,
-    clean_records,
-    content_columns,
-    drift_rows,
-    good,
-    keeping,
-    only,
-    quarantine_rows,
-)
+from pinlake.clean.silver import RECORD_KEY, drift_rows, keeping, quarantine_rows
 from pinlake.errors import UsageError
 from pinlake.lake.lake import Lake
 from pinlake.lake.parallel import side_by_side

@@ -24,9 +24,7 @@ def latest(clean: DataFrame, columns: Sequence[str]) -> DataFrame:
     """
     kept = [*columns, "_warnings", "_rescued", *POSITION]
     hashed = clean.select(
-        *kept,
-        record_hash("_").alias("_record"),
-        content_hash(clean.select(*columns)).alias("_content"),
+        *kept, record_hash("_").alias("_record"), content_hash(clean.select(*columns)).alias("_content")
     )
     # Windows sort the records of a post once. An aggregate with these functions sorts before and after the shuffle.
     post = Window.partitionBy("ind")

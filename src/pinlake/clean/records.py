@@ -32,17 +32,8 @@ _NANS = ('"NaN"', '"Infinity"', '"-Infinity"')
 _WRAPPINGS = ("schema", "payload", "key", "value", "headers", "before", "after", "source", "op", "ts_ms", "transaction")
 
 # Bronze columns that stay with a record, and their names beside the fields.
-LINEAGE = {
-    "partition": "_partition",
-    "offset": "_offset",
-    "position": "_position",
-    "path": "_path",
-    "batch": "_batch",
-    "run_id": "_run_id",
-    "ingested_at": "_ingested_at",
-    "text": "_text",
-    "bytes": "_bytes",
-}
+_COLUMNS = ("partition", "offset", "position", "path", "batch", "run_id", "ingested_at", "text", "bytes")
+LINEAGE = {name: f"_{name}" for name in _COLUMNS}
 # The lineage columns that `clean` sets to null for good records.
 SENT = ("_text", "_bytes")
 
@@ -226,12 +217,7 @@ def _misrouted(topic: Topic) -> Column:
             for other in topic.field(topic.key).also
         ],
         *[
-            Issue(
-                "misrouted",
-                f"the keys are those of topic {other.name}",
-                other.own_names,
-                ~own & _has_key_of(other),
-            )
+            Issue("misrouted", f"the keys are those of topic {other.name}", other.own_names, ~own & _has_key_of(other))
             for other in TOPICS.values()
             if other.name != topic.name
         ],

@@ -68,9 +68,7 @@ def integer(name: str) -> Column:
     whole = F.when(value.rlike(_WHOLE_NUMBER), F.substring_index(value, ".", 1))
     large = F.when(value.rlike(_POWER_OF_TEN), value.try_cast("decimal(38,18)"))
     return F.coalesce(
-        value.try_cast("bigint"),
-        whole.try_cast("bigint"),
-        F.when(large == F.floor(large), large.try_cast("bigint")),
+        value.try_cast("bigint"), whole.try_cast("bigint"), F.when(large == F.floor(large), large.try_cast("bigint"))
     )
 
 
@@ -221,7 +219,7 @@ def _field_errors(topic: Topic) -> list[Issue]:
             "no field but the post id holds anything",
             topic.own_names,
             F.coalesce(*[F.col(name) for name in topic.own_names]).isNull(),
-        ),
+        )
     ]
     for field in topic.fields:
         given = F.col(field.name).isNotNull()

@@ -7,7 +7,7 @@ them. Serverless compute doesn't persist, so there Spark cleans them for each ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -16,12 +16,10 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
-from pinlake.clean.geo import clean_geo
+from pinlake.clean.cleaners import clean_records, content_columns, good
 from pinlake.clean.latest import latest, merged
-from pinlake.clean.pins import clean_pin
 from pinlake.clean.posts import update_posts
-from pinlake.clean.records import SENT, parse
-from pinlake.clean.users import clean_user
+from pinlake.clean.records import SENT
 from pinlake.errors import QualityError
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import TABLES
@@ -32,8 +30,6 @@ from pinlake.topics import TOPICS, Topic
 
 # The columns that identify a record in bronze and in quarantine.
 RECORD_KEY = ("path", "position", "batch")
-
-CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
 
 
 @dataclass(frozen=True)
@@ -65,16 +61,6 @@ class TopicClean:
     def bad_share(self) -> float:
         """The share of bad records, 0.0 to 1.0, that `max_bad_share` limits."""
         return self.judged_bad / self.judged if self.judged else 0.0
-
-
-def clean_records(bronze: DataFrame, topic: Topic) -> DataFrame:
-    """Parse and clean bronze records of one topic: its content columns, and the columns of `checked`."""
-    return CLEANERS[topic.name](parse(bronze, topic))
-
-
-def content_columns(topic: Topic) -> list[str]:
-    """The silver columns that define a record's content: all that don't begin with an underscore."""
-    return [name for name in TABLES[topic.silver_table].column_names if not name.startswith("_")]
 
 
 def clean(lake: Lake, run: Run, state: LakeState, max_bad_share: float, least_judged: int = 1) -> list[TopicClean]:
@@ -170,20 +156,6 @@ def replay(lake: Lake, run: Run, state: LakeState, topic_name: str | None = None
 
 def _bronze(lake: Lake, topic: Topic) -> DataFrame:
     return lake.read("bronze").where((F.col("topic") == topic.name) & F.col("problem").isNull())
-
-
-def only(rows: DataFrame, condition: Column) -> DataFrame:
-    """The cleaned rows for which a condition is true.
-
-    Uses a generator in place of a filter: Spark pushes a filter below the projections that clean, and then cleans every
-    row twice. It doesn't push down a generator.
-    """
-    return rows.select(F.inline(F.when(condition, F.array(F.struct(*rows.columns)))))
-
-
-def good(cleaned: DataFrame) -> DataFrame:
-    """The cleaned rows without an error."""
-    return only(cleaned, F.col("_errors").isNull())
 
 
 def _pending(lake: Lake, state: LakeState, topic: Topic) -> DataFrame:

@@ -11,21 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructField, StructType
 
 from pinlake.errors import UsageError
-from pinlake.gold.answers import (
-    category_posts_by_year,
-    count_followers,
-    count_posts,
-    count_users,
-    median_followers_by_age_group,
-    median_followers_by_join_year,
-    median_followers_by_join_year_and_age_group,
-    top_category_by_age_group,
-    top_category_by_country,
-    top_category_by_year,
-    top_country_by_followers,
-    top_user_by_country,
-    users_joined_by_year,
-)
+from pinlake.gold import answers as formula
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import ANSWERS, GOLD
 from pinlake.lake.one_query import in_one
@@ -69,16 +55,16 @@ def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataF
     join_years = (years.first_join, years.last_join)
     posts, followers, tops = counted["posts"], counted["followers"], counted["tops"]
     return {
-        "top_category_by_country": top_category_by_country(posts),
-        "category_posts_by_year": category_posts_by_year(posts),
-        "top_category_by_year": top_category_by_year(posts, *post_years),
+        "top_category_by_country": formula.top_category_by_country(posts),
+        "category_posts_by_year": formula.category_posts_by_year(posts),
+        "top_category_by_year": formula.top_category_by_year(posts, *post_years),
         "top_user_by_country": tops,
-        "top_country_by_followers": top_country_by_followers(tops),
-        "top_category_by_age_group": top_category_by_age_group(posts),
-        "median_followers_by_age_group": median_followers_by_age_group(followers),
-        "users_joined_by_year": users_joined_by_year(counted["users"], *join_years),
-        "median_followers_by_join_year": median_followers_by_join_year(followers, *join_years),
-        "median_followers_by_join_year_and_age_group": median_followers_by_join_year_and_age_group(
+        "top_country_by_followers": formula.top_country_by_followers(tops),
+        "top_category_by_age_group": formula.top_category_by_age_group(posts),
+        "median_followers_by_age_group": formula.median_followers_by_age_group(followers),
+        "users_joined_by_year": formula.users_joined_by_year(counted["users"], *join_years),
+        "median_followers_by_join_year": formula.median_followers_by_join_year(followers, *join_years),
+        "median_followers_by_join_year_and_age_group": formula.median_followers_by_join_year_and_age_group(
             followers, *join_years
         ),
     }
@@ -92,10 +78,10 @@ def counted(posts: DataFrame, users: DataFrame) -> dict[str, DataFrame]:
     import pyarrow.compute
 
     frames = {
-        "posts": count_posts(posts),
-        "followers": count_followers(posts),
-        "tops": top_user_by_country(posts),
-        "users": count_users(users),
+        "posts": formula.count_posts(posts),
+        "followers": formula.count_followers(posts),
+        "tops": formula.top_user_by_country(posts),
+        "users": formula.count_users(users),
     }
     fetched = in_one(frames, _NAME).toArrow()
     named = fetched.column(_NAME)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from pinlake.clean.cleaners import clean_records, content_columns
 from pinlake.clean.latest import POSITION, content_hash, record_hash
-from pinlake.clean.silver import RECORD_KEY, clean_records, content_columns
+from pinlake.clean.silver import RECORD_KEY
 from pinlake.errors import LakeError, UsageError
 from pinlake.gold.tables import Years, answers
 from pinlake.lake.model import GOLD
