@@ -193,7 +193,7 @@ class Headless(Consumer):
 
 
 def test_a_partition_without_a_leader(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinlake.sink.sink.Consumer", Headless)
+    monkeypatch.setattr("pinlake.sink.member.Consumer", Headless)
     topic_id = new_topic_id(broker)
     began = time.monotonic()
     sink = Sink(broker, topic_id, tmp_path, until_end=False, give_up_after=3)
@@ -205,7 +205,7 @@ def test_a_partition_without_a_leader(broker: Broker, tmp_path: Path, monkeypatc
 def test_a_handshake_that_breaks_off_is_waited_out(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pinlake.sink.sink.Consumer", breaking_a_handshake(Consumer))
+    monkeypatch.setattr("pinlake.sink.member.Consumer", breaking_a_handshake(Consumer))
     topic_id = new_topic_id(broker, pin=pins(3))
     Sink(broker, topic_id, tmp_path).run()
     assert records(tmp_path) == posted("pin", pins(3))

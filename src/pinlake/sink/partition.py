@@ -81,7 +81,6 @@ class PartitionWriter:
         self._start = 0
         self._lines: list[bytes] = []
         self.opened: float | None = None
-        # All messages before this offset are stored.
         self.durable: int | None = None
 
     def end(self) -> int:
@@ -128,7 +127,7 @@ class PartitionWriter:
         content = b"".join(value + b"\n" for value in values)
         if self._gzip:
             content = gzip_format.compress(content, compresslevel=6, mtime=0)
-        self._store.write(self._name(offset).key, content)
+        self._store.write(self._name(offset, self._gzip).key, content)
         self._counts.add_object(len(values), len(content))
 
     def _write_dead_letter(self, message: Arrived, reason: str) -> None:
@@ -141,13 +140,12 @@ class PartitionWriter:
             "reason": reason,
             "value": None if message.value is None else b64encode(message.value).decode(),
         }
-        key = f"{DEAD_LETTERS}/{self._name(message.offset, gzip=False).key.partition('/')[2]}"
+        key = f"{DEAD_LETTERS}/{self._name(message.offset).key.partition('/')[2]}"
         self._store.write(key, json.dumps(letter).encode() + b"\n")
         self._counts.add_dead_letter(DeadLetter(key, reason))
 
-    def _name(self, offset: int, gzip: bool | None = None) -> ObjectName:
-        packed = self._gzip if gzip is None else gzip
-        return ObjectName.new(self._topic_id, self._topic, self._partition, offset, packed)
+    def _name(self, offset: int, gzip: bool = False) -> ObjectName:
+        return ObjectName.new(self._topic_id, self._topic, self._partition, offset, gzip)
 
 
 def as_line(value: bytes | None) -> tuple[bytes | None, str | None]:

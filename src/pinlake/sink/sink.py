@@ -6,36 +6,23 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
-from pinlake.clients.kafka import HANDSHAKE, Config, Watch, final_error, find_topics, quiet
-from pinlake.clients.waits import SAY_EVERY, NoAnswerError, Patience, Say
+from pinlake.clients.kafka import Config, find_topics
+from pinlake.clients.waits import SAY_EVERY, Say
 from pinlake.dump.store import Store
 from pinlake.errors import MachineError, SourceError
+from pinlake.sink.member import Member, PartitionId, listed
 from pinlake.sink.partition import DEAD_LETTERS, Arrived, Counts, PartitionWriter
 from pinlake.topics import TOPICS
-
-T = TypeVar("T")
 
 _AT_ONCE = 1_000
 _COMMIT_EVERY = 5.0
 _REPORT_EVERY = 1.0
-# Errors from which a consumer recovers by itself.
-_PASSING = {
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TRANSPORT,
-    KafkaError._RESOLVE,
-    KafkaError._TIMED_OUT,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    *HANDSHAKE,
-}
-
-
-# The full name of a topic, and a partition.
-PartitionId = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -69,22 +56,23 @@ class SinkSummary:
 
     def line(self) -> str:
         """A progress line: how many messages, objects and dead letters were written."""
-        messages = sum(each.messages for each in self.topics.values())
-        objects = sum(each.objects for each in self.topics.values())
-        letters = sum(each.dead_letters for each in self.topics.values())
-        return f"{messages:,} messages in {objects:,} objects" + (f", {letters:,} dead letters" if letters else "")
+        letters = self._total("dead_letters")
+        told = f"{self._total('messages'):,} messages in {self._total('objects'):,} objects"
+        return f"{told}, {letters:,} dead letters" if letters else told
 
     def check(self, store: str) -> None:
         """Raise SourceError if all messages became dead letters. `store` is its address, for the error message."""
-        letters = sum(each.dead_letters for each in self.topics.values())
         first = next((each.first_letter for each in self.topics.values() if each.first_letter), None)
-        if first is None or any(each.messages for each in self.topics.values()):
+        if first is None or self._total("messages"):
             return
         raise SourceError(
-            f"none of the {letters:,} messages that came can be in a dump, which holds JSON; they are dead letters in "
-            f"{store.rstrip('/')}/{DEAD_LETTERS}, the first in {first.key} ({first.reason}): have the producers send "
-            "JSON, or check --topic-id"
+            f"none of the {self._total('dead_letters'):,} messages that came can be in a dump, which holds JSON; they "
+            f"are dead letters in {store.rstrip('/')}/{DEAD_LETTERS}, the first in {first.key} ({first.reason}): have "
+            "the producers send JSON, or check --topic-id"
         )
+
+    def _total(self, name: str) -> int:
+        return sum(getattr(each, name) for each in self.topics.values())
 
 
 def run_sink(
@@ -118,7 +106,7 @@ def run_sink(
                 reported = clock()
             if options.until_end and sink.reached(ends):
                 break
-        sink.flush(sink.keys())
+        sink.flush()
         sink.commit()
     except BaseException:
         # Closing the consumer revokes the partitions, which would write their open objects.
@@ -139,122 +127,100 @@ class _Sink:
         self._options = options
         self._say = say
         self._clock = clock
-        self._servers = config["bootstrap.servers"]
-        self._patience = Patience(f"Kafka at {self._servers}", options.give_up_after, say)
-        # The topics were found, so the connection settings are correct.
-        self._watch = Watch(answered=True)
         self._writers: dict[PartitionId, PartitionWriter] = {}
         self._positions: dict[PartitionId, int] = {}
         self._joined = False
         self._names: list[str] = []
-        self._told: Mapping[PartitionId, int | None] = {}
-        self._heard = clock()
+        self._told: Mapping[PartitionId, int] = {}
         self._told_of_others = 0.0
         # Writing to a bucket is slow but can be parallel. The objects of a partition are written in order.
         self._pool = ThreadPoolExecutor(store.at_once) if store.at_once > 1 else None
         self._committed_at = clock()
         digest = hashlib.sha256(store.root.encode()).hexdigest()[:12]
         self._group = options.group or f"pinlake-sink-{topic_id}-{digest}"
-        self._consumer = Consumer(
-            {
-                **config,
-                "group.id": self._group,
-                "enable.auto.commit": False,
-                # The last offsets of a partition may be transaction markers, which aren't delivered as messages.
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-                "error_cb": self._watch.told,
-            },
-            logger=quiet(),
-        )
+        self._member = Member(config, self._group, options.give_up_after, say, clock)
 
     def high_watermarks(self, partitions: dict[str, list[int]]) -> dict[PartitionId, int]:
         """The current end of each partition that has messages. Sinks never commit an offset for an empty partition."""
         keys = [(topic, number) for topic, numbers in partitions.items() for number in numbers]
-        found = {key: self._watermarks(key) for key in keys}
+        found = {key: self._member.watermarks(key) for key in keys}
         return {key: high for key, (low, high) in found.items() if high > low}
 
     def subscribe(self, names: list[str]) -> None:
         self._names = names
-        self._consumer.subscribe(names, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        hooks = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._lost}
+        self._member.consumer.subscribe(names, **hooks)
 
     def reached(self, ends: dict[PartitionId, int]) -> bool:
         """True if every partition is stored up to its end, by this sink or another one in the group."""
-        mine = [key for key in ends if key in self._writers]
-        if not self._joined or any(self._positions[key] < ends[key] for key in mine):
+        if not self._joined or any(self._positions[key] < end for key, end in ends.items() if key in self._writers):
             return False
         # Write and commit, because other sinks may wait for this one. If an object existed, there is more to consume.
-        if not self.flush(self.keys()):
+        if not self.flush():
             return False
         self.commit()
         others = [key for key in ends if key not in self._writers]
-        committed = self._committed([TopicPartition(*key) for key in others]) if others else {}
-        behind = [key for key in others if committed[key] < ends[key]]
+        behind = [key for key, offset in self._member.committed(others).items() if offset < ends[key]]
         if behind and self._clock() - self._told_of_others >= SAY_EVERY:
             self._told_of_others = self._clock()
             self._say(
-                f"waiting for other sinks of the group {self._group}, which have {_listed(behind)} and are not at the "
+                f"waiting for other sinks of the group {self._group}, which have {listed(behind)} and are not at the "
                 "end; messages in their open objects count only once these are written"
             )
         return not behind
 
-    def keys(self) -> list[PartitionId]:
-        return list(self._writers)
-
     def turn(self) -> None:
         """Consume and write the next messages. Waits at most half a second for them."""
-        messages = self._consumer.consume(_AT_ONCE, 0.5)
-        self._watch.check(self._servers)
+        messages = self._member.consume(_AT_ONCE)
         if not messages:
-            self._check_broker()
+            self._member.check(self._writers, None if self._joined else self._names[0])
         arrived: dict[PartitionId, list[Any]] = {}
         for message in messages:
             error = message.error()
-            if error is not None and error.code() == KafkaError._MAX_POLL_EXCEEDED:
+            if error is None or error.code() == KafkaError._PARTITION_EOF:
+                arrived.setdefault((str(message.topic()), message.partition() or 0), []).append(message)
+            elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
                 # The client rejoins by itself. It gets partitions again, with the messages of the open objects.
                 self._say(
                     f"writing to {self._store.root} took so long that the group left this sink out; joining again"
                 )
-                continue
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                self._patience.missed(self._passing(error))
-                continue
-            arrived.setdefault((str(message.topic()), message.partition() or 0), []).append(message)
+            else:
+                self._member.missed(error)
         if arrived:
-            self._hear()
+            self._member.hear()
         self._each(lambda key: self._take(key, arrived[key]), arrived)
         if self._options.rotate_seconds is not None:
             due = self._clock() - self._options.rotate_seconds
             self.flush([key for key, each in self._writers.items() if each.opened is not None and each.opened <= due])
         # While the broker is unreachable, a commit would only wait, silently.
-        if self._watch.last is None and self._clock() - self._committed_at >= _COMMIT_EVERY:
+        if not self._member.is_lost and self._clock() - self._committed_at >= _COMMIT_EVERY:
             self.commit()
 
-    def flush(self, keys: Iterable[PartitionId]) -> bool:
-        """Write the open objects. Returns False if another sink has written one of them."""
-        return self._each(lambda key: self._writers[key].flush(), keys)
+    def flush(self, keys: Iterable[PartitionId] | None = None) -> bool:
+        """Write the open objects, by default all. Returns False if another sink has written one of them."""
+        return self._each(lambda key: self._writers[key].flush(), list(self._writers) if keys is None else keys)
 
     def abandon(self) -> None:
         """Drop all partitions, so that nothing more is written or committed."""
         self._writers.clear()
 
     def close(self) -> None:
-        self._consumer.close()
+        self._member.consumer.close()
         if self._pool:
             self._pool.shutdown()
 
     def _each(self, work: Callable[[PartitionId], None], keys: Iterable[PartitionId]) -> bool:
         """Call `work` for each partition. Returns False if another sink has written an object of one."""
+        in_the_way: dict[PartitionId, FileExistsError] = {}
 
-        def attempt(key: PartitionId) -> tuple[PartitionId, FileExistsError | None]:
+        def attempt(key: PartitionId) -> None:
             try:
                 work(key)
             except FileExistsError as error:
-                return key, error
-            return key, None
+                in_the_way[key] = error
 
-        in_the_way = [(key, error) for key, error in (self._pool.map if self._pool else map)(attempt, keys) if error]
-        for key, error in in_the_way:
+        list((self._pool.map if self._pool else map)(attempt, keys))
+        for key, error in in_the_way.items():
             self._go_on_after(key, error)
         return not in_the_way
 
@@ -282,27 +248,26 @@ class _Sink:
         end = writer.end()
         self._say(f"{error} is there already, written by another sink; going on at offset {end}")
         self._positions[key] = writer.durable = end
-        self._consumer.seek(TopicPartition(*key, end))
+        self._member.consumer.seek(TopicPartition(*key, end))
 
     def _assigned(self, consumer: Any, assigned: list[TopicPartition]) -> None:
         self._joined = True
-        committed = self._committed(assigned)
+        committed = self._member.committed([(each.topic, each.partition) for each in assigned])
         starts = []
         for each in assigned:
             key = (each.topic, each.partition)
             counts = self.summary.topics[each.topic.rpartition(".")[2]]
-            options = self._options
-            writer = PartitionWriter(self._store, *key, counts, options.flush_size, options.gzip)
+            writer = PartitionWriter(self._store, *key, counts, self._options.flush_size, self._options.gzip)
             start = self._start(key, writer.end(), committed[key])
             self._writers[key], self._positions[key], writer.durable = writer, start, start
             starts.append(TopicPartition(*key, start))
         consumer.assign(starts)
 
     def _start(self, key: PartitionId, end: int, committed: int) -> int:
-        low, high = self._watermarks(key)
+        low, high = self._member.watermarks(key)
         if end > high:
             raise MachineError(
-                f"topic {key[0]}, partition {key[1]}: Kafka at {self._servers} has {high} messages, the dump in "
+                f"topic {key[0]}, partition {key[1]}: Kafka at {self._member.servers} has {high} messages, the dump in "
                 f"{self._store.root} goes to {end}: the topic was made again; give another folder with --to"
             )
         start = end or max(min(committed, high), 0)
@@ -316,14 +281,11 @@ class _Sink:
         return max(start, low)
 
     def _revoked(self, _: Any, revoked: list[TopicPartition]) -> None:
-        keys = [(each.topic, each.partition) for each in revoked]
-        for key in keys:
-            if writer := self._writers.get(key):
-                try:
+        for each in revoked:
+            # A FileExistsError means that another sink already writes this partition.
+            if writer := self._writers.get((each.topic, each.partition)):
+                with suppress(FileExistsError):
                     writer.flush()
-                except FileExistsError:
-                    # Another sink already writes this partition.
-                    writer.drop()
         self.commit()
         self._lost(_, revoked)
 
@@ -334,82 +296,10 @@ class _Sink:
     def commit(self) -> None:
         """Commit the offsets before which everything is stored."""
         self._committed_at = self._clock()
-        done = {key: writer.durable for key, writer in self._writers.items() if writer.durable}
-        self.summary.ends.update({key: end for key, end in done.items() if end is not None})
+        done = {key: end for key, writer in self._writers.items() if (end := writer.durable)}
+        self.summary.ends.update(done)
         if not done or done == self._told:
             return
         self._store.settle()
-        try:
-            self._consumer.commit(
-                offsets=[TopicPartition(*key, end) for key, end in done.items()],
-                asynchronous=False,
-            )
-            self._told = dict(done)
-        except KafkaException as error:
-            # Not fatal: the dump shows where to continue. Committed offsets are for monitoring the group.
-            self._watch.last = error.args[0].str()
-            self._patience.missed(self._watch.last)
-
-    def _watermarks(self, key: PartitionId) -> tuple[int, int]:
-        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=5))
-        return low, high
-
-    def _committed(self, keys: list[TopicPartition]) -> dict[PartitionId, int]:
-        """The offsets that the group has committed. -1001 means none."""
-        found = self._ask(lambda: self._consumer.committed(keys, 5))
-        return {(each.topic, each.partition): each.offset for each in found}
-
-    def _ask(self, question: Callable[[], T]) -> T:
-        """The broker's answer, with retries. Raises MachineError."""
-
-        def once() -> T:
-            try:
-                return question()
-            except KafkaException as error:
-                raise NoAnswerError(self._passing(error.args[0])) from error
-
-        return self._patience.ask(once)
-
-    def _check_broker(self) -> None:
-        """Check, after no messages arrived, whether the broker is reachable."""
-        # The client reports a lost broker only once, possibly long before its last buffered message.
-        if self._watch.last is None and self._clock() - self._heard < SAY_EVERY:
-            return
-        try:
-            missing = self._missing()
-        except KafkaException as error:
-            missing = self._watch.last or error.args[0].str()
-        if missing is None:
-            self._hear()
-        else:
-            self._patience.missed(missing)
-
-    def _missing(self) -> str | None:
-        """The reason why no messages can arrive though a broker answers. Raises KafkaException if no broker answers."""
-        topics = self._consumer.list_topics(timeout=1).topics
-        leaders = {(name, number): each.leader for name in topics for number, each in topics[name].partitions.items()}
-        if headless := [key for key in self._writers if leaders.get(key) == -1]:
-            return f"no leader for {_listed(headless)}"
-        if not self._joined:
-            try:
-                # Checks that the group has a coordinator. Other members that join slowly aren't a problem.
-                self._consumer.committed([TopicPartition(self._names[0], 0)], 1)
-            except KafkaException as error:
-                return f"no coordinator for the group {self._group}: {error.args[0].str()}"
-        return None
-
-    def _hear(self) -> None:
-        self._patience.answered()
-        self._watch.last = None
-        self._heard = self._clock()
-
-    def _passing(self, error: KafkaError) -> str:
-        """What to say of an error that passes. Raises MachineError for any other."""
-        if error.code() not in _PASSING and not error.retriable():
-            raise final_error(self._servers, error)
-        self._watch.last = error.str()
-        return self._watch.last
-
-
-def _listed(keys: Iterable[PartitionId]) -> str:
-    return ", ".join(f"{topic} partition {number}" for topic, number in sorted(keys))
+        if self._member.commit(done):
+            self._told = done
