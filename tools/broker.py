@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from confluent_kafka import Consumer
+
+from pinlake.clients.kafka import Config, find_topics, quiet, watermarks
+from pinlake.clients.waits import SAY_EVERY, silent
 from pinlake.errors import MachineError
 from pinlake.spark.environment import java_environment, spark_home
 from pinlake.spark.jars import check_java, fetch_jars, jars_folders
@@ -165,3 +169,13 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def count_messages(config: Config, topic: str) -> int:
+    """Return the number of messages of a topic on the broker. Raises MachineError as `find_topics`, KafkaException."""
+    partitions = find_topics(config, [topic], SAY_EVERY, silent)
+    consumer = Consumer({**config, "group.id": "pinlake-count"}, logger=quiet())
+    try:
+        return sum(high - low for _, low, high in watermarks(consumer, partitions, SAY_EVERY))
+    finally:
+        consumer.close()

@@ -18,7 +18,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from pinlake import pipeline
-from pinlake.clients.kafka import Config, client_config, count_messages
+from pinlake.clients.kafka import Config, client_config
 from pinlake.dump.open import open_for
 from pinlake.emulate.database import DatabaseRows
 from pinlake.emulate.emulator import Pace, emulate
@@ -41,7 +41,7 @@ from pinlake.stream.source import StreamOptions
 from pinlake.stream.stream import StreamSummary
 from pinlake.stream.stream import run_stream as stream
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
-from tools.broker import running_broker
+from tools.broker import count_messages, running_broker
 
 _GIVE_UP_AFTER = 60.0
 _DIRT, _DUPLICATES = 0.02, 0.03

@@ -12,13 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pinlake.clients.kafka import client_config, count_messages
+from pinlake.clients.kafka import client_config
 from pinlake.dump.folder import FolderStore
 from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.errors import MachineError, SettingsError
 from pinlake.sink.sink import SinkOptions, run_sink
 from tests.servers.secured_broker import SecuredBroker, secured_broker
+from tools.broker import count_messages
 
 CLASSES = "software.amazon.msk.auth.iam"
 # As Amazon's own pages have it.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pinlake.clients.kafka import client_config, count_messages
+from pinlake.clients.kafka import client_config
 from pinlake.dump.s3 import S3Store
 from pinlake.emulate.database import DatabaseRows
 from pinlake.emulate.emulator import emulate
@@ -28,7 +28,7 @@ from tests.pipeline.conftest import System
 from tests.servers.kafka_broker import broker
 from tests.servers.s3_server import S3, one_s3_server, s3
 from tests.sink.running import Sink
-from tools.broker import Broker
+from tools.broker import Broker, count_messages
 
 __all__ = ["broker", "one_s3_server", "s3"]
 

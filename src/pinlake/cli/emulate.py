@@ -142,14 +142,9 @@ def seed_database(
     source: Rows = FileRows(rows) if rows else MadeRows(1000 if posts is None else posts, seed)
     count = len(source) if posts is None else min(posts, len(source))
     with waiting(call.settings, "filling the database"):
-        done = seed_posts(
-            _sql_url(call),
-            _password(call),
-            source.posts(range(count)),
-            call.settings.give_up_after,
-            replace=replace,
-            say=_say(call),
-        )
+        url, password = _database(call)
+        wait = call.settings.give_up_after
+        done = seed_posts(url, password, source.posts(range(count)), wait, replace=replace, say=_say(call))
     err.print(f"{done:,} posts in the database", markup=False)
 
 
@@ -214,7 +209,7 @@ def _source(call: Command, rows: Path | None) -> Rows | None:
     need("transports", "sqlalchemy")
     from pinlake.emulate.database import DatabaseRows
 
-    found = DatabaseRows(_sql_url(call), _password(call), call.settings.give_up_after, _say(call))
+    found = DatabaseRows(*_database(call), call.settings.give_up_after, _say(call))
     if not len(found):
         found.close()
         raise SourceError(
@@ -223,15 +218,12 @@ def _source(call: Command, rows: Path | None) -> Rows | None:
     return found
 
 
-def _sql_url(call: Command) -> str:
-    if call.settings.sql_url is None:
+def _database(call: Command) -> tuple[str, str | None]:
+    """The URL of the database, and its password."""
+    url, password = call.settings.sql_url, call.settings.sql_password
+    if url is None:
         raise UsageError("no database is named; give --sql, for example sqlite:///posts.db, or PINLAKE_SQL_URL")
-    return call.settings.sql_url
-
-
-def _password(call: Command) -> str | None:
-    password = call.settings.sql_password
-    return password.get_secret_value() if password else None
+    return url, password.get_secret_value() if password else None
 
 
 def _say(call: Command) -> Callable[[str], None]:

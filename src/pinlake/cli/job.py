@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinlake.cli.base import (
-    Command,
-    err,
-    need,
-    out,
-    reporter,
-    takes,
-)
+from pinlake.cli.base import Command, err, need, out, reporter, takes
 from pinlake.cli.flags import FormatFlag
 from pinlake.errors import BundleError, UsageError
 from pinlake.show.output import Format, Result, to_json, write
@@ -82,10 +75,7 @@ def run(
 
 @job_app.command("list")
 @takes(bundle=True)
-def list_jobs(
-    call: Command,
-    form: FormatFlag = Format.TABLE,
-) -> None:
+def list_jobs(call: Command, form: FormatFlag = Format.TABLE) -> None:
     """List the jobs of the bundle with their tasks and parameters."""
     need("local", *_JUPYTER)
     from pinlake.job.model import read_job

@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinlake.cli.base import (
-    Command,
-    err,
-    need,
-    out,
-    takes,
-    waiting,
-)
+from pinlake.cli.base import Command, err, need, out, takes, waiting
 from pinlake.cli.flags import FormatFlag
 from pinlake.cli.job import load_bundle
 from pinlake.errors import PinlakeError
 from pinlake.show.output import Format, Result, write
 
 if TYPE_CHECKING:
-    from pinlake.settings import Settings
     from pinlake.workspace.check_line import Check
 
 # The SDK and YAML belong to extras, so modules that need them are imported inside the commands.
@@ -34,8 +26,12 @@ def doctor(
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Check what a run needs on this machine and, if one is configured, in the workspace."""
+    checks: list[Check] = []
+    if not workspace:
+        need("local", "pyspark")
+        from pinlake.workspace.checks import check_machine
 
-    checks = [] if workspace else _machine(call.settings)
+        checks += check_machine(call.settings)
     with waiting(call.settings, "asking the workspace"):
         in_workspace, left_out = _workspace(call)
     checks += in_workspace
@@ -48,10 +44,7 @@ def doctor(
 
 
 @takes(bundle=True)
-def links(
-    call: Command,
-    form: FormatFlag = Format.TABLE,
-) -> None:
+def links(call: Command, form: FormatFlag = Format.TABLE) -> None:
     """Print workspace addresses: jobs of the bundle, their last runs, tables, volumes and dashboards."""
     need("workspace", "databricks.sdk", "yaml")
     from pinlake.workspace import links as pages
@@ -70,13 +63,6 @@ def links(
                 out.print(f"    {link.address}", markup=False, highlight=False, soft_wrap=True)
     else:
         write(Result(pages.Link._fields, addresses), form, out)
-
-
-def _machine(settings: Settings) -> list[Check]:
-    need("local", "pyspark")
-    from pinlake.workspace.checks import check_machine
-
-    return check_machine(settings)
 
 
 def _workspace(call: Command) -> tuple[list[Check], str]:

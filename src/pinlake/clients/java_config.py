@@ -17,11 +17,12 @@ _SAME = {
     "client.dns.lookup",
     "client.id",
     "client.rack",
+    "sasl.mechanism",
     "security.protocol",
     "sasl.kerberos.service.name",
     "ssl.endpoint.identification.algorithm",
 }
-_RENAMED = {"sasl.mechanisms": "sasl.mechanism", "sasl.mechanism": "sasl.mechanism"}
+_RENAMED = {"sasl.mechanisms": "sasl.mechanism"}
 # The Java client accepts certificates and keys as text, so that Spark's workers need no files.
 _FILES = {
     "ssl.ca.location": ("ssl.truststore.certificates", "ssl.truststore.type"),
@@ -55,12 +56,10 @@ def java_config(config: Config, say: Say, environment: Mapping[str, str] = os.en
     """
     found: dict[str, str] = {}
     unused = []
-    for name, value in config.items():
-        if name in _SAME:
+    for given, value in config.items():
+        if (name := _RENAMED.get(given, given)) in _SAME:
             # The value that disables the host name check is `none` in librdkafka and empty in Java.
             found[name] = "" if name == "ssl.endpoint.identification.algorithm" and value == "none" else str(value)
-        elif name in _RENAMED:
-            found[_RENAMED[name]] = str(value)
         elif name in _FILES or name in _TEXTS:
             key, kind = (_FILES | _TEXTS)[name]
             text = _read(name, Path(value)) if name in _FILES else str(value)

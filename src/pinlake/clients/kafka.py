@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pinlake.clients.msk import with_iam
-from pinlake.clients.waits import SAY_EVERY, NoAnswerError, Patience, Say, silent
+from pinlake.clients.waits import SAY_EVERY, NoAnswerError, Patience, Say
 from pinlake.errors import MachineError, SettingsError, UsageError, refuse_credentials
 
 Config = dict[str, Any]
@@ -26,6 +26,7 @@ _FINAL = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "get IDEMPOTENT_WRITE on the cluster",
     KafkaError._SSL: "check the certificates that --kafka-config names",
 }
+_UNKNOWN = KafkaError.UNKNOWN_TOPIC_OR_PART
 # Errors of a handshake. A broker that shuts down during a handshake causes the same errors as wrong certificates.
 HANDSHAKE = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}
 
@@ -124,7 +125,12 @@ def find_topics(
     is missing, not visible, or can't be created.
     """
     servers, watch = config["bootstrap.servers"], Watch()
-    admin = _client(lambda: AdminClient({**config, "error_cb": watch.told}, logger=quiet()))  # type: ignore[dict-item]
+    try:
+        admin = AdminClient({**config, "error_cb": watch.told}, logger=quiet())  # type: ignore[dict-item]
+    except KafkaException as error:
+        raise SettingsError(
+            f"Kafka's client can't be set up: {error.args[0].str()}; correct the file of --kafka-config"
+        ) from error
 
     def look() -> Any:
         try:
@@ -137,7 +143,8 @@ def find_topics(
 
     known = Patience(f"Kafka at {servers}", give_up_after, say).ask(look)
     wanted = list(topics)
-    missing = [topic for topic in wanted if topic not in known or _is_unknown(known[topic].error)]
+    unknown = {each for each, topic in known.items() if topic.error and topic.error.code() == _UNKNOWN}
+    missing = [topic for topic in wanted if topic not in known or topic in unknown]
     if missing and partitions is None:
         names = ", ".join(sorted(name for name in known if not name.startswith("__"))[:10]) or "none"
         raise MachineError(
@@ -166,19 +173,6 @@ def watermarks(
             yield partition, low, high
 
 
-def _client(make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except KafkaException as error:
-        raise SettingsError(
-            f"Kafka's client can't be set up: {error.args[0].str()}; correct the file of --kafka-config"
-        ) from error
-
-
-def _is_unknown(error: KafkaError | None) -> bool:
-    return error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-
-
 def _partitions_of(servers: str, topic: Any) -> list[int]:
     if topic.error is not None:
         raise final_error(f"{servers}, topic {topic.topic}", topic.error)
@@ -194,13 +188,3 @@ def _make_topic(admin: AdminClient, servers: str, topic: str, partitions: int) -
                 f"Kafka at {servers}: topic {topic} can't be made ({error.args[0].str()}); ask for CREATE on the "
                 "cluster, or for the topic"
             ) from error
-
-
-def count_messages(config: Config, topic: str) -> int:
-    """Return the number of messages of a topic on the broker. Raises MachineError as `find_topics`, KafkaException."""
-    partitions = find_topics(config, [topic], SAY_EVERY, silent)
-    consumer = Consumer({**config, "group.id": "pinlake-count"}, logger=quiet())
-    try:
-        return sum(high - low for _, low, high in watermarks(consumer, partitions, SAY_EVERY))
-    finally:
-        consumer.close()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
 
-from pinlake.dump.store import Content, Entry, Stat, Store, is_hidden
+from pinlake.dump.store import Content, Entry, Stat, Store, is_hidden, not_written
 from pinlake.errors import MachineError, SourceError
 
 # Error numbers of file systems that don't support hard links or fsync.
@@ -78,9 +78,7 @@ class FolderStore(Store):
         except FileExistsError:
             raise
         except OSError as error:
-            raise MachineError(
-                f"{path}: can't be written ({error.strerror}). Free the disk, allow writing or give another folder."
-            ) from error
+            raise not_written(path, error) from error
 
     def _write(self, path: str, content: bytes) -> None:
         unfinished = f"{self.root}/.unfinished-{os.getpid()}-{get_ident()}"

@@ -73,10 +73,6 @@ class UnknownNames:
         """One entry for each kind."""
         return list(self._kinds.values())
 
-    def visible(self) -> list[UnknownName]:
-        """The entries without hidden files: names that may be meant as objects."""
-        return [name for name in self._kinds.values() if name.kind != "hidden file"]
-
 
 @dataclass
 class Listing:
@@ -147,7 +143,8 @@ def list_topic(dump: Dump, topic_id: str, topic: str, known: Progress | None) ->
     listing = Listing(topic_id, topic, has_any=bool(known and known.highest))
     folder = dump.layout.topic_folder(listing.full_topic)
     _sort_out(dump.layout, listing, _keys_in(dump, listing, folder, dump.store.entries(folder), known), known)
-    if not listing.has_any and (visible := listing.unknown.visible()):
+    visible = [name for name in listing.unknown.all() if name.kind != "hidden file"]
+    if visible and not listing.has_any:
         raise SourceError(_none_known(dump, folder, visible))
     return listing
 

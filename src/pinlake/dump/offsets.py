@@ -115,12 +115,7 @@ def by_partition(bronze: DataFrame) -> DataFrame:
     Columns: topic, partition, highest, last (end, path, size, modified), holes (first, last, before), batch, topic_id.
     """
     objects = one_per_object(bronze).select(
-        "topic",
-        "partition",
-        "object_offset",
-        object_of_row().alias("object"),
-        "batch",
-        "topic_id",
+        "topic", "partition", "object_offset", object_of_row().alias("object"), "batch", "topic_id"
     )
     # Objects overlap if one was written again with another number of records. So compare with the highest end so far.
     earlier = (

@@ -7,7 +7,10 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
+
+from pinlake.errors import MachineError
 
 _GZIP = b"\x1f\x8b"
 
@@ -98,6 +101,13 @@ def unpack(content: bytes) -> bytes:
         return gzip.decompress(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise OSError(f"not a whole gzip file: {error}") from error
+
+
+def not_written(path: str | Path, error: OSError) -> MachineError:
+    """The error for a file of a dump that can't be written."""
+    return MachineError(
+        f"{path}: can't be written ({error.strerror}). Free the disk, allow writing or give another folder."
+    )
 
 
 def is_hidden(name: str) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pinlake.address import is_bucket
 from pinlake.clients.waits import Say
 from pinlake.emulate.sinks.base import FailedFile, Failure, Sink, settle
-from pinlake.emulate.sinks.open import is_dump
+from pinlake.emulate.sinks.open import is_folder
 from pinlake.errors import MachineError, PinlakeError, UsageError
 
 
@@ -33,7 +34,7 @@ def destinations_of(lines: Sequence[Failure]) -> list[str]:
     addresses are dumps.
     """
     named = sorted({line.sink for line in lines})
-    destinations = [destination for destination in named if not is_dump(destination)]
+    destinations = [destination for destination in named if not (is_folder(destination) or is_bucket(destination))]
     if named and not destinations:
         raise UsageError(
             f"{named[0]} is a dump: start its run again, which goes on where it had --state, or name another "

@@ -25,7 +25,6 @@ from pinlake.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-    from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 # What bronze holds of each topic, by its short name: where each partition ends.
 Known = Mapping[str, Progress]
@@ -113,7 +112,11 @@ def run_query(
     query = None
     try:
         writer = messages.writeStream.foreachBatch(each).option("checkpointLocation", str(checkpoint))
-        query = _triggered(writer, context.options).start()
+        if context.options.until_end:
+            writer = writer.trigger(availableNow=True)
+        else:
+            writer = writer.trigger(processingTime=f"{round(context.options.every * 1000)} milliseconds")
+        query = writer.start()
         while not query.awaitTermination(0.2):  # type: ignore[arg-type]
             if context.stop() and not busy.is_set():
                 return
@@ -125,12 +128,6 @@ def run_query(
         if query is not None:
             query.stop()
         shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def _triggered(writer: DataStreamWriter, options: StreamOptions) -> DataStreamWriter:
-    if options.until_end:
-        return writer.trigger(availableNow=True)
-    return writer.trigger(processingTime=f"{round(options.every * 1000)} milliseconds")
 
 
 def _checkpoint(settings: Settings) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pinlake.dump.folder import FolderStore
 from pinlake.dump.landing import held, keys_of
 from pinlake.dump.objects import TOPICS_FOLDER, ObjectName
-from pinlake.dump.store import Store
+from pinlake.dump.store import Store, not_written
 from pinlake.emulate.sinks.base import Deliveries, Message, Sink
 from pinlake.errors import MachineError, PinlakeError, UsageError, first_line
 from pinlake.topics import TOPICS
@@ -206,9 +206,7 @@ def make_folders(folder: Path, topic_id: str, partitions: int) -> None:
             for number in range(partitions):
                 (folder / ObjectName.new(topic_id, topic, number, 0).folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(
-            f"{folder}: can't be written ({error.strerror}). Free the disk, allow writing or give another folder."
-        ) from error
+        raise not_written(folder, error) from error
 
 
 def check_topic_id(topic_id: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from pinlake.address import is_bucket
 from pinlake.clients.waits import Say
 from pinlake.emulate.sinks.base import ConsoleSink, Deliveries, FailedFile, Sink
 from pinlake.errors import MachineError, UsageError, refuse_credentials
@@ -20,11 +19,6 @@ FORMS = (
 def is_folder(address: str) -> bool:
     """Return whether the address is a folder on this machine."""
     return address != CONSOLE and "://" not in address
-
-
-def is_dump(address: str) -> bool:
-    """Return whether the sink at the address writes a dump."""
-    return is_folder(address) or is_bucket(address)
 
 
 def open_sink(
