@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
 
-Row = Mapping[str, Any]
+from pinlake.show.answer_rows import Row, marks
+
 Rows = list[Row]
 
 NOTHING = "There are no rows."
@@ -27,8 +28,8 @@ def listed(names: Iterable[object], most: int = 3) -> str:
 
 
 def _top_category_by_country(rows: Rows) -> str:
-    leaders = _grouped(rows, "country", "category")
-    alone = Counter(names[0] for names in leaders.values() if len(names) == 1)
+    leaders = marks("top_category_by_country", rows)
+    alone = Counter(leader.names[0] for leader in leaders if len(leader.names) == 1)
     highest = max(rows, key=lambda row: row["category_count"])
     leads = [f"{name} leads alone in {number:,} of {len(leaders):,} countries" for name, number in alone.most_common(1)]
     tied = len(leaders) - alone.total()
@@ -52,9 +53,8 @@ def _category_posts_by_year(rows: Rows) -> str:
 
 
 def _top_category_by_year(rows: Rows) -> str:
-    leaders = _grouped(sorted(rows, key=lambda row: int(row["post_year"])), "post_year", "category")
     highest = max(rows, key=lambda row: row["category_count"])
-    told = "; ".join(f"{listed(names)} in {year}" for year, names in leaders.items())
+    told = "; ".join(f"{listed(names)} in {year}" for year, names, _ in marks("top_category_by_year", rows))
     return f"Most posted: {told}. The highest count is {highest['category_count']:,}, in {highest['post_year']}."
 
 
@@ -76,15 +76,10 @@ def _top_country_by_followers(rows: Rows) -> str:
 
 
 def _top_category_by_age_group(rows: Rows) -> str:
-    leaders = _grouped(sorted(rows, key=lambda row: str(row["age_group"])), "age_group", "category")
     groups = defaultdict(list)
-    for group, names in leaders.items():
+    for group, names, _ in marks("top_category_by_age_group", rows):
         groups[listed(names)].append(group)
     return f"Most posted: {'; '.join(f'{names} by {listed(ages)}' for names, ages in groups.items())}."
-
-
-def _median_followers_by_age_group(rows: Rows) -> str:
-    return _extremes(rows, "median_follower_count", lambda row: f"ages {row['age_group']}")
 
 
 def _users_joined_by_year(rows: Rows) -> str:
@@ -94,36 +89,21 @@ def _users_joined_by_year(rows: Rows) -> str:
     return f"Most users joined in {most['join_year']}: {number:,} of {total:,}, {number / (total or 1):.0%}."
 
 
-def _median_followers_by_join_year(rows: Rows) -> str:
-    return _extremes(rows, "median_follower_count", lambda row: f"those who joined in {row['join_year']}")
-
-
-def _median_followers_by_join_year_and_age_group(rows: Rows) -> str:
-    return _extremes(
-        rows, "median_follower_count", lambda row: f"ages {row['age_group']} who joined in {row['join_year']}"
-    )
-
-
-def _extremes(rows: Rows, number: str, whose: Callable[[Row], str]) -> str:
+def _medians(whose: str, rows: Rows) -> str:
+    """The highest and the lowest median. `whose` says of whom, with the columns of a row in braces."""
+    number = "median_follower_count"
     high, low = max(rows, key=lambda row: row[number]), min(rows, key=lambda row: row[number])
     if high[number] == low[number]:
-        return f"The median is {high[number]:,.10g} for {listed(map(whose, rows))}."
+        return f"The median is {high[number]:,.10g} for {listed(map(whose.format_map, rows))}."
     times = f": {high[number] / low[number]:.1f} times as many" if low[number] else ""
     return (
-        f"The median is highest for {whose(high)}, {high[number]:,.10g}, and lowest for {whose(low)}, "
-        f"{low[number]:,.10g}{times}."
+        f"The median is highest for {whose.format_map(high)}, {high[number]:,.10g}, and lowest for "
+        f"{whose.format_map(low)}, {low[number]:,.10g}{times}."
     )
 
 
 def _start(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _grouped(rows: Iterable[Row], by: str, name: str) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for row in rows:
-        groups.setdefault(str(row[by]), []).append(str(row[name]))
-    return groups
 
 
 _SENTENCES: dict[str, Callable[[Rows], str]] = {
@@ -133,8 +113,8 @@ _SENTENCES: dict[str, Callable[[Rows], str]] = {
     "top_user_by_country": _top_user_by_country,
     "top_country_by_followers": _top_country_by_followers,
     "top_category_by_age_group": _top_category_by_age_group,
-    "median_followers_by_age_group": _median_followers_by_age_group,
+    "median_followers_by_age_group": partial(_medians, "ages {age_group}"),
     "users_joined_by_year": _users_joined_by_year,
-    "median_followers_by_join_year": _median_followers_by_join_year,
-    "median_followers_by_join_year_and_age_group": _median_followers_by_join_year_and_age_group,
+    "median_followers_by_join_year": partial(_medians, "those who joined in {join_year}"),
+    "median_followers_by_join_year_and_age_group": partial(_medians, "ages {age_group} who joined in {join_year}"),
 }
