@@ -10,7 +10,7 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 
 from pinlake.lake.model import TABLES
-from pinlake.show.figures import VEGA_LITE
+from pinlake.show.figure import VEGA_LITE
 from pinlake.topics import TOPICS
 
 # The report has a line for each answer and for all that may be odd, and must not be cut.

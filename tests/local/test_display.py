@@ -9,7 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinlake.local import display as module
-from pinlake.show.figures import VEGA_LITE, columns
+from pinlake.show.figure import VEGA_LITE
+from pinlake.show.figures import columns
 from pinlake.show.views import TOTAL
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from pinlake.show import figures
-from pinlake.show.figures import Figure
+from pinlake.show.figure import Figure
 from tests.show.rows import ROWS, Rows
 
 PLACES = [(51.0, 1.0, 4), (-33.0, -71.0, 1)]

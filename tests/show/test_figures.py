@@ -12,7 +12,7 @@ from pinlake.lake.model import GOLD
 from pinlake.show import figures
 from pinlake.show.answer_rows import AGE_GROUPS, MOST, Mark
 from pinlake.show.explore import Posts
-from pinlake.show.figures import Figure
+from pinlake.show.figure import Figure
 from pinlake.topics import CATEGORIES
 from tests.show.drawing import MONTHS, PLACES, column, drawn, ink, layers, pixels, values
 from tests.show.rows import ROWS

@@ -14,7 +14,7 @@ from vl_convert import vegalite_to_svg
 
 from pinlake.show import figures
 from pinlake.show.answer_rows import Mark
-from pinlake.show.figures import Figure
+from pinlake.show.figure import VEGA_LITE, Figure
 from tests.show.drawing import MONTHS, PLACES, column, drawn, ink, pixels
 from tests.show.rows import ROWS
 
@@ -78,7 +78,7 @@ def test_a_picture_of_many_long_names_is_small() -> None:
     ids=lambda figure: figure.title,
 )
 def test_the_version_of_vega_lite_in_jupyterlab_draws_the_same(figure: Figure) -> None:
-    assert figures.VEGA_LITE == "application/vnd.vegalite.v5+json"
+    assert VEGA_LITE == "application/vnd.vegalite.v5+json"
     assert vegalite_to_svg(figure.spec, vl_version="5.8") == vegalite_to_svg(figure.spec, vl_version="6.4")
 
 
@@ -98,5 +98,5 @@ def test_a_workspace_is_given_the_scripts_where_they_are_installed(monkeypatch: 
     found = drawn("users_joined_by_year")
     assert found._repr_html_() == found.html(inline=True)
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    monkeypatch.setattr(figures, "find_spec", lambda _: None)
+    monkeypatch.setattr("pinlake.show.figure.find_spec", lambda _: None)
     assert found._repr_html_() == found.html()

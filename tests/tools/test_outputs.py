@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from pinlake.lake.model import GOLD, TABLES
-from pinlake.show.figures import VEGA_LITE
+from pinlake.show.figure import VEGA_LITE
 from pinlake.show.summary import _ODD
 from tools.notebook_outputs import MADE_UP, first_rows, in_order, keep, plain
 

@@ -22,7 +22,7 @@ from pinlake.show.sentences import NOTHING, sentence
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from pinlake.show.figures import Figure
+    from pinlake.show.figure import Figure
 
 # As in pyproject.toml. A notebook in a Git folder runs without an installation, on a runtime that lacks it.
 ALTAIR = "altair==6.3.0"
