@@ -46,42 +46,6 @@ _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of the page: columns, rows of cells, and the number of rows that are left out.
-
-    A cell is its text, and its value if it is a number.
-    """
-
-    name: str
-    columns: list[str]
-    rows: list[list[tuple[str, Any]]]
-    left_out: int = 0
-
-    @classmethod
-    def of(cls, name: str, result: Result) -> Table:
-        """The first rows of a result."""
-        rows = [
-            [
-                (shown(value, column), value if isinstance(value, int | float) else None)
-                for column, value in zip(result.columns, row, strict=True)
-            ]
-            for row in result.rows[:_MOST_ROWS]
-        ]
-        return cls(name, result.columns, rows, max(len(result.rows) - _MOST_ROWS, 0))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One question: its title, a sentence about the rows, a data URL of the figure if there is one, and the rows."""
-
-    name: str
-    title: str
-    sentence: str
-    picture: str | None
-    table: Table
-
-
-@dataclass(frozen=True)
 class Reason:
     """Why records of a topic are in quarantine, how many, and the beginning of the first ones."""
 
@@ -101,17 +65,19 @@ def report(lake: Lake, settings: Settings, counts: Accounting, answers: Mapping[
     script = (_FOLDER / "report.js").read_text(encoding="utf-8")
     pages = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return pages.get_template("report.html").render(
-        answers=[_answer(name, rows) for name, rows in answers.items()],
+        answers=[(name, GOLD[name].comment, *_answer(name, rows)) for name, rows in answers.items()],
         has_pictures=_can_draw(),
-        counts=Table.of("accounting", status_table(counts)),
+        counts=status_table(counts),
         flow=flow(counts.topics),
         posts=counts.posts,
         received=sum(count.received for count in counts.topics),
         quarantined=sum(count.quarantined for count in counts.topics),
         backlog=counts.backlog,
         reasons=_reasons(lake),
-        drift=Table.of("drift", drift),
-        holes=Table.of("missing_offsets", holes),
+        drift=drift,
+        holes=holes,
+        shown=shown,
+        most_rows=_MOST_ROWS,
         made=moment(made),
         last=moment(last.at) if last else None,
         lake=f"{settings.catalog}.{settings.database}" if settings.catalog else printable(str(settings.lake)),
@@ -160,9 +126,10 @@ def write_report(page: str, to: Path) -> None:
             raise
 
 
-def _answer(name: str, rows: Rows) -> Answer:
-    table, named = Table.of(name, Result(GOLD[name].column_names, rows)), records(name, rows)
-    return Answer(name, GOLD[name].comment, sentence(name, named), _picture(name, named), table)
+def _answer(name: str, rows: Rows) -> tuple[str, str | None, Result]:
+    """A sentence about the rows, a data URL of the figure if there is one, and the rows."""
+    named = records(name, rows)
+    return sentence(name, named), _picture(name, named), Result(GOLD[name].column_names, rows)
 
 
 def _can_draw() -> bool:
