@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -146,7 +147,8 @@ def _resolve(folder: Path, packages: Sequence[str]) -> None:
     # In a file that only this user can read, because a proxy's password must not be on a command line.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="pinlake-", suffix=".args") as options:
         told = [*machine_options(), *proxy_options(getproxies_environment())]
-        options.writelines(f"{_quoted(option)}\n" for option in told)
+        # Java's argument files escape as JSON does.
+        options.writelines(f"{json.dumps(option, ensure_ascii=False)}\n" for option in told)
         options.flush()
         environment["SPARK_SUBMIT_OPTS"] = f"@{options.name} {environment.get('SPARK_SUBMIT_OPTS', '')}"
         said = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
@@ -197,12 +199,6 @@ def _without_proxy(listed: str) -> list[str]:
     patterns = [pattern for host in hosts if host for pattern in (host, f"*.{host}")]
     # The first three are Java's defaults, which apply only if no pattern is given.
     return ["localhost", "127.*", "[::1]", *patterns] if patterns else []
-
-
-def _quoted(option: str) -> str:
-    """The option as a quoted line of a Java argument file."""
-    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _file_name(package: str) -> str:
