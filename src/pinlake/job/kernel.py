@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat.v4
 import psutil  # type: ignore[import-untyped]
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
@@ -33,6 +33,13 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # The result of a task has the errors that Jupyter's client logs.
 _QUIET = logging.getLogger("pinlake.job.kernel")
 _QUIET.disabled = True
+_ARGUMENTS = [
+    *("--ext", "pinlake.local.extension"),
+    # What the JVM prints stays out of the cells: it goes where the kernel's own stderr goes.
+    "--IPKernelApp.capture_fd_output=False",
+    # A job's cells don't belong among what the user typed.
+    "--HistoryManager.hist_file=:memory:",
+]
 _START_SECONDS = 60
 _END_SECONDS = 5.0
 _MOST_SOURCE_LINES = 5
@@ -62,21 +69,6 @@ def read_notebook(path: Path) -> NotebookNode:
             "and save it, or restore it"
         ) from error
     return notebook
-
-
-class _Specs(KernelSpecManager):
-    """Has one kernel, with this interpreter. A kernelspec of the user may belong to another environment."""
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        command = [
-            *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
-            *("--ext", "pinlake.local.extension"),
-            # What the JVM prints stays out of the cells: it goes where the kernel's own stderr goes.
-            "--IPKernelApp.capture_fd_output=False",
-            # A job's cells don't belong among what the user typed.
-            "--HistoryManager.hist_file=:memory:",
-        ]
-        return KernelSpec(argv=command, display_name="Python", language="python")
 
 
 class Kernel:
@@ -139,13 +131,16 @@ class Kernel:
         if self._manager is not None and run_sync(self._manager.is_alive)():
             return
         self.stop()
+        # Of this interpreter: a kernelspec in the user's folders may belong to another environment.
+        own = KernelSpecManager(kernel_dirs=[])
         self._manager = manager = AsyncKernelManager(
-            kernel_spec_manager=_Specs(), kernel_name="pinlake", shutdown_wait_time=_END_SECONDS, log=_QUIET
+            kernel_spec_manager=own, shutdown_wait_time=_END_SECONDS, log=_QUIET
         )
         self._log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._log.open("ab") as log:
-                run_sync(manager.start_kernel)(stdout=log, stderr=log, env={**os.environ, **self._environment})
+                environment = {**os.environ, **self._environment}
+                run_sync(manager.start_kernel)(extra_arguments=_ARGUMENTS, stdout=log, stderr=log, env=environment)
             self._client = manager.client()
             self._client.start_channels()
             run_sync(self._client.wait_for_ready)(timeout=_START_SECONDS)

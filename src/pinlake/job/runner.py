@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,9 +15,8 @@ from pinlake.job.kernel import Kernel, Ran, read_notebook
 from pinlake.job.model import Job, Task, Values, as_text, filled, read_job
 from pinlake.job.result import JobResult, TaskRun
 from pinlake.job.state import State, decide, ended
+from pinlake.lake.run import Report, silent
 from pinlake.names import meant
-
-Report = Callable[[str, str], None]
 
 # The report in the folder of a run.
 REPORT = "report.html"
@@ -31,7 +30,7 @@ def run_job(
     source: Path | str | None = None,
     lake: Path | str | None = None,
     out: Path | None = None,
-    report: Report = lambda stage, message: None,
+    report: Report = silent,
     longest_wait: float = 60,
     secrets: Path | None = None,
     environment: Mapping[str, str] | None = None,
