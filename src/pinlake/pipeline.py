@@ -68,9 +68,8 @@ def lake_location(settings: Settings) -> LakeLocation | None:
         return FolderLocation(settings.lake)
     need_boto3()
     from pinlake.lake.bucket import BucketLocation
-    from pinlake.lake.s3_lake import LakeBucket
 
-    return BucketLocation(LakeBucket(settings.lake, settings.s3_role, settings.s3_keys, settings.give_up_after))
+    return BucketLocation(settings.lake, settings.s3_role, settings.s3_keys, settings.give_up_after)
 
 
 def check_lake(settings: Settings, write: bool = True) -> None:

@@ -15,7 +15,6 @@ from pinlake.lake.bucket import BucketLocation
 from pinlake.lake.lease import HOLDER_FILE
 from pinlake.lake.location import LEFT_OVER, MARKER
 from pinlake.lake.run import Run
-from pinlake.lake.s3_lake import LakeBucket
 from tests.servers.s3_server import DENIED, S3, one_s3_server, s3
 
 __all__ = ["one_s3_server", "s3"]
@@ -23,7 +22,7 @@ __all__ = ["one_s3_server", "s3"]
 
 @pytest.fixture
 def location(s3: S3) -> BucketLocation:
-    return BucketLocation(LakeBucket("s3://landing/lake", give_up_after=5))
+    return BucketLocation("s3://landing/lake", give_up_after=5)
 
 
 def put(s3: S3, key: str, content: bytes = b"") -> None:
@@ -199,7 +198,7 @@ def test_the_time_that_a_machine_sleeps_counts(location: BucketLocation, monkeyp
 def test_one_that_was_taken_is_not_given_back(s3: S3, location: BucketLocation) -> None:
     with pytest.raises(LakeError, match="another run has taken it"), location.hold(run(), 0):
         put(s3, f"lake/{HOLDER_FILE}", b"of another run")
-    found = location.store.read_tagged(HOLDER_FILE)
+    found = location.read_tagged(HOLDER_FILE)
     assert found is not None
     assert found.content == b"of another run"
 
@@ -223,14 +222,13 @@ def test_an_answer_that_was_lost_loses_nothing(s3: S3, location: BucketLocation)
 
 
 def test_only_one_of_two_takes_it(location: BucketLocation) -> None:
-    store = location.store
-    assert store.replace(HOLDER_FILE, b"first", None) is not None
-    assert store.replace(HOLDER_FILE, b"second", None) is None
-    found = store.read_tagged(HOLDER_FILE)
+    assert location.replace(HOLDER_FILE, b"first", None) is not None
+    assert location.replace(HOLDER_FILE, b"second", None) is None
+    found = location.read_tagged(HOLDER_FILE)
     assert found is not None
-    assert store.replace(HOLDER_FILE, b"third", found.tag) is not None
-    assert store.replace(HOLDER_FILE, b"fourth", found.tag) is None
-    again = store.read_tagged(HOLDER_FILE)
+    assert location.replace(HOLDER_FILE, b"third", found.tag) is not None
+    assert location.replace(HOLDER_FILE, b"fourth", found.tag) is None
+    again = location.read_tagged(HOLDER_FILE)
     assert again is not None
     assert again.content == b"third"
 

@@ -118,7 +118,7 @@ class S3Store(Store):
     def _inside(self, folder: str) -> str:
         return f"{self._prefix}{folder}/" if folder else self._prefix
 
-    def _pages(self, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
+    def _pages(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The pages of a listing. Raises SourceError."""
         asked = {"Bucket": self._bucket, **asked}
         while True:

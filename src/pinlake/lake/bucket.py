@@ -28,16 +28,18 @@ FREE = b"{}"
 _LOOK_EVERY = 2.0
 
 
-class BucketLocation:
+class BucketLocation(LakeBucket):
     """A folder in a bucket that holds a lake. Has the methods of `FolderLocation`."""
 
-    def __init__(self, store: LakeBucket) -> None:
-        self.store = store
-        self._lease: _Lease | None = None
-        self.uri = "s3a://" + store.root.removeprefix("s3://")
+    _lease: _Lease | None = None
+
+    @property
+    def uri(self) -> str:
+        """The folder as Spark names it."""
+        return "s3a://" + self.root.removeprefix("s3://")
 
     def __str__(self) -> str:
-        return self.store.root
+        return self.root
 
     def check(self, write: bool = True) -> None:
         """Raise LakeError if the folder has other objects and isn't a lake, SourceError if it can't be listed.
@@ -59,17 +61,13 @@ class BucketLocation:
         self.check()
         if not self.is_lake():
             try:
-                self.store.write(MARKER, MARKER_TEXT.encode())
+                self.write(MARKER, MARKER_TEXT.encode())
             except FileExistsError:
                 return  # another run has made it
 
-    def has(self, table: str) -> bool:
-        """True if there are objects in the table's folder."""
-        return self.store.holds_any(table)
-
     def names(self, folder: str) -> list[str]:
         """Names of objects and folders in a folder of the lake, such as a table's."""
-        return [entry.name for entry in self.store.entries(folder)]
+        return [entry.name for entry in self.entries(folder)]
 
     def log(self, table: str) -> list[str] | None:
         """Names in the table's log. None if it has no log."""
@@ -77,21 +75,17 @@ class BucketLocation:
 
     def last_commit(self, table: str) -> Commit | None:
         """The table's last commit. None if it has none."""
-        return last_commit(self.log(table), lambda name: self.store.stat(f"{table}/{LOG}/{name}").modified // 1000)
+        return last_commit(self.log(table), lambda name: self.stat(f"{table}/{LOG}/{name}").modified // 1000)
 
     def set_aside(self, table: str) -> str:
         """Move the objects of the table to a folder of left-overs. Returns its path in the lake."""
-        self.store.move_all(table, kept := kept_as(table))
+        self.move(table, kept := kept_as(table))
         return kept
-
-    def remove(self, table: str) -> None:
-        """Remove the objects of the table."""
-        self.store.remove_all(table)
 
     @contextmanager
     def hold(self, run: Run, wait: float) -> Iterator[None]:
         """Hold the lease and renew it in a thread. Raises LakeBusyError as `lease`, and LakeError if it is lost."""
-        lease = _Lease(self.store.quickly(_PATIENCE), run)
+        lease = _Lease(self.quickly(_PATIENCE), run)
         lease.take(wait)
         self._lease = lease
         ended = Event()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,13 +28,9 @@ class LakeBucket(S3Store):
         """The same folder with a shorter time limit for retries, in seconds."""
         return LakeBucket(self.root, self._role, self._keys, min(give_up_after, self._give_up_after))
 
-    def holds_any(self, folder: str) -> bool:
-        """True if there is an object below the folder."""
-        page = self._done(
-            f"can't list {folder}",
-            lambda s3: s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/", MaxKeys=1),
-        )
-        return bool(page.get("KeyCount"))
+    def has(self, folder: str) -> bool:
+        """True if there is an object below the folder. Raises SourceError if it can't be listed."""
+        return bool(next(self._pages(self._below(folder) | {"MaxKeys": 1})).get("KeyCount"))
 
     def read_tagged(self, key: str) -> Tagged | None:
         """The object. None if it doesn't exist."""
@@ -79,25 +75,22 @@ class LakeBucket(S3Store):
             return now.tag if now and now.content == content else None
         return new_tag
 
-    def remove_all(self, folder: str) -> None:
+    def remove(self, folder: str) -> None:
         """Remove every object below the folder."""
-        for key in list(self._keys_in(folder)):
+        for key in self._keys_in(folder):
             self._remove(key)
 
-    def move_all(self, folder: str, to: str) -> None:
+    def move(self, folder: str, to: str) -> None:
         """Move every object below the folder to another."""
-        for key in list(self._keys_in(folder)):
+        for key in self._keys_in(folder):
             self._copy(key, f"{self._prefix}{to}/{key.removeprefix(f'{self._prefix}{folder}/')}")
             self._remove(key)
 
-    def _keys_in(self, folder: str) -> Iterator[str]:
-        asked = {"Bucket": self._bucket, "Prefix": f"{self._prefix}{folder}/"}
-        while True:
-            page = self._done(f"can't list {folder}", lambda s3: s3.list_objects_v2(**asked))
-            yield from [each["Key"] for each in page.get("Contents", [])]
-            if not page.get("IsTruncated"):
-                return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+    def _below(self, folder: str) -> dict[str, Any]:
+        return {"Prefix": f"{self._prefix}{folder}/"}
+
+    def _keys_in(self, folder: str) -> list[str]:
+        return [each["Key"] for page in self._pages(self._below(folder)) for each in page.get("Contents", [])]
 
     def _copy(self, key: str, to: str) -> None:
         source = {"Bucket": self._bucket, "Key": key}
