@@ -14,10 +14,11 @@ import pytest
 from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import check_sums
 from pinlake.lake.commit import unreadable
-from pinlake.lake.lake import Lake, check_query
+from pinlake.lake.lake import Lake
 from pinlake.lake.location import LEFT_OVER, MARKER, check_folder
 from pinlake.lake.model import TABLES
 from pinlake.lake.row_count import TopicCount
+from pinlake.lake.statements import check_query
 
 DRIFT = "topic string, kind string, field string, records bigint, example_path string, batch bigint, run_id string"
 

@@ -189,7 +189,7 @@ def sql(
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Run a SQL query on the tables of the lake."""
-    from pinlake.lake.lake import check_query
+    from pinlake.lake.statements import check_query
 
     check_query(statement)
     write(Result.of(call.existing_lake().query(statement)), form, out)

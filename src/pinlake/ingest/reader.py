@@ -17,7 +17,8 @@ from pinlake.dump.objects import ObjectName
 from pinlake.dump.split import Split, Splitter
 from pinlake.dump.store import Content, unpack
 from pinlake.errors import ClosedError, SourceError
-from pinlake.lake.model import EMPTY, READ_COLUMNS, UNREADABLE, schema_of
+from pinlake.lake.model import EMPTY, READ_COLUMNS, UNREADABLE
+from pinlake.lake.table import schema_of
 
 if TYPE_CHECKING:
     import pyarrow

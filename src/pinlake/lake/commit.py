@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -43,8 +44,15 @@ def commit(table: str, write: Callable[[], T], wait: float = 1.0) -> T:
         wait=wait_random_exponential(multiplier=wait, max=30),
         reraise=True,
     )
-    try:
+    with explaining(table):
         return retrying(write)
+
+
+@contextmanager
+def explaining(table: str) -> Iterator[None]:
+    """Raise the errors of the `with` block as `explained` does."""
+    try:
+        yield
     except Exception as error:
         raise explained(table, error) from error
 
@@ -56,8 +64,8 @@ def is_conflict(error: BaseException) -> bool:
 
 def explained(table: str, error: Exception) -> Exception:
     """A LakeError that names the table and the remedy, or the error itself if it isn't a known kind."""
-    if full := disk_is_full(error):
-        return full
+    if known := recognised(error):
+        return known
     if is_conflict(error):
         return LakeError(
             f"table {table}: another writer was faster {ATTEMPTS} times ({first_line(error)}); run again when it "
@@ -65,22 +73,20 @@ def explained(table: str, error: Exception) -> Exception:
         )
     if error_class := _ERROR_CLASS.search(said(error)):
         return LakeError(f"table {table} can't be used ({error_class[1]}: {first_line(error)}); {_WAY_OUT}")
-    return unreadable(error) or error
+    return error
 
 
 def recognised(error: Exception) -> LakeError | None:
-    """A LakeError for an error that any statement can have: a full disk or an unreadable file. None for others."""
-    return disk_is_full(error) or unreadable(error)
+    """A LakeError for an error that any statement can have: a full disk or an unreadable file. None for others.
 
-
-def disk_is_full(error: Exception) -> LakeError | None:
-    """A LakeError for a full disk: the lake's, or the one with Spark's temporary files. None for other errors."""
+    The disk is the lake's, or the one with Spark's temporary files.
+    """
     if cause := _DISK_IS_FULL.search(said(error)):
         return LakeError(
             f"the disk of the lake, or of temporary files, is full ({cause[0]}); what was being written isn't in the "
             "lake. Free some, or give another place with --lake or TMPDIR, then run again"
         )
-    return None
+    return unreadable(error)
 
 
 def unreadable(error: Exception) -> LakeError | None:

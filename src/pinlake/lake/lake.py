@@ -7,24 +7,22 @@ statement is expensive, so this module reads what it can from the folder, and as
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import uuid4
 
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pinlake.errors import LakeError, UsageError, first_line
-from pinlake.lake.commit import commit, explained
-from pinlake.lake.location import LOG, Commit, FolderLocation, LakeLocation
-from pinlake.lake.model import ANSWERS, GOLD, STORED, TABLES, Table
+from pinlake.lake.commit import commit, explaining
+from pinlake.lake.location import Commit, FolderLocation, LakeLocation, is_committed
+from pinlake.lake.model import ANSWERS, GOLD, STORED, TABLES
+from pinlake.lake.statements import check_query, columns, create_table, create_view, literal, properties
 
 if TYPE_CHECKING:
     from pyspark.sql.readwriter import DataFrameWriterV2
@@ -37,12 +35,6 @@ _NOTE = "pinlake."
 _MADE_FROM = "made_from"
 # A rebuild recreates all other tables from bronze.
 _NOT_REBUILT = ("bronze", "row_count", "object_report", "accepted_hole")
-_READS = re.compile(r"[\s(]*(select|with|values|from|table|describe|desc|show|explain)\b", re.I)
-# A statement that begins with WITH or FROM may write.
-_WRITES = re.compile(r"\b(insert\s+(into|overwrite)|merge\s+into|delete\s+from|update\s+\S+\s+set)\b", re.I)
-# Names in the folder of a table whose first commit isn't complete.
-_DATA = re.compile(rf"\.?part-.*|\w+=.*|{LOG}")
-_NO_CODE = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.S)
 
 
 class TableInfo(NamedTuple):
@@ -89,7 +81,7 @@ class Lake:
             return self.spark.catalog.tableExists(self._name(table))
         with self._lock:
             # No need to check the log of a table that was found before.
-            there = self.location.has(table) and (table in self._found or _is_committed(self.location, table))
+            there = self.location.has(table) and (table in self._found or is_committed(self.location, table))
             if there:
                 self._found.add(table)
             else:
@@ -106,7 +98,7 @@ class Lake:
             return self.spark.createDataFrame([], model.schema)
         if model.view_of:
             return self.read(model.view_of).where(F.col("answer") == table).select(*model.column_names)
-        with _explaining(table):
+        with explaining(table):
             rows = self.spark.table(self._name(table))
             lacking = [name for name in model.column_names if name not in rows.columns]
         if lacking:
@@ -141,8 +133,8 @@ class Lake:
                 # Drops only the catalog entry of an earlier lake: the tables are external.
                 self.spark.sql(f"DROP TABLE IF EXISTS {self._schema}.`{table}`")
                 if self.exists(table):
-                    location = _literal(f"{self.location.uri}/{table}")
-                    with _explaining(table):
+                    location = literal(f"{self.location.uri}/{table}")
+                    with explaining(table):
                         self.spark.sql(f"CREATE TABLE {self._schema}.`{table}` USING DELTA LOCATION {location}")
             if self.exists(ANSWERS.name):
                 self._make_views()
@@ -163,18 +155,8 @@ class Lake:
     def ensure(self, table: str) -> None:
         """Create the table, empty, if it doesn't exist."""
         with self._lock:
-            if self.exists(table):
-                return
-            self._set_aside_unfinished(table)
-            model = TABLES[table]
-            columns = ", ".join(f"`{c.name}` {c.type} COMMENT {_literal(c.comment)}" for c in model.columns)
-            partitions = f"PARTITIONED BY ({', '.join(model.partitioned_by)})" if model.partitioned_by else ""
-            properties = [f"{_literal(name)} = {_literal(value)}" for name, value in _properties(model).items()]
-            statement = (
-                f"CREATE TABLE {self._name(table)} ({columns}) USING DELTA {partitions} "
-                f"COMMENT {_literal(model.comment)} TBLPROPERTIES ({', '.join(properties)})"
-            )
-            self._commit(table, lambda: self.spark.sql(statement))
+            if not self._is_ready(table):
+                self._commit(table, lambda: self.spark.sql(create_table(TABLES[table], self._name(table))))
 
     def append(self, table: str, rows: DataFrame, once: tuple[str, int] | None = None) -> None:
         """Append rows in one commit. Creates the table if it doesn't exist.
@@ -185,20 +167,14 @@ class Lake:
         writer = self._writer(table, rows)
         if once:
             writer = writer.option("txnAppId", once[0]).option("txnVersion", once[1])
-        if self.exists(table):
-            self._commit(table, writer.append)
-        else:
-            self._set_aside_unfinished(table)
-            self._commit(table, writer.create)
+        self._commit(table, writer.append if self._is_ready(table) else writer.create)
 
     def replace(self, table: str, rows: DataFrame, made_from: str = "") -> None:
         """Replace all rows of the table in one commit. Creates the table if it doesn't exist.
 
         Stores `made_from` in the table's properties.
         """
-        is_new = not self.exists(table)
-        if is_new:
-            self._set_aside_unfinished(table)
+        is_new = not self._is_ready(table)
         writer = self._writer(table, rows).tableProperty(_NOTE + _MADE_FROM, made_from)
         self._commit(table, writer.create if is_new else writer.createOrReplace)
         if is_new and table == ANSWERS.name and self.location is None:
@@ -207,20 +183,15 @@ class Lake:
     def _writer(self, table: str, rows: DataFrame) -> DataFrameWriterV2:
         """A writer with the comments, properties and partitions that a new table gets."""
         model = TABLES[table]
-        writer = rows.select(*_columns(table)).writeTo(self._name(table)).using("delta")
-        for name, value in {"comment": model.comment, **_properties(model)}.items():
+        writer = rows.select(*columns(table)).writeTo(self._name(table)).using("delta")
+        for name, value in {"comment": model.comment, **properties(model)}.items():
             writer = writer.tableProperty(name, value)
         return writer.partitionedBy(*[F.col(name) for name in model.partitioned_by]) if model.partitioned_by else writer
 
     def _make_views(self) -> None:
         """Create a view of each answer."""
         for view in GOLD.values():
-            columns = ", ".join(f"`{column.name}` COMMENT {_literal(column.comment)}" for column in view.columns)
-            self.spark.sql(
-                f"CREATE OR REPLACE VIEW {self._schema}.`{view.name}` ({columns}) COMMENT {_literal(view.comment)} AS "
-                f"SELECT {', '.join(view.column_names)} FROM {self._schema}.{view.view_of} "
-                f"WHERE answer = {_literal(view.name)}"
-            )
+            self.spark.sql(create_view(view, self._schema))
 
     def merge(self, table: str, rows: DataFrame, on: str, update: Mapping[str, str] | None = None) -> DataFrame:
         """Merge rows into the table, which is created if it doesn't exist.
@@ -232,14 +203,8 @@ class Lake:
         self.ensure(table)
         whole = {name: f"new.`{name}`" for name in TABLES[table].column_names}
         assignments = ", ".join(f"old.`{name}` = {value}" for name, value in (update or whole).items())
-        with self._view(table, rows.select(*_columns(table))) as view:
-            return self._commit(
-                table,
-                lambda: self.spark.sql(
-                    f"MERGE INTO {self._name(table)} AS old USING {view} AS new ON {on} "
-                    f"WHEN MATCHED THEN UPDATE SET {assignments} WHEN NOT MATCHED THEN INSERT *"
-                ),
-            )
+        clauses = f"WHEN MATCHED THEN UPDATE SET {assignments} WHEN NOT MATCHED THEN INSERT *"
+        return self._merged(table, rows.select(*columns(table)), on, clauses)
 
     def empty(self, table: str) -> None:
         """Delete all rows of the table, and give it the columns of its definition."""
@@ -253,18 +218,12 @@ class Lake:
 
     def remove(self, table: str, rows: DataFrame) -> None:
         """Delete the rows that equal one of `rows` in all columns of `rows`."""
-        on = " AND ".join(f"old.`{name}` = gone.`{name}`" for name in rows.columns)
-        with self._view(table, rows.distinct()) as view:
-            self._commit(
-                table,
-                lambda: self.spark.sql(
-                    f"MERGE INTO {self._name(table)} AS old USING {view} AS gone ON {on} WHEN MATCHED THEN DELETE"
-                ),
-            )
+        on = " AND ".join(f"old.`{name}` = new.`{name}`" for name in rows.columns)
+        self._merged(table, rows.distinct(), on, "WHEN MATCHED THEN DELETE")
 
     def files(self, table: str) -> Files:
         """The number and total size of the files of the table's current version."""
-        with _explaining(table):
+        with explaining(table):
             detail = self.spark.sql(f"DESCRIBE DETAIL {self._name(table)}").select("numFiles", "sizeInBytes").first()
         assert detail is not None  # the statement always has one row
         return Files(*map(int, detail))
@@ -281,7 +240,7 @@ class Lake:
         for table in dropped:
             kind = "VIEW" if TABLES[table].view_of else "TABLE"
             if self.location is None:
-                with _explaining(table):
+                with explaining(table):
                     self.spark.sql(f"DROP {kind} IF EXISTS {self._name(table)}")
             elif kind == "TABLE":
                 self.location.remove(table)
@@ -305,14 +264,14 @@ class Lake:
 
     def note(self, table: str, name: str, value: str) -> None:
         """Store a text in the table's properties, in a separate commit. `replace` removes it."""
-        properties = f"({_literal(_NOTE + name)} = {_literal(value)})"
+        properties = f"({literal(_NOTE + name)} = {literal(value)})"
         self._commit(table, lambda: self.spark.sql(f"ALTER TABLE {self._name(table)} SET TBLPROPERTIES {properties}"))
 
     def noted(self, table: str, name: str) -> str | None:
         """The text that `note` stored last. None if there is none, or if the table doesn't exist."""
         if not self.exists(table):
             return None
-        with _explaining(table):
+        with explaining(table):
             properties = self.spark.sql(f"SHOW TBLPROPERTIES {self._name(table)}").collect()
         return next((row["value"] for row in properties if row["key"] == _NOTE + name), None)
 
@@ -337,27 +296,30 @@ class Lake:
         table = TABLES[table].view_of or table
         if self.location is not None and (last := self.location.last_commit(table)):
             return last
-        with _explaining(table):
+        with explaining(table):
             history = self.spark.sql(f"DESCRIBE HISTORY {self._name(table)} LIMIT 1")
             # As a number, because collecting a timestamp converts it to this process's time zone.
             row = history.select("version", F.unix_millis("timestamp").alias("millis")).first()
         assert row is not None  # a table has at least the commit that created it
         return Commit(int(row["version"]), int(row["millis"]))
 
-    def _set_aside_unfinished(self, table: str) -> None:
+    def _is_ready(self, table: str) -> bool:
+        """True if the table exists. If it doesn't, moves the files of an incomplete first commit away."""
+        if self.exists(table):
+            return True
         # Delta doesn't create a table in a folder with files. They are moved, not deleted: a table that lost its log
         # looks the same.
-        if self.location is not None and self.location.has(table) and not _is_committed(self.location, table):
+        if self.location is not None and self.location.has(table):
             kept = self.location.set_aside(table)
             _log.warning("%s/%s holds files and no commit of a table: moved to %s", self.location, table, kept)
+        return False
 
-    @contextmanager
-    def _view(self, table: str, rows: DataFrame) -> Iterator[str]:
-        """A temporary view of rows for the `with` block. Yields its name."""
+    def _merged(self, table: str, rows: DataFrame, on: str, clauses: str) -> DataFrame:
         view = f"rows_of_{table}_{uuid4().hex}"
         rows.createOrReplaceTempView(view)
         try:
-            yield view
+            statement = f"MERGE INTO {self._name(table)} AS old USING {view} AS new ON {on} {clauses}"
+            return self._commit(table, lambda: self.spark.sql(statement))
         finally:
             self.spark.catalog.dropTempView(view)
 
@@ -367,31 +329,6 @@ class Lake:
             return f"{self._schema}.`{table}`"
         path = f"{self.location.uri}/{table}".replace("`", "``")
         return f"delta.`{path}`"
-
-
-def _is_committed(location: LakeLocation, table: str) -> bool:
-    """True if the table has a commit, False if its folder only holds data of an incomplete first commit.
-
-    Raises LakeError if the folder holds other files and no log.
-    """
-    commits = location.log(table)
-    if commits is not None:
-        return any(name.endswith((".json", ".parquet")) for name in commits)
-    if all(_DATA.fullmatch(name) for name in location.names(table)):
-        return False
-    raise LakeError(
-        f"{location}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again"
-    )
-
-
-def check_query(statement: str) -> None:
-    """Raise UsageError if the statement isn't a query."""
-    code = _NO_CODE.sub(" ", statement)
-    if not _READS.match(code) or _WRITES.search(code):
-        raise UsageError(
-            f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: "
-            "tables are written by the stages alone"
-        )
 
 
 def _check_schema(spark: SparkSession, schema: str) -> None:
@@ -407,34 +344,3 @@ def _check_schema(spark: SparkSession, schema: str) -> None:
             f"run CREATE SCHEMA {schema}, or get USE CATALOG and USE SCHEMA on it; elsewhere leave the setting catalog "
             "empty, and give a folder with --lake"
         )
-
-
-@contextmanager
-def _explaining(table: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        raise explained(table, error) from error
-
-
-@cache
-def _columns(table: str) -> list[Column]:
-    """The table's columns in their order, with their types and comments.
-
-    Cached, because in classic Spark each column function is a call to the JVM.
-    """
-    return [
-        F.col(f"`{column.name}`").cast(column.type).alias(column.name, metadata={"comment": column.comment})
-        for column in TABLES[table].columns
-    ]
-
-
-def _properties(table: Table) -> dict[str, str]:
-    if table.skipping:
-        return {"delta.dataSkippingStatsColumns": ",".join(table.skipping)}
-    return {"delta.dataSkippingNumIndexedCols": "0"}
-
-
-def _literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

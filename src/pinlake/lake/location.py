@@ -24,6 +24,8 @@ LEFT_OVER = ".left-over"
 LOG = "_delta_log"
 
 _COMMIT = re.compile(r"\d{20}\.json")
+# Names in the folder of a table whose first commit isn't complete.
+_DATA = re.compile(rf"\.?part-.*|\w+=.*|{LOG}")
 
 
 class Commit(NamedTuple):
@@ -154,3 +156,18 @@ def check_writable(root: Path) -> None:
     nearest = nearest_folder(root)
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise LakeError(f"lake {root} can't be written: no permission in {nearest}; give another folder with --lake")
+
+
+def is_committed(location: LakeLocation, table: str) -> bool:
+    """True if the table has a commit, False if its folder only holds data of an incomplete first commit.
+
+    Raises LakeError if the folder holds other files and no log.
+    """
+    commits = location.log(table)
+    if commits is not None:
+        return any(name.endswith((".json", ".parquet")) for name in commits)
+    if all(_DATA.fullmatch(name) for name in location.names(table)):
+        return False
+    raise LakeError(
+        f"{location}/{table} is not a Delta table (no {LOG} in it); move it away: a run makes the table again"
+    )

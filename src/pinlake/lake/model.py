@@ -5,62 +5,13 @@ Tables are created from these definitions, and `make docs` generates docs/data-m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from pinlake.lake.table import Column, Table
 
 # Values of column `problem` of bronze. UNREADABLE is followed by a colon and the reason.
 EMPTY = "empty"
 UNREADABLE = "unreadable"
 
 ISSUES = "array<struct<name: string, message: string, columns: array<string>>>"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column. `type` is a Spark SQL type."""
-
-    name: str
-    type: str
-    comment: str
-
-
-def schema_of(columns: Iterable[Column]) -> str:
-    """Names and types, as Spark reads them."""
-    return ", ".join(f"`{column.name}` {column.type}" for column in columns)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table, or the view of an answer.
-
-    `order`: the columns by which an answer's rows are sorted.
-    `skipping`: the columns for which Delta collects statistics for data skipping. On small tables, statistics of more
-    columns would cost more than the rows.
-    `view_of`: for the view of an answer, the table that holds all answers.
-    """
-
-    name: str
-    comment: str
-    columns: tuple[Column, ...]
-    partitioned_by: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()
-    skipping: tuple[str, ...] = ()
-    view_of: str = ""
-
-    @property
-    def column_names(self) -> list[str]:
-        """The names of the columns, in order."""
-        return [column.name for column in self.columns]
-
-    @property
-    def schema(self) -> str:
-        """The columns as a Spark DDL schema."""
-        return schema_of(self.columns)
-
-    def column(self, name: str) -> Column:
-        """The column with this name. Raises StopIteration if there is none."""
-        return next(column for column in self.columns if column.name == name)
-
 
 _IND = Column("ind", "bigint", "post id")
 _TOPIC = Column("topic", "string", "pin, geo or user")
@@ -267,70 +218,55 @@ _MEDIAN = Column("median_follower_count", "double", "exact median over posts wit
 _ANSWER = "answers"
 
 
-def _answer(name: str, comment: str, columns: tuple[Column, ...], order: tuple[str, ...]) -> Table:
-    return Table(name, comment, columns, order=order, view_of=_ANSWER)
+def _answer(name: str, comment: str, *columns: Column) -> Table:
+    """The view of an answer. The last column is the number, and the rows are sorted by the others."""
+    return Table(name, comment, columns, order=tuple(column.name for column in columns[:-1]), view_of=_ANSWER)
 
 
 _QUESTIONS = (
     _answer(
-        "top_category_by_country",
-        "The category with most posts in each country",
-        (_COUNTRY, _CATEGORY, _CATEGORY_COUNT),
-        ("country", "category"),
+        "top_category_by_country", "The category with most posts in each country", _COUNTRY, _CATEGORY, _CATEGORY_COUNT
     ),
+    _answer("category_posts_by_year", "Posts of each category in each year", _POST_YEAR, _CATEGORY, _CATEGORY_COUNT),
     _answer(
-        "category_posts_by_year",
-        "Posts of each category in each year",
-        (_POST_YEAR, _CATEGORY, _CATEGORY_COUNT),
-        ("post_year", "category"),
-    ),
-    _answer(
-        "top_category_by_year",
-        "The category with most posts in each year",
-        (_POST_YEAR, _CATEGORY, _CATEGORY_COUNT),
-        ("post_year", "category"),
+        "top_category_by_year", "The category with most posts in each year", _POST_YEAR, _CATEGORY, _CATEGORY_COUNT
     ),
     _answer(
         "top_user_by_country",
         "The poster with most followers in each country",
-        (_COUNTRY, Column("poster_name", "string", "name of the poster"), _FOLLOWER_COUNT),
-        ("country", "poster_name"),
+        _COUNTRY,
+        Column("poster_name", "string", "name of the poster"),
+        _FOLLOWER_COUNT,
     ),
-    _answer(
-        "top_country_by_followers",
-        "The country of the poster with most followers",
-        (_COUNTRY, _FOLLOWER_COUNT),
-        ("country",),
-    ),
+    _answer("top_country_by_followers", "The country of the poster with most followers", _COUNTRY, _FOLLOWER_COUNT),
     _answer(
         "top_category_by_age_group",
         "The category with most posts in each age group",
-        (_AGE_GROUP, _CATEGORY, _CATEGORY_COUNT),
-        ("age_group", "category"),
+        _AGE_GROUP,
+        _CATEGORY,
+        _CATEGORY_COUNT,
     ),
     _answer(
-        "median_followers_by_age_group",
-        "The median follower count of each age group's posts",
-        (_AGE_GROUP, _MEDIAN),
-        ("age_group",),
+        "median_followers_by_age_group", "The median follower count of each age group's posts", _AGE_GROUP, _MEDIAN
     ),
     _answer(
         "users_joined_by_year",
         "Distinct users who joined in each year",
-        (_JOIN_YEAR, Column("number_users_joined", "bigint", "number of users")),
-        ("join_year",),
+        _JOIN_YEAR,
+        Column("number_users_joined", "bigint", "number of users"),
     ),
     _answer(
         "median_followers_by_join_year",
         "The median follower count by the year in which the user joined",
-        (_JOIN_YEAR, _MEDIAN),
-        ("join_year",),
+        _JOIN_YEAR,
+        _MEDIAN,
     ),
     _answer(
         "median_followers_by_join_year_and_age_group",
         "The median follower count by the year in which the user joined, in age groups",
-        (_AGE_GROUP, _JOIN_YEAR, _MEDIAN),
-        ("age_group", "join_year"),
+        _AGE_GROUP,
+        _JOIN_YEAR,
+        _MEDIAN,
     ),
 )
 

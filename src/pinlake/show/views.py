@@ -12,7 +12,7 @@ from pyspark.sql.types import ArrayType, StringType, StructType
 
 from pinlake.errors import UsageError
 from pinlake.lake.model import TABLES
-from pinlake.lake.row_count import COUNTS, TopicCount, last_counts, last_of
+from pinlake.lake.row_count import COUNTS, TopicCount, last_run
 from pinlake.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def look(lake: Lake, table: str, rows: int = 5) -> DataFrame:
 
 def accounting(lake: Lake) -> DataFrame:
     """The counts of the last run that was counted: a row for each count, a column for each topic."""
-    last = last_of(last_counts(lake.require("row_count", "run")).collect())
+    lake.require("row_count", "run")
+    last = last_run(lake)
     return counts_frame(lake.spark, last.counts if last else [])
 
 
