@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from pinlake import pipeline
-from pinlake.clean.backfill import Days
 from pinlake.dump.open import open_for
 from pinlake.errors import AccountingError, SettingsError, UsageError
 from pinlake.gold.tables import ordered, read_answers
@@ -27,7 +25,7 @@ from pinlake.lake.commit import recognised
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
-from pinlake.names import meant
+from pinlake.notebook.parameters import WIDGETS, Options, read, widgets
 from pinlake.settings import Settings, resolve
 from pinlake.show import report as page
 from pinlake.show.alerts import told
@@ -44,51 +42,7 @@ from pinlake.workspace.storage import ACCESS_KEY, SECRET_KEY, DbUtils, connect, 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Widgets that are not settings but options of a single task.
-_TASK_WIDGETS = {
-    "audit": "true: compare all names, sizes and times with bronze",
-    "first_date": "only records ingested on this day, in UTC, or later: 2026-11-24",
-    "last_date": "only records ingested on this day or earlier",
-    "confirm": "the name of the schema, to show that its tables may go",
-    "statement": "a query on the tables, for notebook 03_sql",
-    "seconds": "how long to go on; 0: until it is stopped",
-    "report_file": "the HTML file to write the report to, for example in a volume; empty for none",
-}
-
-
-_TABLES = ("lake", "catalog", "database")
-_DUMP = ("source", *_TABLES, "topics_dir", "storage", "bucket", "secret_scope")
-_RECORDS = (*_DUMP, "topic_id", "file_delim")
-# The widgets of each step of a job and of each interactive notebook.
-WIDGETS: dict[str, tuple[str, ...]] = {
-    "check": _RECORDS,
-    "connect": _DUMP,
-    "ingest": (*_RECORDS, "audit"),
-    "stream": ("stream_from", *_RECORDS, "kafka_secret", "max_bad_share", "seconds"),
-    "clean": (*_TABLES, "max_bad_share"),
-    "quality": _TABLES,
-    "query": _TABLES,
-    "report": (*_TABLES, "report_file"),
-    "rebuild": (*_TABLES, "first_date", "last_date"),
-    "maintain": _TABLES,
-    "clean_up": (*_TABLES, "storage", "bucket", "secret_scope", "confirm"),
-    "guide": (*_RECORDS, "max_bad_share"),
-    "look": _TABLES,
-    "sql": (*_TABLES, "statement"),
-    "watch": (*_TABLES, "seconds"),
-}
-
-
-def widgets(dbutils: DbUtils, step: str) -> None:
-    """Create the text widgets of a step. They are empty until a job or a user sets them.
-
-    Raises UsageError for an unknown step.
-    """
-    if step not in WIDGETS:
-        raise UsageError(f"no step is called {step!r}; the steps are {', '.join(WIDGETS)}")
-    meanings = {name: field.description or name for name, field in Settings.model_fields.items()} | _TASK_WIDGETS
-    for name in WIDGETS[step]:
-        dbutils.widgets.text(name, "", f"{name}: {meanings[name]}")
+__all__ = ["WIDGETS", "Work", "open", "widgets"]
 
 
 def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
@@ -96,24 +50,8 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
 
     Raises SettingsError or UsageError for an invalid value, and for an unknown name that is similar to a widget's name.
     """
-    given = {name: value.strip() for name, value in dbutils.widgets.getAll().items() if value.strip()}
-    task = {name: given.pop(name) for name in _TASK_WIDGETS if name in given}
-    # A workspace passes all job parameters to each notebook, also those that are meant for other tasks.
-    if others := [name for name in given if name not in Settings.model_fields]:
-        for other in others:
-            if near := meant(other, (*Settings.model_fields, *_TASK_WIDGETS)):
-                raise UsageError(
-                    f"no widget is called {other!r}, did you mean {near}? Correct the job parameter's name"
-                )
-            del given[other]
-        print(f"no widgets of pinlake, and let be: {', '.join(others)}")
-    if (audit := task.get("audit", "false").lower()) not in ("true", "false"):
-        raise UsageError(f"widget audit holds {audit!r}; give true or false")
-    days = Days.read(task.get("first_date"), task.get("last_date"), ("widget first_date", "widget last_date"))
-    settings = resolve(given, os.environ, origin_of=lambda name: f"widget {name}").settings
-    seconds = _seconds(task.get("seconds"))
-    report_file = Path(task["report_file"]) if "report_file" in task else None
-    return Work(dbutils, settings, spark, audit == "true", days, task.get("confirm"), seconds, report_file)
+    given, options = read(dbutils)
+    return Work(dbutils, resolve(given, os.environ, origin_of=lambda name: f"widget {name}").settings, spark, options)
 
 
 def _tell(stage: str, message: str) -> None:
@@ -121,34 +59,14 @@ def _tell(stage: str, message: str) -> None:
     print(f"{stage}: {message}\n", end="", flush=True)
 
 
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise UsageError(f"widget seconds holds {text!r}; give a number of seconds, or 0 to go on until it is stopped")
-    return seconds or float("inf")
-
-
 @dataclass
 class Work:
-    """The work of one notebook. Each step of the job is a method that returns a small DataFrame to display.
-
-    `seconds` limits a stream; None ends it at the end of the source. `report_file` is the HTML file that `report`
-    writes, if any.
-    """
+    """The work of one notebook. Each step of the job is a method that returns a small DataFrame to display."""
 
     dbutils: DbUtils
     settings: Settings
     given_spark: SparkSession | None
-    audit: bool
-    days: Days | None
-    confirm: str | None
-    seconds: float | None = None
-    report_file: Path | None = None
+    options: Options
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -184,7 +102,7 @@ class Work:
         Returns topic, new_objects, and other_names, the number of files that are not objects of the topic.
         """
         with self._writing() as run:
-            listings = pipeline.run_ingest(self.lake, self._with_source(), run, self.audit)
+            listings = pipeline.run_ingest(self.lake, self._with_source(), run, self.options.audit)
         rows = [(each.topic, len(each.objects), sum(name.files for name in each.unknown.all())) for each in listings]
         return self._frame("topic string, new_objects bigint, other_names bigint", rows)
 
@@ -200,15 +118,15 @@ class Work:
             settings = self._with_source()
         key = self.settings.kafka_secret
         source = open_source(settings, secret(self.settings, self.dbutils, key) if key else None)
-        deadline = time.monotonic() + (self.seconds or 0)
+        deadline = time.monotonic() + (self.options.seconds or 0)
         source.check(self.settings, partial(_tell, "stream"))
         summary = run_stream(
             self.lake,
             source,
             self.settings,
-            StreamOptions(until_end=self.seconds is None),
+            StreamOptions(until_end=self.options.seconds is None),
             _tell,
-            lambda: self.seconds is not None and time.monotonic() >= deadline,
+            lambda: self.options.seconds is not None and time.monotonic() >= deadline,
         )
         counts = summary.counts
         if counts is None:
@@ -274,17 +192,17 @@ class Work:
         The columns are about, found, change. Writes the report as an HTML file too, if `report_file` is given. Raises
         UsageError if it can't be written.
         """
-        if self.report_file:
+        if self.options.report_file:
             counts, answers = account(self.lake), read_answers(self.lake)
             made = pipeline.new_run().started
-            page.write_report(page.report(self.lake, self.settings, counts, answers, made), self.report_file)
-            print(f"the report is in {self.report_file}")
+            page.write_report(page.report(self.lake, self.settings, counts, answers, made), self.options.report_file)
+            print(f"the report is in {self.options.report_file}")
         return self._frame("about string, found string, change string", summary(self.lake))
 
     def rebuild(self) -> DataFrame:
         """Rebuild silver and gold from bronze, or only the posts of `days`. Returns the row counts afterwards."""
         with self._writing() as run:
-            counts = pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.days)
+            counts = pipeline.run_rebuild(self.lake, self.settings, run, "silver", self.options.days)
         return counts_frame(self.spark, counts.topics)
 
     def maintain(self) -> DataFrame:
@@ -299,12 +217,12 @@ class Work:
 
         Raises UsageError unless the widget `confirm` holds the name of the schema.
         """
-        if self.confirm != self.settings.database:
+        confirmed, schema = self.options.confirm, self.settings.database
+        if confirmed != schema:
             raise UsageError(
-                f"nothing was dropped: widget confirm holds {self.confirm or 'nothing'}; to drop every table of schema "
-                f"{self.settings.database}, type its name there. Where no widgets are shown, run "
-                f'dbutils.widgets.text("confirm", "{self.settings.database}") in a cell after the one that makes them, '
-                "and then what follows"
+                f"nothing was dropped: widget confirm holds {confirmed or 'nothing'}; to drop every table of schema "
+                f"{schema}, type its name there. Where no widgets are shown, run dbutils.widgets.text("
+                f'"confirm", "{schema}") in a cell after the one that makes them, and then what follows'
             )
         with self._writing():
             dropped = self.lake.drop_all()
