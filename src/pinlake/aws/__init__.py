@@ -1,0 +1,1 @@
+"""The AWS side: stacks of the templates, their costs, and their connection to Unity Catalog."""
