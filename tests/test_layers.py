@@ -23,7 +23,7 @@ LAYERS = (
     {"pipeline"},
     {"stream", "job"},
     {"show", "workspace"},
-    {"notebook", "local"},
+    {"notebook", "local", "aws"},
     {"cli"},
     {"__main__"},
 )

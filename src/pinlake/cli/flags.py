@@ -41,6 +41,9 @@ SETTINGS: dict[str, Any] = {name: _of_setting(name) for name in _TEXTS} | {
     "give_up_after": _of_setting("give_up_after", float),
     "kafka_config": _of_setting("kafka_config", Path),
 }
+FolderFlag = Annotated[
+    Path | None, typer.Option("--bundle", help="Folder of databricks.yml.", show_default="this one or one above")
+]
 # The flags that select a bundle.
 BUNDLE: dict[str, Any] = {
     "target": Annotated[
@@ -49,9 +52,7 @@ BUNDLE: dict[str, Any] = {
     "variables": Annotated[
         list[str] | None, typer.Option("--var", help="Bundle variable, NAME=VALUE; may be repeated.")
     ],
-    "folder": Annotated[
-        Path | None, typer.Option("--bundle", help="Folder of databricks.yml.", show_default="this one or one above")
-    ],
+    "folder": FolderFlag,
 }
 FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
 

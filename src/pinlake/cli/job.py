@@ -54,7 +54,7 @@ def run(
     result = run_job(
         bundle,
         key,
-        _pairs("--param", parameters),
+        pairs("--param", parameters),
         source=call.settings.source,
         lake=call.settings.lake,
         out=to,
@@ -102,10 +102,11 @@ def load_bundle(
 
     flags = call.bundle
     root = flags["folder"] or find_root(Path())
-    return load(root, flags["target"], _pairs("--var", flags["variables"]), environment, user)
+    return load(root, flags["target"], pairs("--var", flags["variables"]), environment, user)
 
 
-def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
+def pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
+    """Return the values of a repeated flag, NAME=VALUE, by name. Raises UsageError."""
     pairs = [text.partition("=") for text in given or []]
     for name, sign, _ in pairs:
         if not sign or not name:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pinlake import __version__
+from pinlake.cli.aws import aws_app
 from pinlake.cli.base import Command, check_topic, err, out, takes
 from pinlake.cli.emulate import emulate_app
 from pinlake.cli.flags import AuditFlag, FormatFlag, TopicFlag
@@ -38,6 +39,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(holes_app, name="holes")
 app.add_typer(job_app, name="job")
 app.add_typer(emulate_app, name="emulate")
+app.add_typer(aws_app, name="aws")
 
 
 @app.command()

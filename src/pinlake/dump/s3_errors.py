@@ -117,7 +117,7 @@ def of_one_object(error: Exception) -> str | None:
 def tell(error: Exception, role: str | None) -> str:
     """The message for an error: its code and the remedy. Never includes the request, which has keys and signatures."""
     code = code_of(error)
-    remedy = _REMEDIES.get(code) or _of_connection(error)
+    remedy = _REMEDIES.get(code) or of_connection(error)
     if _is_of_role(error) and code in ("AccessDenied", "403"):
         remedy = (
             "its trust policy must allow it to the user or role that runs this, who needs sts:AssumeRole; check the "
@@ -147,7 +147,8 @@ def code_of(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code") or status or type(own).__name__)
 
 
-def _of_connection(error: Exception) -> str | None:
+def of_connection(error: Exception) -> str | None:
+    """The message and the remedy for an error of the connection or of its credentials. None for other errors."""
     match error:
         case boto.SSLError():
             return f"{_server(error)} isn't trusted: {_because(error)}; check AWS_ENDPOINT_URL and AWS_CA_BUNDLE"

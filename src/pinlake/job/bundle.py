@@ -105,6 +105,11 @@ def load(
     )
 
 
+def declared_variables(root: Path) -> set[str]:
+    """Names of the variables that the bundle in folder `root` declares, with or without a value. Raises BundleError."""
+    return set(_read_all(root.absolute())[0].get("variables") or {})
+
+
 def _read_all(root: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     """The root file and what it includes as one mapping, and the file of each resource by its key."""
     file = root / FILE_NAME

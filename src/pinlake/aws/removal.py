@@ -1,0 +1,78 @@
+"""Deletes stacks, and says what they leave behind: buckets, which hold what can't be made again.
+
+Calls cloudformation:DescribeStacks, DescribeStackResources, DeleteStack and DescribeStackEvents, s3:ListBucketVersions
+(ListObjectVersions) and, for an empty bucket, s3:DeleteBucket. With a role, DeleteStack needs iam:PassRole on it.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from pinlake.aws.client import Aws
+from pinlake.aws.errors import AwsError
+from pinlake.aws.stacks import Stack, check_succeeded
+from pinlake.aws.watch import Watch
+from pinlake.clients.waits import Say
+
+# Objects and versions are counted up to this many pages of 1,000.
+_PAGES = 10
+
+
+def buckets(aws: Aws, stack: Stack) -> list[str]:
+    """Names of the buckets of a stack. Raises AwsError."""
+    about = f"stack {stack.name}"
+    found = aws.ask("cloudformation", "describe_stack_resources", about, StackName=stack.id)["StackResources"]
+    return [
+        each["PhysicalResourceId"]
+        for each in found
+        if each.get("ResourceType") == "AWS::S3::Bucket" and each.get("PhysicalResourceId")
+    ]
+
+
+def delete(aws: Aws, stack: Stack, role: str | None, say: Say) -> None:
+    """Delete a stack and wait for the end. `say` gets each event. Raises MachineError with what can't be deleted."""
+    watch = Watch(aws, stack.id)
+    given = {"RoleARN": role} if role else {}
+    token = f"pinlake-{uuid4()}"
+    aws.ask(
+        "cloudformation",
+        "delete_stack",
+        f"stack {stack.name}",
+        StackName=stack.id,
+        ClientRequestToken=token,
+        **given,
+    )
+    check_succeeded(stack.name, watch.until_end(say))
+
+
+def clear(aws: Aws, bucket: str) -> str | None:
+    """Delete a bucket if it is empty, and return what is to be said about it. None if it does not exist.
+
+    A bucket with objects, also with deleted or replaced ones, stays. S3 itself deletes no bucket that holds anything.
+    """
+    try:
+        count, is_all = _count(aws, bucket)
+        if count == 0:
+            aws.ask("s3", "delete_bucket", f"bucket {bucket}", Bucket=bucket)
+            return f"bucket {bucket} was empty and is deleted too"
+    except AwsError as error:
+        if error.code == "NoSuchBucket":
+            return None
+        return f"bucket {bucket} stays: {error}"
+    many = f"{count:,}" if is_all else f"more than {count:,}"
+    return (
+        f"bucket {bucket} stays, with {many} object{'s' if count > 1 else ''}, old versions included; to remove it, "
+        f"empty it on its page in the console of S3, then run `aws s3 rb s3://{bucket}`"
+    )
+
+
+def _count(aws: Aws, bucket: str) -> tuple[int, bool]:
+    """The number of versions and delete markers in a bucket, and whether these are all."""
+    count, asked = 0, {"Bucket": bucket}
+    for _ in range(_PAGES):
+        page = aws.ask("s3", "list_object_versions", f"bucket {bucket}", **asked)
+        count += len(page.get("Versions", [])) + len(page.get("DeleteMarkers", []))
+        if not page.get("IsTruncated"):
+            return count, True
+        asked |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+    return count, False
