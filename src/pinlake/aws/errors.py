@@ -43,7 +43,7 @@ _BY_CODE = {
 _DENIED = re.compile(r"not authorized to perform:? ?(?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>\S+))?")
 # A reason at the end of the message, such as an explicit deny in a policy of the organization.
 _BECAUSE = re.compile(r"\b(because|with an explicit deny) (?P<reason>.*)")
-_STATE = re.compile(r"is in (\w+) state")
+_STATE = re.compile(r"(?:is in|in status) ([A-Z]+_[A-Z_]+)")
 _EXPORT = re.compile(r"No export named (\S+) found")
 _IN_USE = re.compile(r"Export (\S+) cannot be deleted as it is in use by (\S+)")
 _LIMIT = re.compile(r"limit ?exceeded|limit .*(reached|exceeded)|quota|exceed\w* .*(limit|maximum)|too many", re.I)

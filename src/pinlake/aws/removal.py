@@ -9,8 +9,8 @@ from __future__ import annotations
 from uuid import uuid4
 
 from pinlake.aws.client import Aws
-from pinlake.aws.errors import AwsError
-from pinlake.aws.stacks import Stack, check_succeeded
+from pinlake.aws.errors import AwsError, state_in
+from pinlake.aws.stacks import Stack, check_free, check_succeeded
 from pinlake.aws.watch import Watch
 from pinlake.clients.waits import Say
 
@@ -29,19 +29,21 @@ def buckets(aws: Aws, stack: Stack) -> list[str]:
     ]
 
 
-def delete(aws: Aws, stack: Stack, role: str | None, say: Say) -> None:
-    """Delete a stack and wait for the end. `say` gets each event. Raises MachineError with what can't be deleted."""
+def delete(aws: Aws, stack: Stack, short: str, role: str | None, say: Say) -> None:
+    """Delete a stack and wait for the end. `short` is its name without the prefix, `say` gets each event.
+
+    Raises MachineError with what can't be deleted.
+    """
     watch = Watch(aws, stack.id)
-    given = {"RoleARN": role} if role else {}
-    token = f"pinlake-{uuid4()}"
-    aws.ask(
-        "cloudformation",
-        "delete_stack",
-        f"stack {stack.name}",
-        StackName=stack.id,
-        ClientRequestToken=token,
-        **given,
-    )
+    asked = {"StackName": stack.id, "ClientRequestToken": f"pinlake-{uuid4()}"}
+    if role:
+        asked["RoleARN"] = role
+    try:
+        aws.ask("cloudformation", "delete_stack", f"stack {stack.name}", **asked)
+    except AwsError as error:
+        if state := state_in(error.said):
+            check_free(stack, short, state)
+        raise
     check_succeeded(stack.name, watch.until_end(say))
 
 

@@ -121,17 +121,18 @@ def chosen(templates: Mapping[str, Template], names: Sequence[str] | None, usual
     return [template for name, template in templates.items() if name in wanted]
 
 
-def check_known(templates: Iterable[Template], given: Mapping[str, str]) -> None:
+def check_known(templates: Sequence[Template], given: Mapping[str, str]) -> None:
     """Raise UsageError for a parameter that none of the templates has."""
     known = [key for template in templates for key in template.parameters if key != PREFIX]
     if PREFIX in given:
         raise UsageError(f"--parameter {PREFIX} would separate stacks that belong together; give --name instead")
+    by_letters = {key.lower(): key for key in known}
     for key in given:
         if key not in known:
-            alike = meant(key, known)
-            hint = f"did you mean {alike}?" if alike else f"they have {', '.join(dict.fromkeys(known)) or 'none'}"
+            alike = by_letters.get(meant(key.lower(), by_letters) or key.lower())
+            hint = f"did you mean {alike}?" if alike else f"the parameters are {', '.join(dict.fromkeys(known))}"
             stacks = ", ".join(template.stack for template in templates)
-            raise UsageError(f"--parameter {key}: {stacks} have no such parameter; {hint}")
+            raise UsageError(f"--parameter {key}: no such parameter in {stacks}; {hint}")
 
 
 def _read(name: str, path: Path) -> Template:

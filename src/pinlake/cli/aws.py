@@ -219,7 +219,7 @@ def down(
     report = reporter(call.settings)
     for stack, each in reversed(existing.items()):
         with _stopped(f"AWS goes on with {each.name}; `pinlake aws status{flag_of(name)}` shows how it ends"):
-            delete(aws, each, role, partial(report, stack))
+            delete(aws, each, stack, role, partial(report, stack))
     for bucket in kept:
         if line := clear(aws, bucket):
             err.print(line, markup=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from moto.cloudformation.models import CloudFormationBackend, Stack
+from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 
 from tests.bundle.reading import ROOT
 from tests.infra.conftest import known_to_moto
@@ -84,3 +84,9 @@ def stack_names(server: S3) -> set[str]:
     """Names of the stacks that exist, also of those that have only a change set."""
     stacks = server.client("cloudformation").list_stacks()["StackSummaries"]
     return {each["StackName"] for each in stacks if each["StackStatus"] != "DELETE_COMPLETE"}
+
+
+def stacks_in_moto() -> dict[str, Stack]:
+    """Moto's own objects of the stacks, by name."""
+    backends = [each for account in cloudformation_backends.values() for each in account.values()]
+    return {stack.name: stack for backend in backends for stack in backend.stacks.values()}

@@ -142,6 +142,9 @@ def test_an_empty_bucket_goes_with_its_stack(moto_stacks: S3, clone: Path) -> No
 def test_a_bucket_of_deleted_objects_stays(moto_stacks: S3, clone: Path) -> None:
     ran("up", "--yes")
     (bucket,) = [each["value"] for each in found("outputs") if each["output"] == "Bucket"]
+    # The template says so too, but moto doesn't read it there.
+    versions = {"Status": "Enabled"}
+    moto_stacks.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versions)
     moto_stacks.client().put_object(Bucket=bucket, Key="dump/a", Body=b"a")
     moto_stacks.client().delete_object(Bucket=bucket, Key="dump/a")
     assert f"bucket {bucket} stays, with 2 objects" in ran("down", "--confirm", "pinlake").stderr
