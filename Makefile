@@ -130,10 +130,10 @@ $(VENV)/installed: pyproject.toml requirements.txt
 	@$(PYTHON) src/pinlake/spark/java.py
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[local,workspace,transports,dev]'; \
+		uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[local,workspace,aws,transports,dev]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[local,workspace,transports,dev]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[local,workspace,aws,transports,dev]'; \
 	fi
 	@$(BIN)/python -m tools.set_up
 	@touch $@
@@ -148,7 +148,7 @@ deploy-tools: $(DEPLOY)/installed ## install pinlake for a machine that only dep
 $(DEPLOY)/installed: pyproject.toml requirements.txt
 	@command -v uv >/dev/null 2>&1 || { echo "error: no program uv is on the PATH; install uv, which the bundle's build needs too: docs/workspace.md" >&2; exit 1; }
 	@uv venv --quiet --allow-existing --python ">=3.11" $(DEPLOY)
-	@uv pip install --quiet --python $(DEPLOY)/bin/python --constraint requirements.txt --editable '.[workspace]'
+	@uv pip install --quiet --python $(DEPLOY)/bin/python --constraint requirements.txt --editable '.[workspace,aws]'
 	@touch $@
 
 .PHONY: connect-python

@@ -37,11 +37,6 @@ class Stack:
         """Whether there is more than a change set."""
         return self.state != REVIEW
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether an operation is in progress."""
-        return self.is_made and self.state.endswith("_IN_PROGRESS")
-
 
 def find(aws: Aws, name: str) -> Stack | None:
     """The stack with this name or id, or None. A deleted one is found only by its id. Raises AwsError."""
