@@ -45,7 +45,7 @@ StacksArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="STACK",
-        help="Stacks: storage, kinesis, kafka, gateway, guard, the names of the templates.",
+        help="Stacks: storage, kinesis, kafka, gateway, schedule, guard, the names of the templates.",
         show_default=False,
     ),
 ]
