@@ -26,6 +26,7 @@ UNKNOWN = {
     "AWS::KafkaConnect::CustomPlugin",
     "AWS::MSK::Cluster",
     "AWS::MSK::ServerlessCluster",
+    "AWS::MWAA::Environment",
     "AWS::S3::BucketPolicy",
 }
 # Moto takes no listener of a network load balancer.

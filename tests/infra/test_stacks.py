@@ -32,6 +32,9 @@ def test_all_stacks_are_made_one_after_the_other(s3: S3) -> None:
     gateway = create_stack(s3, "gateway", RestProxyImage="registry/rest:1")
     assert gateway["EmulateToKinesis"].endswith("/v1/pinlake")
     assert gateway["EmulateToKafka"].endswith("/v1")
+    schedule = create_stack(s3, "schedule")
+    assert schedule["Connection"] == "pinlake/connections/databricks_default"
+    assert len(s3.client("ec2").describe_nat_gateways()["NatGateways"]) == 1
     assert create_stack(s3, "guard") == NEEDED["guard"]
     roles = {role["RoleName"]: role for role in s3.client("iam").list_roles()["Roles"]}
     (trust, _) = roles["pinlake-unity-catalog"]["AssumeRolePolicyDocument"]["Statement"]

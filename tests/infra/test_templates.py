@@ -33,6 +33,7 @@ LIMITS = {
     ("AWS::Kinesis::Stream", "Name"): 128,
     ("AWS::MSK::Cluster", "ClusterName"): 64,
     ("AWS::MSK::ServerlessCluster", "ClusterName"): 64,
+    ("AWS::MWAA::Environment", "Name"): 80,
 }
 # Properties of a resource that end with Name and name another one.
 NO_NAMES = {("AWS::EC2::VPCEndpoint", "ServiceName")}
@@ -43,6 +44,7 @@ VARIABLES = {
     "kafka": {"stream_from", "topic_id"},
     "guard": {"notification_email"},
     "gateway": set(),
+    "schedule": {"pipeline_pause_status"},
 }
 
 _ACTION = re.compile("[a-z0-9-]+:[A-Za-z]+")
@@ -72,7 +74,7 @@ def test_a_right_is_for_named_actions_on_named_resources(name: str) -> None:
 
 
 def test_rights_are_found() -> None:
-    assert {name for name in NAMES if statements(name)} == {"gateway", "kafka", "storage"}
+    assert {name for name in NAMES if statements(name)} == {"gateway", "kafka", "schedule", "storage"}
 
 
 @each_template
