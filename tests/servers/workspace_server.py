@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -22,6 +23,7 @@ NAMES = {
     "schemas": ("catalog_name", "name"),
     "volumes": ("catalog_name", "schema_name", "name"),
     "external-locations": ("name",),
+    "storage-credentials": ("name",),
 }
 GONE = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "not there"})
 Answer = tuple[int, Any]
@@ -43,6 +45,13 @@ class Workspace:
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """What Unity Catalog says no to, such as `POST schemas`, and how."""
+    denied: dict[str, str] = field(default_factory=dict)
+    """What the user has no right to, in the same form."""
+    external_id: str = "0000-external-id"
+    catalog_role: str = ""
+    """The ARN with which Unity Catalog takes the roles of storage credentials."""
+    validate: Callable[[dict[str, Any], dict[str, Any]], Answer] = lambda told, credential: (200, {"results": []})
+    """The answer to the validation of a storage credential, given what was asked and the credential."""
     unknown: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,6 +61,8 @@ class Workspace:
                 return self._file(method, path, body)
             if says := self.refused.get(f"{method} {path.removeprefix(UNITY)}"):
                 return 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": says}
+            if says := self.denied.get(f"{method} {path.removeprefix(UNITY)}"):
+                return 403, {"error_code": "PERMISSION_DENIED", "message": says}
             told = json.loads(body) if body else {}
             for start, known in (
                 ("/api/2.0/workspace/", self._folder),
@@ -112,7 +123,13 @@ class Workspace:
         return 200, {"job_id": number, "settings": self.jobs.get(number), "creator_user_name": self.user}
 
     def _unity(self, method: str, what: str, query: dict[str, str], told: dict[str, Any]) -> Answer:
+        if what == "validate-storage-credentials":
+            found = self.unity.get(f"storage-credentials/{told['storage_credential_name']}")
+            return self.validate(told, found) if found else GONE
         kind, _, name = what.partition("/")
+        if method == "GET" and not name:
+            listed = [each for key, each in self.unity.items() if key.startswith(f"{kind}/")]
+            return 200, {kind.replace("-", "_"): listed}
         name = name or ".".join(told.get(part, "") for part in NAMES.get(kind, ()))
         key = f"{kind}/{name}"
         if method == "POST":
@@ -121,6 +138,9 @@ class Workspace:
                 queue = {"managed_sqs": {"managed_resource_id": "csms-1"}}
                 filled = {"effective_enable_file_events": True, "effective_file_event_queue": queue}
                 self.unity[key] |= filled | ({"file_event_queue": queue} if "file_event_queue" in told else {})
+            if kind == "storage-credentials":
+                trusted = {"unity_catalog_iam_arn": self.catalog_role, "external_id": self.external_id}
+                self.unity[key]["aws_iam_role"] = {**told["aws_iam_role"], **trusted}
         if key not in self.unity:
             return GONE
         if method == "PATCH":

@@ -10,6 +10,7 @@ import typer
 from pinlake import __version__
 from pinlake.cli.aws import aws_app
 from pinlake.cli.base import Command, check_topic, err, out, takes
+from pinlake.cli.connect import connect
 from pinlake.cli.emulate import emulate_app
 from pinlake.cli.flags import AuditFlag, FormatFlag, TopicFlag
 from pinlake.cli.holes import holes_app
@@ -250,6 +251,7 @@ def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
 
 for command in (sink, stream, report, trace, doctor, links):
     app.command()(command)
+aws_app.command()(connect)
 
 
 def _version(wanted: bool) -> None:
