@@ -18,6 +18,7 @@ from tests.bundle.reading import ROOT
 NO_SECRETS = {
     "access-key-id",  # the name of a key in a secret scope
     "true",  # that an API of AWS asks for a key
+    "part of the API",  # why a key of an API costs nothing
     "scope",  # a made-up scope of a test
     "secret_scope",  # the kind of a resource
     "pinlake_${bundle.target}_${workspace.current_user.short_name}",  # the name of a secret scope
