@@ -63,9 +63,18 @@ def test_the_steps_of_the_job_one_after_another(
     topics = ("pin", "geo", "user")
     assert [(row[0], row[1] > 0, row[2]) for row in work().ingest().collect()] == [(each, True, 0) for each in topics]
     assert work().ingest().collect() == [(each, 0, 0) for each in topics]
-    assert [(row[0], row[1] > 30, row[2]) for row in work().clean().collect()] == [(each, True, 0) for each in topics]
+    cleaned = work().clean()
+    assert [(row[0], row[1] > 30, row[2]) for row in cleaned.collect()] == [(each, True, 0) for each in topics]
+    # What the DAG in infra/airflow reads.
+    assert [tuple(row) for row in json.loads(notebook.as_json(cleaned))] == [
+        ("topic", "new_records", "quarantined", "bad_share")
+    ] * 3
     capsys.readouterr()
-    counted = {row["records"]: row[1:] for row in work().quality().collect()}
+    quality = work().quality()
+    counted = {row["records"]: row[1:] for row in quality.collect()}
+    returned = {row["records"]: row for row in json.loads(notebook.as_json(quality))}
+    assert returned["silver"] == {"records": "silver", "pin": 30, "geo": 30, "user": 30}
+    assert {"bronze", "quarantined"} <= returned.keys()
     assert capsys.readouterr().out.splitlines() == [
         "alert bad_share: ok, 0 % of a topic's records of the last day are in quarantine; more than 5 % are too many",
         "alert freshness: ok, the newest record was read 0 hours ago; more than 24 are too many",

@@ -20,6 +20,8 @@ from pinlake.job.yaml_file import read_yaml
 from pinlake.lake.model import GOLD, TABLES
 from tests.notebook.reading import ALL, FOLDER, JOB, code, opened
 
+# What they counted is for whoever started the job, such as Airflow.
+RETURNED = ("40_clean", "50_quality", "80_rebuild")
 # As ipykernel, and what is built on it, names the Python kernel of an environment.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 # What branches, repeats or defines is logic, and belongs where a test reaches it.
@@ -28,6 +30,7 @@ LOGIC = (
     *(ast.With, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Match, ast.Global),
 )
 
+EXIT = "dbutils.notebook.exit(notebook.as_json(result))"
 # What every notebook begins with, so that a person who opens it in a workspace has the code.
 START = """\
 import sys
@@ -110,11 +113,18 @@ def test_it_begins_with_a_title_and_says_what_it_is_for(name: str) -> None:
 @pytest.mark.parametrize("name", JOB)
 def test_a_job_notebook_is_widgets_one_call_and_a_look(name: str) -> None:
     notebook = opened(name)
-    assert [cell.id for cell in notebook.cells] == ["title", "widgets", "call", "look"]
+    assert [cell.id for cell in notebook.cells] == [
+        "title",
+        "widgets",
+        "call",
+        "look",
+        *["result"] * (name in RETURNED),
+    ]
     cells = code(notebook)
     assert cells["widgets"] == f'{START}\nnotebook.widgets(dbutils, "{JOB[name]}")'
     assert cells["call"] == f"work = notebook.open(dbutils)\nresult = work.{JOB[name]}()"
     assert cells["look"] == "display(result)"
+    assert cells.get("result", EXIT) == EXIT
     assert callable(getattr(pinlake_notebook.Work, JOB[name]))
     title = notebook.cells[0].source
     assert "job" in title

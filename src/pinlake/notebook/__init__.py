@@ -5,6 +5,7 @@ Widgets, job parameters and settings have the same names. An empty widget means 
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -52,6 +53,11 @@ def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:
     """
     given, options = read(dbutils)
     return Work(dbutils, resolve(given, os.environ, origin_of=lambda name: f"widget {name}").settings, spark, options)
+
+
+def as_json(frame: DataFrame) -> str:
+    """The rows as a JSON list of objects, for `dbutils.notebook.exit`. The jobs API returns it in `runs/get-output`."""
+    return json.dumps([row.asDict() for row in frame.collect()])
 
 
 def _tell(stage: str, message: str) -> None:
