@@ -17,6 +17,10 @@ CONNECT_PYTHON ?= $(shell \
 		"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && echo "$$python" && break; \
 	done)
 
+AIRFLOWS := .venv-airflow
+# The newest version of Amazon MWAA. tests/airflow has the pins of each version that is tested.
+AIRFLOW ?= 3.2.1
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -64,6 +68,10 @@ bundle-check: $(VENV)/installed ## check the bundle, also with the Databricks CL
 test-connect: $(VENV)/installed $(CONNECT)/installed ## run the Spark tests with databricks-connect
 	@$(CONNECT)/bin/pytest $(PARALLEL) --connect=$(BIN)/python tests/connect tests/clean tests/gold tests/ingest tests/lake \
 		tests/pipeline/test_real_sample.py tests/show/test_alerts.py
+
+.PHONY: test-airflow
+test-airflow: $(VENV)/installed $(AIRFLOWS)/installed-$(AIRFLOW) ## run the tests of the DAG in a real Airflow
+	@$(AIRFLOWS)/bin/python -m pytest --confcutdir tests/airflow tests/airflow
 
 .PHONY: lint
 lint: $(VENV)/installed ## check style and types
@@ -173,10 +181,17 @@ $(CONNECT)/installed: pyproject.toml requirements.txt
 	fi
 	@touch $@
 
+# A separate environment, because Airflow pins a hundred packages. All that it needs is pinned, so another version
+# takes the place of the one that is there.
+$(AIRFLOWS)/installed-$(AIRFLOW): tests/airflow/requirements-$(AIRFLOW).txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(AIRFLOWS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(AIRFLOWS)/bin/python $<
+	@rm -f $(AIRFLOWS)/installed-* && touch $@
+
 .PHONY: clean
 clean: ## remove generated files, but not the environments
 	@rm -rf $(WORK) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis lake
 
 .PHONY: clean-all
 clean-all: clean ## remove generated files and the environments
-	@rm -rf $(VENV) $(CONNECT) $(DEPLOY)
+	@rm -rf $(VENV) $(CONNECT) $(AIRFLOWS) $(DEPLOY)

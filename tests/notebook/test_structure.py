@@ -31,6 +31,7 @@ LOGIC = (
 )
 
 EXIT = "dbutils.notebook.exit(notebook.as_json(result))"
+
 # What every notebook begins with, so that a person who opens it in a workspace has the code.
 START = """\
 import sys
