@@ -33,7 +33,6 @@ HURRIED = {
     **UNSCHEDULED,
     '    "pinlake",\n    description': '    "hurried",\n    description',
     "timedelta(hours=6)": "timedelta(seconds=20)",
-    "timedelta(hours=3)": "timedelta(seconds=2)",
     '"retries": 1': '"retries": 0',
 }
 LOST = {

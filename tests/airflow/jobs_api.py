@@ -21,8 +21,8 @@ QUALITY = [
     {"records": "silver", "pin": 4800},
     {"records": "quarantined", "pin": 160},
 ]
-# How often a run is asked for before it ends.
-LOOKS = 3
+# How often a run is asked for before it ends: three times before the task waits in the triggerer.
+LOOKS = 6
 
 
 @dataclass

@@ -82,7 +82,6 @@ def test_it_is_found_and_explained(dag: Any) -> None:
     assert [task.task_id for task in dag.tasks if f"| `{task.task_id}` |" not in dag.doc_md] == []
     assert not dag.catchup
     assert dag.max_active_runs == 1
-    assert dag.deadline
 
 
 def test_a_topic_is_judged_by_its_new_records_and_after_a_backfill_by_all(module: Any) -> None:

@@ -64,20 +64,13 @@ def test_a_retry_starts_another_run(airflow: Airflow, runs: dict[str, str]) -> N
     assert [run.result for run in airflow.api.of_case("flaky")] == ["FAILED", "SUCCESS"]
 
 
-def test_a_run_that_takes_too_long_is_cancelled_and_late(airflow: Airflow) -> None:
+def test_a_run_that_takes_too_long_is_cancelled(airflow: Airflow) -> None:
     run = airflow.start("hurried", job_parameters={"case": "slow"})
     assert airflow.end("hurried", run)["run"] == "failed"
     (started,) = airflow.api.of_case("slow")
     assert started.cancelled
     log = airflow.log("hurried", run, "run")
     assert f"pinlake: run {started.id} was cancelled" in log
-
-
-def test_a_deadline_is_told(airflow: Airflow) -> None:
-    until = time.monotonic() + 300
-    while not [path for path in airflow.home.rglob("*.log") if "is late" in path.read_text(encoding="utf-8")]:
-        assert time.monotonic() < until
-        time.sleep(1)
 
 
 def test_a_job_that_is_not_there_is_told_at_once(airflow: Airflow) -> None:
@@ -89,11 +82,11 @@ def test_a_job_that_is_not_there_is_told_at_once(airflow: Airflow) -> None:
 
 def test_a_backfill_rebuilds_the_days(airflow: Airflow) -> None:
     days = {"from_date": "2026-11-03T00:00:00Z", "to_date": "2026-11-05T00:00:00Z"}
-    airflow.ask("POST", "/api/v2/backfills", {"dag_id": "pinlake", "max_active_runs": 1, "run_conf": {}, **days})
+    airflow.ask("POST", "/api/v2/backfills", {"dag_id": "pinlake", "max_active_runs": 1, "dag_run_conf": {}, **days})
     until = time.monotonic() + 600
     while True:
         found = airflow.ask("GET", "/api/v2/dags/pinlake/dagRuns?run_type=backfill")["dag_runs"]
-        if found and {run["state"] for run in found} == {"success"}:
+        if len(found) == 2 and {run["state"] for run in found} == {"success"}:
             break
         assert time.monotonic() < until, found
         time.sleep(1)

@@ -25,7 +25,7 @@ from typing import Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.operators.databricks import DatabricksRunNowOperator
-from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference, Param, Variable, get_current_context, task
+from airflow.sdk import DAG, Param, Variable, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,6 @@ def tell(context: Any) -> None:
         hook.cancel_run(run_id)
         log.error("pinlake: run %s was cancelled, because nobody waits for it any more", run_id)
     log.error("pinlake: task %s failed: %s; run in Databricks: %s", ti.task_id, context.get("exception"), page)
-
-
-async def late(**given: Any) -> None:
-    """Log that a run has not ended in time. It goes on. This is the place to notify somebody."""
-    log.error("pinlake: a run is late: %s", given)
 
 
 def judged(counts: dict[str, list[dict[str, Any]]]) -> list[tuple[str, int, int]]:
@@ -84,8 +79,6 @@ with DAG(
         "on_failure_callback": tell,
         "on_retry_callback": tell,
     },
-    # By its name, because the triggerer imports it from this file. A SyncCallback stops the scheduler of Airflow 3.2.1.
-    deadline=DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(hours=3), AsyncCallback("pinlake.late")),
     params={
         "bad_share": Param(0.05, type="number", minimum=0, maximum=1, description="share of a topic's bad records"),
         "job_parameters": Param({}, type="object", description='more parameters of the job, such as {"audit": "true"}'),
@@ -119,16 +112,16 @@ with DAG(
     )
 
     @task
-    def counts(run_id: int) -> dict[str, list[dict[str, Any]]]:
+    def counts(started: int) -> dict[str, list[dict[str, Any]]]:
         """Read what the notebooks returned, by the names of their tasks."""
         hook, found = DatabricksHook(), {}
-        for each in hook.get_run(run_id)["tasks"]:
+        for each in hook.get_run(started)["tasks"]:
             if each["task_key"] in COUNTED and each["state"].get("result_state") == "SUCCESS":
                 text = hook.get_run_output(each["run_id"]).get("notebook_output", {}).get("result")
                 found[each["task_key"]] = json.loads(text or "[]")
         if not any(found.values()):
-            raise AirflowFailException(f"no notebook of run {run_id} returned counts; deploy the current bundle")
-        log.info("pinlake: counts of run %s: %s", run_id, json.dumps(found))
+            raise AirflowFailException(f"no notebook of run {started} returned counts; deploy the current bundle")
+        log.info("pinlake: counts of run %s: %s", started, json.dumps(found))
         return found
 
     @task
@@ -142,6 +135,5 @@ with DAG(
                 "quarantine. The other records are in the answers"
             )
 
-    started = check()
-    started >> run
+    check() >> run
     judge(counts(run.output["run_id"]))
