@@ -71,6 +71,7 @@ def test_a_run_that_takes_too_long_is_cancelled(airflow: Airflow) -> None:
     assert started.cancelled
     log = airflow.log("hurried", run, "run")
     assert f"pinlake: run {started.id} was cancelled" in log
+    assert "TaskDeferralTimeout" in log
 
 
 def test_a_job_that_is_not_there_is_told_at_once(airflow: Airflow) -> None:
