@@ -67,7 +67,7 @@ class Bench:
         return once(case, self.say)
 
     def fresh_lake(self, name: str) -> Lake:
-        """A new lake, in place of an earlier one with the same name."""
+        """A new lake, instead of an earlier one with the same name."""
         root = self.fresh_folder(f"lakes/{name}")
         return Lake(self.spark, _database(root), root=root)
 

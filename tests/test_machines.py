@@ -32,7 +32,7 @@ AS_NOBODY = [
 def run(
     folder: Path, words: Sequence[str], before: Sequence[str] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Call the program in the folder, with these variables besides or in place of others."""
+    """Call the program in the folder, with these variables besides or instead of others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PINLAKE_", "LC_", "LANG"))}
     return subprocess.run(
         [*before, sys.executable, *words],

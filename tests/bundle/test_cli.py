@@ -115,7 +115,7 @@ def test_from_the_first_deployment_to_the_last(deployment: Deployment, optional:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["staging"])
-def test_a_location_that_names_its_queue_would_be_made_anew(deployment: Deployment) -> None:
+def test_a_location_that_names_its_queue_would_be_recreated(deployment: Deployment) -> None:
     """What the workspace fills in differs from what is written; only the protection is left then."""
     deployment.ask_for_all_that_is_optional()
     path = deployment.folder / "resources" / "optional" / "location.yml"

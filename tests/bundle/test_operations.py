@@ -1,4 +1,4 @@
-"""The pages for whoever runs the bundle say what is so: files, jobs, parameters, variables and commands are there."""
+"""The pages about operating the bundle are true: files, jobs, parameters, variables and commands are there."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_prod_comes_after_staging_and_waits_for_approval_of_its_plan() -> None:
     runs = {name: [step["run"] for step in jobs[name]["steps"] if "run" in step] for name in environments}
     assert runs["staging"][-1] == "databricks bundle run --target staging pipeline"
     assert "databricks bundle plan --target prod" in runs["plan-prod"][-1]
-    # Where whoever approves sees it.
+    # Where the reviewer sees it.
     assert "GITHUB_STEP_SUMMARY" in runs["plan-prod"][-1]
 
 

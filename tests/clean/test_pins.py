@@ -173,7 +173,7 @@ def test_an_array_or_object_where_text_belongs_is_found_in_unusual_records_too(c
 
 
 def with_fields(fields):
-    """The usual pin with these fields, given as they stand in JSON, in place of its own of these names."""
+    """The usual pin with these fields, given as they stand in JSON, instead of its own of these names."""
     names = [name for name in USUAL["pin"] if f'"{name}":' in fields.lower().replace(" ", "")]
     return record("pin", dict.fromkeys(names, ...))[:-1] + f", {fields}}}"
 

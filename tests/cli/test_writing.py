@@ -75,7 +75,7 @@ def test_stages_one_by_one(made: Made, lake: Path) -> None:
 
 @pytest.mark.usefixtures("lake")
 @pytest.mark.slow
-def test_gold_made_anew_is_the_same() -> None:
+def test_gold_recreated_is_the_same() -> None:
     before = pinlake("sql", ANSWERS, "--format", "csv").stdout
     rebuilt = pinlake("rebuild", "gold")
     assert rebuilt.exit_code == 0

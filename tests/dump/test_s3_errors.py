@@ -79,7 +79,7 @@ def test_what_answers_is_no_s3(s3: S3) -> None:
 
 
 def only_numbers(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """In place of a name server, which might take its time."""
+    """Instead of a name server, which might take its time."""
 
     def resolved(host: str, *rest: Any, **options: Any) -> Any:
         if host.endswith(".invalid"):

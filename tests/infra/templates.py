@@ -21,7 +21,7 @@ PSEUDO = {
     "AWS::StackName": "stack",
     "AWS::URLSuffix": "amazonaws.com",
 }
-# What AWS::NoValue becomes: whoever holds it leaves it out.
+# What AWS::NoValue becomes: the property that has it is left out.
 NOTHING = object()
 
 
@@ -42,7 +42,7 @@ def resources(name: str, *kinds: str) -> dict[str, Any]:
 
 
 def listed(value: Any) -> list[Any]:
-    """A value as a list, where a template may have one item in place of a list."""
+    """A value as a list, where a template may have one item instead of a list."""
     return value if isinstance(value, list) else [value]
 
 

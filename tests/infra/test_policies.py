@@ -1,4 +1,4 @@
-"""The policies for whoever deploys: they allow what the commands call and the resources need, and nothing else."""
+"""The policies for users who deploy allow what the commands call and the resources need, and nothing else."""
 
 from __future__ import annotations
 

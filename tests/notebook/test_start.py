@@ -1,4 +1,4 @@
-"""A dump for whoever has none."""
+"""A dump for users who have none."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from pinlake.job.yaml_file import read_yaml
 from pinlake.lake.model import GOLD, TABLES
 from tests.notebook.reading import ALL, FOLDER, JOB, code, opened
 
-# What they counted is for whoever started the job, such as Airflow.
+# These notebooks return their counts to what started the job, such as Airflow.
 RETURNED = ("40_clean", "50_quality", "80_rebuild")
 # As ipykernel, and what is built on it, names the Python kernel of an environment.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

@@ -31,7 +31,7 @@ Answer = tuple[int, Any]
 
 @dataclass
 class Workspace:
-    """What was deployed, by whoever `user` is."""
+    """What `user` has deployed."""
 
     user: str
     files: dict[str, bytes] = field(default_factory=dict)

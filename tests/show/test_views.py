@@ -26,6 +26,9 @@ class Tables:
     frames: dict[str, DataFrame] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
 
+    def exists(self, table: str) -> bool:
+        return table in self.frames
+
     def read(self, table: str) -> DataFrame:
         return self.frames[table]
 

@@ -97,7 +97,7 @@ def test_another_sink_that_keeps_its_object_open_is_told(
 ) -> None:
     topic_id = new_topic_id(broker, partitions=2)
     wanted = {(f"{topic_id}.pin", partition): 3 for partition in range(2)}
-    # What is there before both have joined would be written by whoever hands it over.
+    # What is there before both have joined would be written by the sink that hands it over.
     monkeypatch.setattr("pinlake.sink.sink._Sink.high_watermarks", lambda *_: wanted)
     done, stores = [False], [Joined(tmp_path), Joined(tmp_path)]
     endless = Sink(broker, topic_id, stores[0], flush_size=100, until_end=False, stop=lambda: done[0])

@@ -42,7 +42,7 @@ def test_transactions_leave_gaps_and_no_waiting(broker: Broker, tmp_path: Path) 
     assert records(tmp_path) == {("pin", 0, 0): b"0", ("pin", 0, 4): b"2"}
 
 
-def test_a_topic_made_anew(broker: Broker, tmp_path: Path) -> None:
+def test_a_topic_recreated(broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker, pin=pins(5))
     Sink(broker, topic_id, tmp_path).run()
     remove_topic(broker, f"{topic_id}.pin")

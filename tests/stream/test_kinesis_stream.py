@@ -99,7 +99,7 @@ def test_a_stream_whose_keys_name_no_topic_is_an_error(found: System, kinesis: A
         read_kinesis(found, True)
 
 
-def test_a_stream_that_was_made_anew_is_another(found: System, kinesis: Any) -> None:
+def test_a_stream_that_was_recreated_is_another(found: System, kinesis: Any) -> None:
     for topic in TOPICS:
         kinesis.create_stream(StreamName=f"t0-{topic}", ShardCount=1)
     put(kinesis, "t0-pin", ("1", pin(1)))

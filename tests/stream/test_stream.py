@@ -135,7 +135,7 @@ def test_what_the_broker_deleted_unread_is_told(found: System, broker: Broker) -
 
 
 @pytest.mark.usefixtures("to_bronze")
-def test_a_topic_that_was_made_anew_is_another(found: System, broker: Broker) -> None:
+def test_a_topic_that_was_recreated_is_another(found: System, broker: Broker) -> None:
     topic_id = new_topic_id(broker, pin=pins(0, 10))
     stream(found, broker, topic_id)
     remove_topic(broker, f"{topic_id}.pin")

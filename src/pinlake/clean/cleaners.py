@@ -40,7 +40,7 @@ def content_columns(topic: Topic) -> list[str]:
 def only(rows: DataFrame, condition: Column) -> DataFrame:
     """The cleaned rows for which a condition is true.
 
-    Uses a generator in place of a filter: Spark pushes a filter below the projections that clean, and then cleans every
+    Uses a generator instead of a filter: Spark pushes a filter below the projections that clean, and then cleans every
     row twice. It doesn't push down a generator.
     """
     return rows.select(F.inline(F.when(condition, F.array(F.struct(*rows.columns)))))

@@ -1,7 +1,7 @@
 """Parse raw text to one text column for each field of a topic, and record every deviation.
 
 Spark parses each record once, to a map from key to text. In the map, keys in another case, extra keys and duplicate
-keys stay visible. A number in place of a text, and a text in place of a number, are read alike. No value becomes null
+keys stay visible. A number instead of a text, and a text instead of a number, are read alike. No value becomes null
 without an error or a warning.
 """
 
@@ -186,7 +186,7 @@ def _unreadable() -> Column:
         Issue(
             "not_json",
             "it is a printed struct of Kafka Connect: set the sink's value.converter to "
-            "org.apache.kafka.connect.json.JsonConverter in place of StringConverter",
+            "org.apache.kafka.connect.json.JsonConverter instead of StringConverter",
             (),
             of_connect,
         ),

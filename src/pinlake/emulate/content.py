@@ -2,7 +2,7 @@
 
 The rules are those of the cleaning stage. Equal contents of one post are duplicates, different contents are a conflict.
 A record is quarantined if a required field is missing or a value can't be read or is out of range. As in cleaning, each
-value is read from its text, so a number in place of a text is the same as that text, and the reverse.
+value is read from its text, so a number instead of a text is the same as that text, and the reverse.
 """
 
 from __future__ import annotations

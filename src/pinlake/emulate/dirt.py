@@ -39,7 +39,7 @@ class DirtKind:
     """One kind of dirt.
 
     `change` returns a changed copy of a clean record, `form` the text to send. Both get a share, uniform in 0 … 1, to
-    choose a variant. The outcome decides when the dirty record is sent: for silver in place of the clean record, for
+    choose a variant. The outcome decides when the dirty record is sent: for silver instead of the clean record, for
     quarantined right after it, for conflicts some posts later. `sent_to` is the topic to send to if it is not the
     record's own.
     """
@@ -180,7 +180,7 @@ KINDS = (
     DirtKind("placeholder_mismatch", _SILVER, (PIN,), _switched("title", _NO_TITLE, "Found again")),
     DirtKind("location_mismatch", _SILVER, (PIN,), _with("save_location", "Local save in /data/elsewhere")),
     DirtKind("in_the_future", _SILVER, (USER,), _with("date_joined", "2099-01-01T00:00:00")),
-    # A bare NaN in place of a text, as pandas writes missing values.
+    # A bare NaN instead of a text, as pandas writes missing values.
     DirtKind("not_a_number", _SILVER, _ALL, lambda topic, record, share: {**record, _TEXTS[topic.name]: math.nan}),
     DirtKind("duplicate_key", _SILVER, form=_twice),
     DirtKind("misrouted", _QUARANTINED, (PIN, GEO), sent_to=USER),

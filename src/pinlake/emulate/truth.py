@@ -173,7 +173,7 @@ class State:
 
 
 def read_state(path: Path | None, run: Run) -> State | None:
-    """Return the state in the file for the same run, whose counts begin anew, or None if there is no file.
+    """Return the state in the file for the same run, whose counts start again, or None if there is no file.
 
     Raises UsageError for a file that is not a state file, and for the state of a run with other arguments.
     """

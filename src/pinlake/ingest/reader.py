@@ -149,9 +149,9 @@ def _check_opens(dump: Dump, closed: Sequence[str], samples: Sequence[str]) -> N
         reason = content
     raise ClosedError(
         f"Spark's workers can open no object of {dump.store.root}, the last of {len(closed) + len(others)} that were "
-        f"tried: {last} {(reason and reason.strerror) or reason}; whoever runs this needs to read them, in a bucket "
-        "s3:GetObject on all objects below the prefix, and a folder must be there on each worker. Nothing was taken "
-        "in: run again then"
+        f"tried: {last} {(reason and reason.strerror) or reason}; let the user of the workers read them, in a bucket "
+        "with s3:GetObject on all objects below the prefix, and have a folder on each worker. Nothing was loaded: run "
+        "again then"
     )
 
 

@@ -16,7 +16,7 @@ _WIDTH = 400  # a table is as wide as it must be; lines that are folded are hard
 
 
 def display(*objects: Any) -> None:
-    """Show each object: a DataFrame as an HTML table of at most 1,000 rows, and as text for who has no browser.
+    """Show each object: a DataFrame as an HTML table of at most 1,000 rows, and as text for readers without a browser.
 
     A figure is shown as an interactive chart, or as a picture where the front end draws no charts.
     """

@@ -101,7 +101,7 @@ def check_target(to: Path) -> None:
 
 @contextmanager
 def _explaining(to: Path) -> Iterator[None]:
-    """Raise UsageError in place of OSError."""
+    """Raise UsageError instead of OSError."""
     try:
         yield
     except OSError as error:

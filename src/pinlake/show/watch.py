@@ -1,4 +1,4 @@
-"""Answers that are shown again whenever they change: for whoever looks while a stream runs."""
+"""Shows the answers again whenever they change, while a stream runs."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Member:
         return True
 
     def missed(self, error: KafkaError) -> None:
-        """Note an error that came in place of a message."""
+        """Note an error that came instead of a message."""
         self._patience.missed(self._passing(error))
 
     def hear(self) -> None:

@@ -120,7 +120,7 @@ class Reader:
             # Kinesis rejects the sequence numbers of an earlier stream with the same name.
             if shard.last is None or error.code != "InvalidArgumentException":
                 raise
-            raise self._source.made_anew(shard.stream, f"doesn't know the sequence number {shard.last}") from error
+            raise self._source.recreated(shard.stream, f"doesn't know the sequence number {shard.last}") from error
         return str(answer["ShardIterator"])
 
     def _ask(self, action: str, shard: _Shard, **arguments: Any) -> Any:

@@ -80,9 +80,9 @@ class KinesisSource(Source):
             about = self.ask(DESCRIBE, stream, StreamName=stream)["StreamDescriptionSummary"]
             made = about["StreamCreationTimestamp"]
             if made > sent:
-                raise self.made_anew(stream, f"was made at {made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+                raise self.recreated(stream, f"was made at {made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
-    def made_anew(self, stream: str, sign: str) -> UsageError:
+    def recreated(self, stream: str, sign: str) -> UsageError:
         """Return the error for a stream that was deleted and created again."""
         return UsageError(
             f"{self.label}: stream {stream} {sign}, after what the lake has of it: the stream was made again; give "

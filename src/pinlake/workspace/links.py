@@ -44,7 +44,7 @@ def links(client: WorkspaceClient, bundle: Bundle) -> list[Link]:
     return [link._replace(address=link.address and address(link.address)) for link in chain.from_iterable(rows)]
 
 
-# These functions find the objects of a name. Their links have the page in place of the address.
+# These functions find the objects of a name. Their links have the page instead of the address.
 
 
 def _jobs(client: WorkspaceClient, name: str) -> Iterator[Link]:

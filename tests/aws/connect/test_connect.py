@@ -101,7 +101,7 @@ def test_a_check_that_fails_is_named(clouds: Clouds) -> None:
 
 
 def test_a_refusal_because_of_the_role_is_waited_for(clouds: Clouds) -> None:
-    """Unity Catalog may answer with an error in place of results."""
+    """Unity Catalog may answer with an error instead of results."""
     answers = [(403, {"error_code": "PERMISSION_DENIED", "message": "The IAM role is not self-assuming"})]
     validate = clouds.validate
     clouds.workspace.validate = lambda told, credential: answers.pop() if answers else validate(told, credential)

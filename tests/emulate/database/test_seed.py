@@ -26,7 +26,7 @@ def test_tables_with_rows_are_replaced_only_when_that_is_wanted(url: str) -> Non
         assert as_json(rows.posts(range(5))) == as_json(made(5))
 
 
-def test_empty_tables_are_made_anew(url: str, run: Callable[..., None]) -> None:
+def test_empty_tables_are_recreated(url: str, run: Callable[..., None]) -> None:
     run("CREATE TABLE user_data (ind TEXT)")
     assert seed_database(url, None, [POST], 5) == 1
     with opened(url) as rows:
