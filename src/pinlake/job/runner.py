@@ -164,7 +164,8 @@ class _Run:
             ran = self._attempt(task, values, run)
             run.state, run.said, run.error = ran.state, ran.said, ran.error or None
             if ran.state is State.SUCCESS:
-                run.said = ran.said or ", ".join(f"{key} = {as_text(value)}" for key, value in run.values.items())
+                # The values first, because what a notebook returns is for programs.
+                run.said = ", ".join(f"{key} = {as_text(value)}" for key, value in run.values.items()) or ran.said
                 self.report(run.task, "success" + (f": {run.said}" if run.said else ""))
                 return
             self.report(run.task, f"{ran.state} in {ran.error or ran.said}")
