@@ -93,7 +93,7 @@ def test_costs_depend_on_the_parameters() -> None:
     assert priced("kinesis", Shards="2")["shards"] == 65.7
     assert priced("kafka")["MSK Serverless, cluster"] == 547.5
     brokers = priced("kafka", ClusterType="provisioned", Brokers="4", VolumeGiB="50")
-    assert (brokers["MSK, brokers"], brokers["MSK, volumes"]) == (133.15, 20.0)
+    assert (brokers["MSK, brokers"], brokers["MSK, volumes"]) == (595.68, 20.0)
     plugin = {"PluginKey": "plugin.zip", "BootstrapServers": "b:9098", "Workers": "2"}
     assert priced("kafka", **plugin)["MSK Connect, workers"] == 160.6
     assert priced("gateway", RestProxyImage="rest:1")["endpoints of registry and logs"] == 43.8

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from pinlake.job.model import as_text
 from pinlake.job.state import FAILURES, State
 
 _STYLES = {State.SUCCESS: "green", State.FAILED: "red", State.TIMED_OUT: "red", State.UPSTREAM_FAILED: "yellow"}
@@ -32,6 +33,12 @@ class TaskRun(BaseModel):
     values: dict[str, Any] = Field(default_factory=dict)
     notebook: Path | None = None
     job: JobResult | None = None
+
+    @property
+    def shown(self) -> str:
+        """What people read: the values that a successful task set, otherwise what it said, which may be JSON."""
+        values = ", ".join(f"{key} = {as_text(value)}" for key, value in self.values.items())
+        return values if values and self.state is State.SUCCESS else self.said
 
 
 class JobResult(BaseModel):
@@ -72,7 +79,7 @@ class JobResult(BaseModel):
                 Text("  " * depth + run.task),
                 Text(str(run.state), style=_STYLES.get(run.state, "dim")),
                 *((str(run.attempts), f"{run.start:.1f}", f"{run.seconds:.1f}") if ran else "---"),
-                Text(run.said if len(run.said) <= _WIDEST else run.said[: _WIDEST - 1] + "…"),
+                Text(run.shown if len(run.shown) <= _WIDEST else run.shown[: _WIDEST - 1] + "…"),
             )
         ended = f"{self.state}, with failures," if self.succeeded and self.failed else self.state
         title = f"Job {self.job}, run {self.run_id}, target {self.target}: {ended} after {self.seconds:.1f} s"

@@ -12,7 +12,7 @@ from pathlib import Path
 from pinlake.errors import BundleError, PinlakeError
 from pinlake.job.bundle import Bundle
 from pinlake.job.kernel import Kernel, Ran, read_notebook
-from pinlake.job.model import Job, Task, Values, as_text, filled, read_job
+from pinlake.job.model import Job, Task, Values, filled, read_job
 from pinlake.job.result import JobResult, TaskRun
 from pinlake.job.state import State, decide, ended
 from pinlake.lake.run import Report, silent
@@ -164,9 +164,8 @@ class _Run:
             ran = self._attempt(task, values, run)
             run.state, run.said, run.error = ran.state, ran.said, ran.error or None
             if ran.state is State.SUCCESS:
-                # The values first, because what a notebook returns is for programs.
-                run.said = ", ".join(f"{key} = {as_text(value)}" for key, value in run.values.items()) or ran.said
-                self.report(run.task, "success" + (f": {run.said}" if run.said else ""))
+                run.said = ran.said or run.shown
+                self.report(run.task, "success" + (f": {run.shown}" if run.shown else ""))
                 return
             self.report(run.task, f"{ran.state} in {ran.error or ran.said}")
             if ran.state is not State.FAILED or task.max_retries < run.attempts or self._is_late():
