@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 _LINK = re.compile(r"\]\(((?!https?://)[^)\s]*)\)")
-# On a line of its own or between back-quotes; what a long one goes on with stands on the next line.
-_COMMAND = re.compile(r"(?:`|^    (?:\$ )?)(?:\.venv/bin/)?(pinlake [^`\n]+)(?:`|$)", re.MULTILINE)
+# On a line of its own or between back-quotes. A command that continues on the next line is left out.
+_COMMAND = re.compile(r"(?:`|^ {4}(?: {4})?(?:\$ )?)(?:\.venv/bin/)?(pinlake [^`\n]+)(?:`|$)", re.MULTILINE)
 
 
 def text(name: str) -> str:
@@ -29,7 +29,7 @@ def text(name: str) -> str:
 def commands() -> set[tuple[str, str]]:
     """Every command of pinlake that a page shows, and the page."""
     found = {(path.name, line) for path in PAGES for line in _COMMAND.findall(path.read_text(encoding="utf-8"))}
-    return {(page, line) for page, line in found if '"' not in line and "COMMAND" not in line}
+    return {(page, line) for page, line in found if '"' not in line and "COMMAND" not in line and line[-1] != "\\"}
 
 
 def names_of_commands() -> set[str]:
@@ -56,6 +56,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_github_and_the_site_agree_what_belongs_to_a_list(page: Path) -> None:
+    """GitHub takes the width of the marker, the site four spaces: both read four spaces and a blank line before."""
+    item = r"^(?:\d+\.|-) .*\n(?:(?:  .*)?\n)*?"
+    assert re.findall(item + r"\n( {1,3}\S.*)$", page.read_text(encoding="utf-8"), re.MULTILINE) == []
+    assert re.findall(item + r"\n {4}.*\n(\d+\. .*)$", page.read_text(encoding="utf-8"), re.MULTILINE) == []
 
 
 def anchors(page: Path) -> set[str]:
