@@ -20,6 +20,8 @@ NO_SECRETS = {
     "true",  # that an API of AWS asks for a key
     "part of the API",  # why a key of an API costs nothing
     "scope",  # a made-up scope of a test
+    "GetSecretValue",  # an action of AWS
+    "dapi-test",  # the token of a made-up workspace
     "secret_scope",  # the kind of a resource
     "pinlake_${bundle.target}_${workspace.current_user.short_name}",  # the name of a secret scope
     "variable PINLAKE_SQL_PASSWORD or in the secrets file",  # where a password belongs
