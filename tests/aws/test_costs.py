@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pinlake.aws.costs import FILE_NAME, monthly, read, total
+from pinlake.aws.costs import FILE_NAME, Row, read, total
 from pinlake.errors import BundleError
 from tests.bundle.reading import ROOT
 from tests.infra.templates import FOLDER, NAMES, NEEDED, Resolver, resources, template
@@ -38,8 +38,13 @@ def effective(name: str, **given: str) -> dict[str, str]:
     return {key: str(value) for key, value in {**defaults, **NEEDED.get(name, {}), **given}.items()}
 
 
+def monthly(stacks: dict[str, dict[str, str]]) -> list[Row]:
+    costs = read(FOLDER)
+    return [row for stack, parameters in stacks.items() for row in costs.of_stack(stack, parameters)]
+
+
 def priced(name: str, **given: str) -> dict[str, float | None]:
-    return {row["part"]: row["usd"] for row in monthly({f"pinlake-{name}": effective(name, **given)}, FOLDER)}
+    return {row["part"]: row["usd"] for row in monthly({f"pinlake-{name}": effective(name, **given)})}
 
 
 @pytest.mark.parametrize(("name", "given"), VARIANTS)
@@ -80,7 +85,7 @@ def test_a_factor_is_a_figure_or_a_parameter() -> None:
 
 
 def test_the_defaults_of_every_template_have_a_price() -> None:
-    rows = monthly({f"pinlake-{name}": effective(name) for name in NAMES}, FOLDER)
+    rows = monthly({f"pinlake-{name}": effective(name) for name in NAMES})
     # The price of the smallest Airflow was not found.
     assert {row["part"] for row in rows if row["usd"] is None} <= {"MWAA, environment"}
     assert {row["stack"] for row in rows} == {f"pinlake-{name}" for name in NAMES if name != "guard"}
@@ -101,7 +106,7 @@ def test_costs_depend_on_the_parameters() -> None:
 
 
 def test_a_price_that_is_not_in_the_table_is_unknown_and_adds_nothing() -> None:
-    rows = monthly({"kafka": effective("kafka", ClusterType="provisioned", InstanceType="kafka.m7g.16xlarge")}, FOLDER)
+    rows = monthly({"kafka": effective("kafka", ClusterType="provisioned", InstanceType="kafka.m7g.16xlarge")})
     assert {row["part"]: row["usd"] for row in rows}["MSK, brokers"] is None
     assert total(rows) == 4.5
 
@@ -136,4 +141,4 @@ def test_a_table_that_is_not_there_is_an_error_with_the_remedy(tmp_path: Path) -
 def test_the_page_about_aws_has_the_same_figures(name: str, given: dict[str, str]) -> None:
     page = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
     line = next(line for line in page.splitlines() if re.match(rf"\| `{name}` \| [\w.]+ \|", line))
-    assert f"{total(monthly({name: effective(name, **given)}, FOLDER)):.2f}" in line
+    assert f"{total(monthly({name: effective(name, **given)})):.2f}" in line

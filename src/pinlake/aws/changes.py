@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from uuid import uuid4
 
-from pinlake.aws.client import Aws
+from pinlake.aws.client import Aws, token
 from pinlake.aws.errors import AwsError, denied, remedy, state_in
 from pinlake.aws.stacks import Stack, check_free, check_succeeded, find
 from pinlake.aws.templates import Template
@@ -127,7 +126,7 @@ def execute(aws: Aws, plan: Plan, say: Say) -> None:
         f"stack {plan.name}",
         ChangeSetName=change_set,
         StackName=plan.stack_id,
-        ClientRequestToken=_token(),
+        ClientRequestToken=token(),
         # A bucket that a failed creation leaves behind would only have to be removed by hand.
         RetainExceptOnCreate=True,
     )
@@ -145,25 +144,25 @@ def discard(aws: Aws, plan: Plan) -> None:
         found = find(aws, str(plan.stack_id)) if plan.is_mine else None
         # Somebody else may have executed another change set meanwhile.
         if found and not found.is_made:
-            aws.ask("cloudformation", "delete_stack", about, ClientRequestToken=_token(), **of_stack)
+            aws.ask("cloudformation", "delete_stack", about, ClientRequestToken=token(), **of_stack)
     except AwsError:
         pass
 
 
 def _create(aws: Aws, plan: Plan, parameters: list[dict[str, Any]], there: Stack | None, role: str | None) -> None:
-    token = _token()
+    name = token()
     try:
         answer = aws.ask(
             "cloudformation",
             "create_change_set",
             f"stack {plan.name}",
             StackName=plan.name,
-            ChangeSetName=token,
+            ChangeSetName=name,
             ChangeSetType="CREATE" if plan.is_new else "UPDATE",
             TemplateBody=plan.template.body,
             Parameters=parameters,
             Capabilities=plan.template.capabilities,
-            ClientToken=token,
+            ClientToken=name,
             **({"RoleARN": role} if role else {}),
         )
     except AwsError as error:
@@ -201,8 +200,8 @@ def _pages(aws: Aws, plan: Plan) -> list[dict[str, Any]]:
     asked = {"ChangeSetName": str(plan.change_set), "StackName": str(plan.stack_id)}
     pages: list[dict[str, Any]] = []
     while not pages or pages[-1].get("NextToken"):
-        token = {"NextToken": pages[-1]["NextToken"]} if pages else {}
-        pages.append(aws.ask("cloudformation", "describe_change_set", f"stack {plan.name}", **asked, **token))
+        more = {"NextToken": pages[-1]["NextToken"]} if pages else {}
+        pages.append(aws.ask("cloudformation", "describe_change_set", f"stack {plan.name}", **asked, **more))
     return pages
 
 
@@ -232,8 +231,3 @@ def _refused(plan: Plan, reason: str, checks: str) -> MachineError:
     if "not authorized to perform" in reason:
         return MachineError(f"stack {plan.name}: {denied(reason, plan.name)}")
     return MachineError(f"stack {plan.name} can't be changed: {checks or reason.rstrip('.')}; {remedy(reason)}")
-
-
-def _token() -> str:
-    """A name for a change set and a token, with which AWS recognizes a repeated request. Begins with a letter."""
-    return f"pinlake-{uuid4()}"

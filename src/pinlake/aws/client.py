@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 import boto3
 from botocore.config import Config
@@ -69,6 +70,11 @@ class Aws:
             return self._session.client(service, config=config)
         except AWS_ERRORS as error:
             raise explained(error, service) from None
+
+
+def token() -> str:
+    """A token, with which AWS recognizes a repeated request, or a name of a change set. Begins with a letter."""
+    return f"pinlake-{uuid4()}"
 
 
 def _right(service: str, operation: str) -> str:

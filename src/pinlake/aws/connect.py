@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import StorageCredentialInfo
 
+from pinlake.aws import prefix_flag
 from pinlake.aws.catalog import Catalog
 from pinlake.aws.changes import execute, make_plan
 from pinlake.aws.client import Aws
@@ -78,7 +79,7 @@ def _made(aws: Aws, wanted: Wanted) -> Stack:
     """The stack of storage, ready to be updated. Raises MachineError."""
     name = wanted.template.name(wanted.prefix)
     stack = find(aws, name)
-    up = f"`pinlake aws up {wanted.template.stack}{'' if wanted.prefix == 'pinlake' else f' --name {wanted.prefix}'}`"
+    up = f"`pinlake aws up {wanted.template.stack}{prefix_flag(wanted.prefix)}`"
     if stack is None or not stack.is_made:
         raise MachineError(
             f"no stack is called {name} in {aws.region}; create it with {up}, or check --name and the region"

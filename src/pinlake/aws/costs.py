@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from pinlake.errors import BundleError
-from pinlake.job.bundle import find_root
 
 FILE_NAME = "costs.toml"
-FOLDER = Path("infra", "aws")
 
 
 class Row(TypedDict):
@@ -50,23 +48,14 @@ class Costs:
         return None if price in (None, "unknown") else float(price)
 
 
-def read(folder: Path | None = None) -> Costs:
-    """Read the table of prices from the folder of the templates, by default that of the bundle around the current one.
-
-    Raises BundleError if it is not there.
-    """
-    path = (folder or find_root(Path.cwd()) / FOLDER) / FILE_NAME
+def read(folder: Path) -> Costs:
+    """Read the table of prices from the folder of the templates. Raises BundleError if it is not there."""
+    path = folder / FILE_NAME
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BundleError(f"prices can't be read from {path}: {error}; restore it from the repository") from error
     return Costs(str(table["date"]), table["source"], tuple(table["unknown"]), table)
-
-
-def monthly(stacks: Mapping[str, Mapping[str, str]], folder: Path | None = None) -> list[Row]:
-    """Return what stacks cost, given all parameters of each by its name, defaults included. Raises BundleError."""
-    costs = read(folder)
-    return [row for stack, parameters in stacks.items() for row in costs.of_stack(stack, parameters)]
 
 
 def total(rows: list[Row]) -> float:

@@ -6,9 +6,7 @@ Calls cloudformation:DescribeStacks, DescribeStackResources, DeleteStack and Des
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from pinlake.aws.client import Aws
+from pinlake.aws.client import Aws, token
 from pinlake.aws.errors import AwsError, state_in
 from pinlake.aws.stacks import Stack, check_free, check_succeeded
 from pinlake.aws.watch import Watch
@@ -35,7 +33,7 @@ def delete(aws: Aws, stack: Stack, short: str, role: str | None, say: Say) -> No
     Raises MachineError with what can't be deleted.
     """
     watch = Watch(aws, stack.id)
-    asked = {"StackName": stack.id, "ClientRequestToken": f"pinlake-{uuid4()}"}
+    asked = {"StackName": stack.id, "ClientRequestToken": token()}
     if role:
         asked["RoleARN"] = role
     try:

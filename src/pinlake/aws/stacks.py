@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pinlake.aws import prefix_flag
 from pinlake.aws.client import Aws
 from pinlake.aws.errors import AwsError, remedy
 from pinlake.errors import MachineError
@@ -60,7 +61,7 @@ def check_free(stack: Stack, short: str, state: str | None = None) -> None:
     """Raise MachineError for a stack that can't be updated now. `short` is its name without the prefix."""
     state, name = state or stack.state, stack.name
     prefix = name.removesuffix(f"-{short}")
-    flag = "" if prefix == "pinlake" else f" --name {prefix}"
+    flag = prefix_flag(prefix)
     if state in _DEAD:
         raise MachineError(
             f"stack {name} is in {state}, and can't be updated, only deleted; `pinlake aws status{flag}` says what "

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
+from pinlake.aws import FOLDER
 from pinlake.errors import BundleError, UsageError
 from pinlake.names import meant
 
-FOLDER = Path("infra") / "aws"
 # A stack comes after those whose exports, streams or bucket it uses. Templates that are not named here come last.
 ORDER = ("storage", "kinesis", "kafka", "gateway", "schedule", "guard")
 # What each deployment needs. It costs nothing while it is empty, but streams and clusters cost all the time.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pinlake.cli.aws_plans import PREFIX, flag_of, root_of, say_next, show_plans
+from pinlake.aws import USUAL_PREFIX, prefix_flag
+from pinlake.cli.aws_plans import root_of, say_next, show_plans
 from pinlake.cli.base import Command, err, need, out, reporter, takes, waiting
 from pinlake.cli.flags import FolderFlag, FormatFlag
 from pinlake.cli.job import pairs
@@ -67,7 +68,7 @@ RoleFlag = Annotated[
 def plan(
     call: Command,
     stacks: StacksArgument = None,
-    name: NameFlag = PREFIX,
+    name: NameFlag = USUAL_PREFIX,
     parameters: ParameterFlag = None,
     role: RoleFlag = None,
     folder: FolderFlag = None,
@@ -84,7 +85,7 @@ def plan(
 def up(
     call: Command,
     stacks: StacksArgument = None,
-    name: NameFlag = PREFIX,
+    name: NameFlag = USUAL_PREFIX,
     parameters: ParameterFlag = None,
     role: RoleFlag = None,
     is_agreed: Annotated[bool, typer.Option("--yes", help="Don't ask before the changes.")] = False,
@@ -101,7 +102,7 @@ def up(
         if todo and not is_agreed and not typer.confirm("Make these changes?", err=True):
             raise MachineError("nothing was changed, because you did not agree")
         for each in todo:
-            with _stopped(f"AWS goes on with {each.name}; `pinlake aws status{flag_of(name)}` shows how it ends"):
+            with _stopped(f"AWS goes on with {each.name}; `pinlake aws status{prefix_flag(name)}` shows how it ends"):
                 _execute(call, aws, each, name, given, role, partial(report, each.template.stack))
     say_next(plans, name)
 
@@ -134,7 +135,7 @@ def _execute(call: Command, aws: Aws, plan: Plan, name: str, given: dict[str, st
 def status(
     call: Command,
     stacks: StacksArgument = None,
-    name: NameFlag = PREFIX,
+    name: NameFlag = USUAL_PREFIX,
     folder: FolderFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
@@ -152,7 +153,7 @@ def status(
     if rows or form is not Format.TABLE:
         write(Result(columns, rows, f"Stacks in {aws.region}"), form, out)
     if not rows:
-        err.print(f"no stack of {name} is in {aws.region}; create some with `pinlake aws up{flag_of(name)}`")
+        err.print(f"no stack of {name} is in {aws.region}; create some with `pinlake aws up{prefix_flag(name)}`")
 
 
 @aws_app.command("outputs")
@@ -160,7 +161,7 @@ def status(
 def outputs(
     call: Command,
     stacks: StacksArgument = None,
-    name: NameFlag = PREFIX,
+    name: NameFlag = USUAL_PREFIX,
     folder: FolderFlag = None,
     form: Annotated[
         OutputFormat,
@@ -176,8 +177,8 @@ def outputs(
     found = [Output(stack, key, value) for stack, each in existing.items() for key, value in each.outputs.items()]
     if not found:
         raise MachineError(
-            f"no stack of {name} with outputs is in {aws.region}; create some with `pinlake aws up{flag_of(name)}`, or "
-            "see `pinlake aws status`"
+            f"no stack of {name} with outputs is in {aws.region}; create some with `pinlake aws up{prefix_flag(name)}`, "
+            "or see `pinlake aws status`"
         )
     if form is OutputFormat.SETTINGS:
         out.file.write(as_settings(found))
@@ -195,7 +196,7 @@ def outputs(
 def down(
     call: Command,
     stacks: StacksArgument = None,
-    name: NameFlag = PREFIX,
+    name: NameFlag = USUAL_PREFIX,
     role: RoleFlag = None,
     confirmed: Annotated[
         str | None, typer.Option("--confirm", help="The value of --name, for machines that can't type it.")
@@ -218,7 +219,7 @@ def down(
         kept = [bucket for each in existing.values() for bucket in buckets(aws, each)]
     report = reporter(call.settings)
     for stack, each in reversed(existing.items()):
-        with _stopped(f"AWS goes on with {each.name}; `pinlake aws status{flag_of(name)}` shows how it ends"):
+        with _stopped(f"AWS goes on with {each.name}; `pinlake aws status{prefix_flag(name)}` shows how it ends"):
             delete(aws, each, stack, role, partial(report, stack))
     for bucket in kept:
         if line := clear(aws, bucket):
@@ -255,8 +256,8 @@ def _existing(aws: Aws, templates: Sequence[Template], name: str, is_asked_for: 
             existing[template.stack] = found
         elif is_asked_for:
             raise MachineError(
-                f"no stack is called {template.name(name)} in {aws.region}; `pinlake aws status{flag_of(name)}` lists "
-                "those that exist: check the names, --name and the region"
+                f"no stack is called {template.name(name)} in {aws.region}; `pinlake aws status{prefix_flag(name)}` "
+                "lists those that exist: check the names, --name and the region"
             )
     return existing
 

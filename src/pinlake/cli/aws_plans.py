@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pinlake.aws import FOLDER, prefix_flag
 from pinlake.cli.base import err, out
 from pinlake.show.output import Format, Result, to_json, write
 
@@ -13,13 +14,11 @@ if TYPE_CHECKING:
     from pinlake.aws.changes import Plan
     from pinlake.aws.costs import Costs, Row
 
-PREFIX = "pinlake"
-
 
 def show_plans(plans: Sequence[Plan], root: Path, region: str, form: Format) -> None:
     """Print the changes, then the costs with what they assume. `root` is the folder of the bundle."""
     from pinlake.aws.changes import Change
-    from pinlake.aws.costs import FOLDER, read
+    from pinlake.aws.costs import read
 
     costs = read(root / FOLDER)
     parts = [row for each in plans for row in costs.of_stack(each.template.stack, each.parameters)]
@@ -64,7 +63,7 @@ def say_next(plans: Sequence[Plan], name: str) -> None:
     storage = next((each for each in plans if each.template.stack == "storage"), None)
     wants_credential = storage is not None and not storage.parameters.get("ExternalId")
     command = "connect" if wants_credential else "outputs"
-    err.print(f"next: pinlake aws {command}{flag_of(name)}", markup=False, soft_wrap=True)
+    err.print(f"next: pinlake aws {command}{prefix_flag(name)}", markup=False, soft_wrap=True)
 
 
 def root_of(folder: Path | None) -> Path:
@@ -72,8 +71,3 @@ def root_of(folder: Path | None) -> Path:
     from pinlake.job.bundle import find_root
 
     return folder or find_root(Path())
-
-
-def flag_of(name: str) -> str:
-    """Return the flag of a prefix that is not the usual one, to be added to a command."""
-    return "" if name == PREFIX else f" --name {name}"

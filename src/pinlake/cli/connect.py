@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from pinlake.aws import USUAL_PREFIX, prefix_flag
 from pinlake.cli.aws import NameFlag, RoleFlag
-from pinlake.cli.aws_plans import PREFIX, flag_of, root_of
+from pinlake.cli.aws_plans import root_of
 from pinlake.cli.base import Command, err, need, out, reporter, takes
 from pinlake.cli.flags import FolderFlag
 from pinlake.errors import printable
@@ -21,7 +22,7 @@ STACK = "storage"
 @takes("give_up_after")
 def connect(
     call: Command,
-    name: NameFlag = PREFIX,
+    name: NameFlag = USUAL_PREFIX,
     credential: Annotated[
         str | None, typer.Option("--credential", help="Name of the storage credential.", show_default="--name")
     ] = None,
@@ -58,4 +59,4 @@ def connect(
     for step in connect_steps(Aws(call.settings.give_up_after, say), client, me, wanted, say):
         line = f"{step.what}: {step.result}" + (f", {step.found}" if step.found else "")
         out.print(printable(line), markup=False, highlight=False, soft_wrap=True)
-    err.print(f"next: pinlake aws outputs --format bundle{flag_of(name)}", markup=False, soft_wrap=True)
+    err.print(f"next: pinlake aws outputs --format bundle{prefix_flag(name)}", markup=False, soft_wrap=True)
