@@ -177,8 +177,8 @@ def outputs(
     found = [Output(stack, key, value) for stack, each in existing.items() for key, value in each.outputs.items()]
     if not found:
         raise MachineError(
-            f"no stack of {name} with outputs is in {aws.region}; create some with `pinlake aws up{prefix_flag(name)}`, "
-            "or see `pinlake aws status`"
+            f"no stack of {name} with outputs is in {aws.region}; create some with `pinlake aws "
+            f"up{prefix_flag(name)}`, or see `pinlake aws status`"
         )
     if form is OutputFormat.SETTINGS:
         out.file.write(as_settings(found))
