@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -97,13 +98,24 @@ class Airflow:
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
     home, port = tmp_path_factory.mktemp("airflow"), free_port()
+    log_file = home / "standalone.log"
     dags = home / "dags"
     dags.mkdir()
     text = changed(DAG_FILE.read_text(encoding="utf-8"), SHORT)
     (dags / "pinlake.py").write_text(text, encoding="utf-8")
     (dags / "hurried.py").write_text(changed(text, HURRIED), encoding="utf-8")
     (dags / "lost.py").write_text(changed(text, LOST), encoding="utf-8")
-    with jobs_api() as api:
+
+    def all_wait(runs: int) -> bool:
+        """True if the scheduler knows of all runs that their tasks wait in the triggerer.
+
+        If a run ends earlier, the scheduler takes the end of the worker's process for that of the task, and fails it.
+        A real run lasts longer than the scheduler needs.
+        """
+        log = log_file.read_text(encoding="utf-8")
+        return len(re.findall(r"TaskInstance Finished: .* task_id=run, .* state=deferred", log)) >= runs
+
+    with jobs_api(all_wait) as api:
         databricks = {"conn_type": "databricks", "host": "127.0.0.1", "schema": "http", "password": "dapi-test"}
         databricks["port"] = api.address.rpartition(":")[2]
         environment = {
@@ -120,11 +132,13 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            # By default, a request fails that waits five seconds for the database.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
         }
-        with (home / "standalone.log").open("wb") as log:
+        with log_file.open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", "standalone"],
                 env=environment,

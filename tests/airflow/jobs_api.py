@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +21,6 @@ QUALITY = [
     {"records": "silver", "pin": 4800},
     {"records": "quarantined", "pin": 160},
 ]
-# How often a run is asked for before it ends: three times before the task waits in the triggerer.
-LOOKS = 6
 
 
 @dataclass
@@ -33,18 +31,18 @@ class Run:
     job: int
     parameters: dict[str, str]
     result: str
-    looks: int = 0
+    ended: bool = False
     cancelled: bool = False
-
-    @property
-    def ended(self) -> bool:
-        return self.cancelled or (self.result != "NEVER" and self.looks >= LOOKS)
 
 
 @dataclass
 class JobsApi:
-    """The jobs and their runs. `address` is that of the server."""
+    """The jobs and their runs. `address` is that of the server.
 
+    A run ends once `may_end`, which gets the number of runs, is true.
+    """
+
+    may_end: Callable[[int], bool]
     address: str = ""
     runs: dict[int, Run] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
@@ -69,7 +67,8 @@ class JobsApi:
                 case "GET", "runs/get-output":
                     return Reply(body=self._output(int(query["run_id"])))
                 case "POST", "runs/cancel":
-                    self.runs[int(body["run_id"])].cancelled = True
+                    cancelled = self.runs[int(body["run_id"])]
+                    cancelled.cancelled = cancelled.ended = True
                     return Reply(body={})
         return Reply(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": f"{request.method} {url.path}"})
 
@@ -91,7 +90,7 @@ class JobsApi:
         return self.tokens[token]
 
     def _look(self, run: Run) -> dict[str, Any]:
-        run.looks += 1
+        run.ended = run.ended or (run.result != "NEVER" and self.may_end(len(self.runs)))
         result = "CANCELED" if run.cancelled else run.result
         ended = {"life_cycle_state": "TERMINATED", "result_state": result, "state_message": f"run is {result}"}
         state = ended if run.ended else {"life_cycle_state": "RUNNING", "state_message": "In run"}
@@ -111,9 +110,9 @@ class JobsApi:
 
 
 @contextmanager
-def jobs_api() -> Iterator[JobsApi]:
+def jobs_api(may_end: Callable[[int], bool]) -> Iterator[JobsApi]:
     """A server of the jobs API for the token dapi-test."""
-    api = JobsApi()
+    api = JobsApi(may_end)
     with serving(api.answer) as address:
         api.address = address
         yield api

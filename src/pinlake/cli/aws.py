@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ from pinlake.cli.base import Command, err, need, out, reporter, takes, waiting
 from pinlake.cli.flags import FolderFlag, FormatFlag
 from pinlake.cli.job import pairs
 from pinlake.errors import MachineError, UsageError
-from pinlake.show.output import Format, Result, write
+from pinlake.show.output import Format, Result, moment, write
 
 if TYPE_CHECKING:
     from pinlake.aws.changes import Plan
@@ -148,7 +148,7 @@ def status(
         for stack, found in _existing(aws, templates, name, bool(stacks)).items():
             operation = last_operation(aws, found.id)
             since = operation[-1]["Timestamp"] if operation else found.since
-            rows.append([stack, found.name, found.state, _moment(since), failure(operation)])
+            rows.append([stack, found.name, found.state, moment(since), failure(operation)])
     columns = ["stack", "name", "state", "since", "failure"]
     if rows or form is not Format.TABLE:
         write(Result(columns, rows, f"Stacks in {aws.region}"), form, out)
@@ -276,12 +276,6 @@ def _check_typed(name: str, confirmed: str | None) -> None:
 def _check_terminal(what: str, flag: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"the command asks {what}, and its input is no terminal; add {flag}")
-
-
-def _moment(moment: Any) -> str:
-    from datetime import UTC
-
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pinlake.cli.trace import trace
 from pinlake.cli.workspace import doctor, links
 from pinlake.errors import UsageError
 from pinlake.settings import Settings
-from pinlake.show.output import Format, Result, to_json, write
+from pinlake.show.output import Format, Result, moment, to_json, write
 
 # Maximum number of quarantined records in a table.
 _MOST_RECORDS = 50
@@ -136,7 +136,7 @@ def status(call: Command, form: FormatFlag = Format.TABLE) -> None:
     """Print the row accounting of each topic, the last run, and the backlog."""
     from pinlake.lake import row_count
     from pinlake.lake.accounting import account
-    from pinlake.show.status import missing_table, moment, status_document, status_rows, status_table
+    from pinlake.show.status import missing_table, status_document, status_rows, status_table
 
     lake = call.existing_lake()
     counts, last = account(lake), row_count.last_run(lake)

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,11 @@ def write(result: Result, form: Format, console: Console) -> None:
 def to_json(value: Any) -> str:
     """Indented JSON. Values that JSON has no type for, such as dates, become text."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def moment(at: datetime) -> str:
+    """An instant as ISO 8601 in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _plain(value: Any) -> Any:

@@ -31,9 +31,9 @@ from pinlake.lake.row_count import last_run
 from pinlake.show import views
 from pinlake.show.answer_rows import records
 from pinlake.show.flow import flow
-from pinlake.show.output import Result, shown
+from pinlake.show.output import Result, moment, shown
 from pinlake.show.sentences import sentence
-from pinlake.show.status import holes_table, moment, status_table
+from pinlake.show.status import holes_table, status_table
 
 if TYPE_CHECKING:
     from pinlake.lake.lake import Lake

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -14,11 +13,6 @@ from pinlake.lake.holes import accepted_holes
 from pinlake.lake.lake import Lake
 from pinlake.lake.row_count import COUNTS
 from pinlake.show.output import Result
-
-
-def moment(at: datetime) -> str:
-    """An instant as ISO 8601 in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def status_document(counts: Accounting) -> dict[str, Any]:

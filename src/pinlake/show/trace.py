@@ -21,8 +21,7 @@ from pinlake.errors import LakeError, UsageError
 from pinlake.gold.tables import Years, answers
 from pinlake.lake.model import GOLD
 from pinlake.lake.state import LakeState, read_state
-from pinlake.show.output import Result
-from pinlake.show.status import moment
+from pinlake.show.output import Result, moment
 from pinlake.topics import TOPICS, Topic
 
 if TYPE_CHECKING:
