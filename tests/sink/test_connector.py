@@ -31,15 +31,16 @@ def connector_objects(config: dict[str, str], topic: str, partition: int, values
     assert config["value.converter"].endswith(".ByteArrayConverter")
     slash, delimiter = config["directory.delim"], config["file.delim"]
     width, size = int(config["filename.offset.zero.pad.width"]), int(config["flush.size"])
-    # Written as an escape, which the connector resolves.
-    separator = config["format.bytearray.separator"].encode().decode("unicode_escape").encode()
+    # The connector takes a separator as it is written, and no line break can be written here. By default, it is the one
+    # of the worker's system, and the workers run on Linux.
+    assert "format.bytearray.separator" not in config
     objects = {}
     for start in range(0, len(values), size):
         file = delimiter.join([topic, str(partition), str(start).zfill(width)]) + config["format.bytearray.extension"]
         folder = config["topics.dir"].removeprefix("${FOLDER}/")
         key = slash.join([folder, topic, f"partition={partition}", file])
         # After each record, also the last one.
-        objects[key] = b"".join(value + separator for value in values[start : start + size])
+        objects[key] = b"".join(value + b"\n" for value in values[start : start + size])
     return objects
 
 

@@ -60,11 +60,16 @@ class Catalog:
             refused=f"have an admin of the metastore run {self._on_metastore(CREATE_CREDENTIAL)}, or this command",
         )
 
-    def validate(self, name: str, url: str, read_only: bool, seconds: float, say: Say) -> list[str]:
-        """Return the checks of a location that pass, after at most `seconds`. Raises MachineError if one fails."""
+    def validate(
+        self, name: str, url: str, location: str | None, read_only: bool, seconds: float, say: Say
+    ) -> list[str]:
+        """Return the checks of a URL that pass, after at most `seconds`. Raises MachineError if one fails.
+
+        `location` is the name of the external location that contains the URL, if one exists.
+        """
 
         def ask() -> list[str]:
-            return self._checks(name, url, read_only)
+            return self._checks(name, url, location, read_only)
 
         patience = Patience("AWS to know the new trust", seconds, say)
         try:
@@ -77,13 +82,14 @@ class Catalog:
                 "denies them, and run again: a new trust needs up to a minute"
             ) from None
 
-    def _checks(self, name: str, url: str, read_only: bool) -> list[str]:
+    def _checks(self, name: str, url: str, location: str | None, read_only: bool) -> list[str]:
         refused = f"own the storage credential, or have its owner run {self._on_credential(name)}"
         try:
             answer = asked(
                 self._client,
+                # Without its name, a location that exists is refused, because its URL overlaps.
                 lambda: self._client.storage_credentials.validate(
-                    storage_credential_name=name, url=url, read_only=read_only
+                    storage_credential_name=name, url=url, external_location_name=location, read_only=read_only
                 ),
                 missing="run again, which creates the storage credential",
                 refused=refused,
@@ -91,7 +97,7 @@ class Catalog:
         except WorkspaceError as error:
             if any(text in error.found for text in _ABOUT_THE_ROLE):
                 raise _RefusedYetError(error.found) from None
-            raise
+            raise _overlapping(error) from None
         results = [
             (each.operation.value if each.operation else "?", each.result, each.message or "no reason given")
             for each in answer.results or []
@@ -102,26 +108,27 @@ class Catalog:
             raise _RefusedYetError(", ".join(failed))
         return [what for what, result, _ in results if result is ValidationResultResult.PASS]
 
-    def location(self, name: str, url: str, credential: str) -> tuple[ExternalLocationInfo, bool]:
-        """Return the external location that has or contains `url`, and whether it was created."""
+    def location_of(self, url: str, name: str) -> ExternalLocationInfo | None:
+        """Return the external location that has or contains `url`, or None. `name` is that of a new one."""
         listed = asked(
             self._client,
             lambda: list(self._client.external_locations.list()),
             missing="attach the workspace to a metastore of Unity Catalog",
-            refused="leave the location to somebody who may see them, with --no-location",
+            refused="have an admin of the metastore run this command",
         )
         for each in listed:
             if _contains(str(each.url), url):
-                return each, False
+                return each
         for each in listed:
             if each.name == name or _contains(url, str(each.url)):
                 raise WorkspaceError(
                     f"external location {each.name} is at {each.url}, and {name} is to be at {url}",
                     "give another name with --location, or have its owner delete it: locations must not overlap",
                 )
-        return self._new_location(name, url, credential), True
+        return None
 
-    def _new_location(self, name: str, url: str, credential: str) -> ExternalLocationInfo:
+    def new_location(self, name: str, url: str, credential: str) -> ExternalLocationInfo:
+        """Create an external location."""
         on_metastore, on_credential = self._on_metastore(CREATE_LOCATION), self._on_credential(credential)
         try:
             return asked(
@@ -136,10 +143,7 @@ class Catalog:
                 f"{on_credential}, or leave it to the bundle with --no-location",
             )
         except WorkspaceError as error:
-            if "overlap" not in error.found.lower():
-                raise
-            remedy = "have its owner delete it, or leave out the location with --no-location and use theirs"
-            raise WorkspaceError(error.found, remedy) from None
+            raise _overlapping(error) from None
 
     def _let_see(self, name: str) -> str:
         return f"give another name with --credential, or have the owner of {name} run {self._on_credential(name)}"
@@ -150,6 +154,14 @@ class Catalog:
 
     def _on_credential(self, name: str) -> str:
         return grant("storage_credential", name, self._me, [CREATE_LOCATION])
+
+
+def _overlapping(error: WorkspaceError) -> WorkspaceError:
+    """The error, with the remedy if a location that the user can't see is in the way."""
+    if "overlap" not in error.found.lower():
+        return error
+    remedy = "have an admin of the metastore find that location and let you see it, or delete it if nobody needs it"
+    return WorkspaceError(error.found, remedy)
 
 
 def _contains(outer: str, inner: str) -> bool:

@@ -7,15 +7,16 @@ calls ExecuteChangeSet and DescribeStackEvents. With a role, CreateChangeSet nee
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pinlake.aws.client import Aws, token
 from pinlake.aws.errors import AwsError, denied, remedy, state_in
-from pinlake.aws.stacks import Stack, check_free, check_succeeded, find
+from pinlake.aws.stacks import Stack, check_ended, check_free, find
 from pinlake.aws.templates import Template
 from pinlake.aws.watch import Watch
 from pinlake.clients.waits import Say
@@ -27,7 +28,7 @@ PAUSE = 1.0
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 _REPLACED = {"True": "yes", "False": "no", "Conditional": "maybe"}
 # An export of a stack that does not exist yet.
-_NO_EXPORT = "No export named "
+_NO_EXPORT = re.compile(r"No export named (\S+)")
 
 
 class Change(NamedTuple):
@@ -44,7 +45,8 @@ class Change(NamedTuple):
 class Plan:
     """What is going to happen to a stack. `parameters` has the values that the stack will have, with defaults.
 
-    Without `change_set` nothing changes, or, with `after`, the plan has to wait for the stack with that name.
+    Without `change_set` nothing changes, or, with `after`, the plan has to wait for the stack with that name, which has
+    to have the `export`.
     """
 
     template: Template
@@ -55,6 +57,7 @@ class Plan:
     change_set: str | None = None
     stack_id: str | None = None
     after: str | None = None
+    export: str | None = None
     is_mine: bool = False
     """Whether the plan has created an empty stack, which nobody else knows."""
 
@@ -64,11 +67,19 @@ class Plan:
         return self.change_set is None and self.after is None
 
 
-def make_plan(aws: Aws, template: Template, prefix: str, given: Mapping[str, str], role: str | None = None) -> Plan:
+def make_plan(
+    aws: Aws,
+    template: Template,
+    prefix: str,
+    given: Mapping[str, str],
+    role: str | None = None,
+    keeps_template: bool = False,
+) -> Plan:
     """Plan the creation or the update of a stack. The plan must be executed or discarded.
 
     Parameters that are not given keep the value they have. `role` is the ARN of a role with whose rights CloudFormation
-    acts. Raises UsageError for parameters, and MachineError for a stack that can't be changed now or a refused change.
+    acts. With `keeps_template`, only parameters of an existing stack change. Raises UsageError for parameters, and
+    MachineError for a stack that can't be changed now or a refused change.
     """
     name, values = template.name(prefix), template.values(prefix, given)
     found = find(aws, name)
@@ -81,7 +92,8 @@ def make_plan(aws: Aws, template: Template, prefix: str, given: Mapping[str, str
     set_to: list[dict[str, Any]] = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
     set_to += [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in values]
     try:
-        _create(aws, plan, set_to, there, role)
+        body = {"UsePreviousTemplate": True} if keeps_template else {"TemplateBody": template.body}
+        _create(aws, plan, {**body, "Parameters": set_to, **({"RoleARN": role} if role else {})}, there)
         _read(aws, plan)
     except BaseException:
         discard(aws, plan)
@@ -111,26 +123,26 @@ def planned(
 
 def _needs(plan: Plan) -> str:
     return (
-        f"stack {plan.name} needs stack {plan.after}, which doesn't exist or has no such output; create it before, or "
-        "name both to the command"
+        f"stack {plan.name} needs the export {plan.export}, but stack {plan.after} doesn't exist or doesn't have it; "
+        "create or update it first, or name both to the command"
     )
 
 
 def execute(aws: Aws, plan: Plan, say: Say) -> None:
     """Execute a plan and wait for its end. `say` gets each event. Raises MachineError with the resource that failed."""
     watch = Watch(aws, str(plan.stack_id))
-    change_set, plan.change_set = plan.change_set, None
     aws.ask(
         "cloudformation",
         "execute_change_set",
         f"stack {plan.name}",
-        ChangeSetName=change_set,
+        ChangeSetName=plan.change_set,
         StackName=plan.stack_id,
         ClientRequestToken=token(),
         # A bucket that a failed creation leaves behind would only have to be removed by hand.
         RetainExceptOnCreate=True,
     )
-    check_succeeded(plan.name, watch.until_end(say))
+    plan.change_set = None
+    check_ended(plan.name, watch.until_end(say), "CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 def discard(aws: Aws, plan: Plan) -> None:
@@ -138,18 +150,17 @@ def discard(aws: Aws, plan: Plan) -> None:
     change_set, plan.change_set = plan.change_set, None
     if change_set is None:
         return
-    try:
-        about, of_stack = f"stack {plan.name}", {"StackName": plan.stack_id}
+    about, of_stack = f"stack {plan.name}", {"StackName": plan.stack_id}
+    with suppress(AwsError):  # one that is still being created can be deleted only with its stack
         aws.ask("cloudformation", "delete_change_set", about, ChangeSetName=change_set, **of_stack)
+    with suppress(AwsError):
         found = find(aws, str(plan.stack_id)) if plan.is_mine else None
         # Somebody else may have executed another change set meanwhile.
         if found and not found.is_made:
             aws.ask("cloudformation", "delete_stack", about, ClientRequestToken=token(), **of_stack)
-    except AwsError:
-        pass
 
 
-def _create(aws: Aws, plan: Plan, parameters: list[dict[str, Any]], there: Stack | None, role: str | None) -> None:
+def _create(aws: Aws, plan: Plan, asked: dict[str, Any], there: Stack | None) -> None:
     name = token()
     try:
         answer = aws.ask(
@@ -159,11 +170,9 @@ def _create(aws: Aws, plan: Plan, parameters: list[dict[str, Any]], there: Stack
             StackName=plan.name,
             ChangeSetName=name,
             ChangeSetType="CREATE" if plan.is_new else "UPDATE",
-            TemplateBody=plan.template.body,
-            Parameters=parameters,
             Capabilities=plan.template.capabilities,
             ClientToken=name,
-            **({"RoleARN": role} if role else {}),
+            **asked,
         )
     except AwsError as error:
         if any(text in error.said for text in _NOTHING):
@@ -190,8 +199,9 @@ def _read(aws: Aws, plan: Plan) -> None:
         discard(aws, plan)
         if any(text in reason for text in _NOTHING):
             return
-        if _NO_EXPORT in reason:
-            plan.after = reason.partition(_NO_EXPORT)[2].split()[0].rpartition("-")[0]
+        if missing := _NO_EXPORT.search(reason):
+            plan.export = missing[1]
+            plan.after = plan.template.stack_of(plan.export, plan.parameters)
             return
         raise _refused(plan, reason, checks)
 

@@ -40,15 +40,16 @@ class Step(NamedTuple):
 class Wanted:
     """What to connect: the stack of `template` with this prefix, by a storage credential with this name.
 
-    Without `location`, no external location is created. `role` is the ARN of a role with whose rights CloudFormation
-    acts.
+    `location` is the name of the external location, which is created only with `creates_location`. `role` is the ARN of
+    a role with whose rights CloudFormation acts.
     """
 
     template: Template
     prefix: str
     credential: str
-    location: str | None
-    role: str | None = None
+    location: str
+    creates_location: bool
+    role: str | None
 
 
 def connect(aws: Aws, client: WorkspaceClient, me: Principal, wanted: Wanted, say: Say) -> Iterator[Step]:
@@ -64,11 +65,13 @@ def connect(aws: Aws, client: WorkspaceClient, me: Principal, wanted: Wanted, sa
     is_changed = _trust(aws, wanted, stack, credential, say)
     yield Step(f"stack {stack.name}", "updated" if is_changed else "unchanged", "")
     yield from _trusted(aws, arn)
-    checks = there.validate(wanted.credential, url, _is_read_only(stack), PROPAGATION_SECONDS * is_changed, say)
+    location = there.location_of(url, wanted.location)
+    within, seconds = location.name if location else None, PROPAGATION_SECONDS * is_changed
+    checks = there.validate(wanted.credential, url, within, _is_read_only(stack), seconds, say)
     yield Step("validation", "passed", f"{', '.join(checks)} on {url}")
-    if wanted.location:
-        location, is_new = there.location(wanted.location, url, wanted.credential)
-        yield Step(f"external location {location.name}", _made_or_not(is_new), f"{location.url}")
+    if wanted.creates_location or location:
+        made = location or there.new_location(wanted.location, url, wanted.credential)
+        yield Step(f"external location {made.name}", _made_or_not(location is None), f"{made.url}")
 
 
 def _made_or_not(is_new: bool) -> str:
@@ -106,7 +109,8 @@ def _trust(aws: Aws, wanted: Wanted, stack: Stack, credential: StorageCredential
     trust = {"UnityCatalogPrincipal": role.unity_catalog_iam_arn, "ExternalId": role.external_id}
     if trust.items() <= stack.parameters.items():
         return False
-    plan = make_plan(aws, wanted.template, wanted.prefix, trust, wanted.role)
+    # Other changes of the template are for `up`, which shows them before.
+    plan = make_plan(aws, wanted.template, wanted.prefix, trust, wanted.role, keeps_template=True)
     if plan.is_empty:
         return False
     execute(aws, plan, say)

@@ -44,8 +44,7 @@ _DENIED = re.compile(r"not authorized to perform:? ?(?P<action>[\w-]+:\w+)(?: on
 # A reason at the end of the message, such as an explicit deny in a policy of the organization.
 _BECAUSE = re.compile(r"\b(because|with an explicit deny) (?P<reason>.*)")
 _STATE = re.compile(r"(?:is in|in status) ([A-Z]+_[A-Z_]+)")
-_EXPORT = re.compile(r"No export named (\S+) found")
-_IN_USE = re.compile(r"Export (\S+) cannot be deleted as it is in use by (\S+)")
+_IN_USE = re.compile(r"\bexport \S+ (?:.* )?as it is in use by (.+)", re.I)
 _LIMIT = re.compile(r"limit ?exceeded|limit .*(reached|exceeded)|quota|exceed\w* .*(limit|maximum)|too many", re.I)
 _TAKEN = re.compile(r"already exists|already own|already taken|ResourceExistenceCheck|AlreadyExists|in use by", re.I)
 
@@ -98,13 +97,17 @@ def remedy(said: str) -> str:
     if "not authorized to perform" in said or "AccessDenied" in said:
         return f"get this right: {RIGHTS}"
     if found := _IN_USE.search(said):
-        return f"first delete {found[2].rstrip('.')}, which uses it: name both stacks to `pinlake aws down`"
-    if found := _EXPORT.search(said):
-        return f"create {found[1].rpartition('-')[0]}, of which it is an export, before or together with this stack"
+        users = found[1].rstrip(".")
+        return f"first delete {users}, which uses it, with `pinlake aws down`; after a change, create it again"
+    if "No export named" in said:
+        return "create the stack that has this export, before or together with this one"
     if _LIMIT.search(said):
         return "a limit of the account is reached: delete what is not needed, or raise it in Service Quotas"
     if _TAKEN.search(said):
-        return "the name is taken: choose another prefix with --name, or delete what has the name"
+        return (
+            "the name is taken: choose another prefix with --name, or delete what has the name; if the plan showed a "
+            "replacement, delete the stack with `pinlake aws down`, and create it again"
+        )
     if "Template" in said:
         return "correct the template in infra/aws"
     if "arameter" in said:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pinlake.aws.client import Aws, token
 from pinlake.aws.errors import AwsError, state_in
-from pinlake.aws.stacks import Stack, check_free, check_succeeded
+from pinlake.aws.stacks import Stack, check_ended, check_free, find
 from pinlake.aws.watch import Watch
 from pinlake.clients.waits import Say
 
@@ -33,6 +33,11 @@ def delete(aws: Aws, stack: Stack, short: str, role: str | None, say: Say) -> No
     Raises MachineError with what can't be deleted.
     """
     watch = Watch(aws, stack.id)
+    now = find(aws, stack.id)
+    if now is None or now.state == "DELETE_COMPLETE":
+        # Somebody else was faster, and no event will come.
+        say("stack: DELETE_COMPLETE")
+        return
     asked = {"StackName": stack.id, "ClientRequestToken": token()}
     if role:
         asked["RoleARN"] = role
@@ -42,7 +47,7 @@ def delete(aws: Aws, stack: Stack, short: str, role: str | None, say: Say) -> No
         if state := state_in(error.said):
             check_free(stack, short, state)
         raise
-    check_succeeded(stack.name, watch.until_end(say))
+    check_ended(stack.name, watch.until_end(say), "DELETE_COMPLETE")
 
 
 def clear(aws: Aws, bucket: str) -> str | None:

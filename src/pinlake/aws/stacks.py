@@ -115,18 +115,19 @@ def failure(of_operation: Sequence[dict[str, Any]]) -> str | None:
     causes = [event for event in failed if not is_of_stack(event) and "cancel" not in _reason(event).lower()]
     told = next(iter(causes or [event for event in failed if _reason(event)]), None)
     if told is None:
-        ended = [event for event in of_operation if is_of_stack(event) and "ROLLBACK" in event["ResourceStatus"]]
-        told = next((event for event in ended if _reason(event)), None)
+        # A rollback, or a refused deletion, after which the stack is in the state that it had before.
+        of_stack = [event for event in of_operation if is_of_stack(event) and event["ResourceStatus"] not in _STARTS]
+        told = next((event for event in of_stack if _reason(event)), None)
     if told is None:
         return None
     what = "" if is_of_stack(told) else f"{told['LogicalResourceId']} ({told['ResourceType']}): "
     return f"{what}{_reason(told) or told['ResourceStatus']}"
 
 
-def check_succeeded(name: str, of_operation: Sequence[dict[str, Any]]) -> None:
-    """Raise MachineError with the first failure, if the operation did not do what was asked for."""
+def check_ended(name: str, of_operation: Sequence[dict[str, Any]], *wanted: str) -> None:
+    """Raise MachineError with the first failure, if the operation ended in none of the wanted states."""
     state = of_operation[-1]["ResourceStatus"]
-    if state in ("CREATE_COMPLETE", "DELETE_COMPLETE", "UPDATE_COMPLETE"):
+    if state in wanted:
         return
     reason = failure(of_operation) or "AWS gives no reason"
     raise MachineError(f"stack {name} ended in {state}: {reason.rstrip('.')}; {remedy(reason)}")

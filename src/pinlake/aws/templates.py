@@ -92,13 +92,18 @@ class Template:
             flag = "--name" if key == PREFIX else f"--parameter {key}"
             raise UsageError(f"{flag} can't be {value!r} for {self.stack}; give {declared['ConstraintDescription']}")
 
+    def stack_of(self, export: str, parameters: Mapping[str, str]) -> str:
+        """The stack of an export that it imports, whose name is a parameter and begins the name of the export."""
+        others = [value for key, value in parameters.items() if _OF_STACK.fullmatch(key)]
+        return max((name for name in others if export.startswith(f"{name}-")), key=len, default=export)
+
     def check_complete(self, values: Mapping[str, str]) -> None:
         """Raise UsageError for a parameter that has neither a value nor a default."""
         if missing := [key for key in self.parameters if key not in {**self.defaults, **values}]:
             key = missing[0]
+            meaning = self.parameters[key].get("Description", "").partition(".")[0]
             raise UsageError(
-                f"{self.stack} needs {key}: {self.parameters[key].get('Description', '').rstrip('.')}; give "
-                f"--parameter {key}=VALUE, or leave the stack out"
+                f"{self.stack} needs {key}: {meaning}; give --parameter {key}=VALUE, or leave the stack out"
             )
 
 

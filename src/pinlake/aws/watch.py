@@ -59,6 +59,8 @@ class Watch:
 
 def _line(event: dict[str, Any]) -> str:
     state = event["ResourceStatus"]
-    reason = event.get("ResourceStatusReason") if state.endswith("_FAILED") or "ROLLBACK" in state else None
+    # At a begin or a success of a resource, AWS tells nothing that one needs to know.
+    is_told = state.endswith("_FAILED") or "ROLLBACK" in state or (is_of_stack(event) and state.endswith("_COMPLETE"))
+    reason = event.get("ResourceStatusReason") if is_told else None
     what = "stack" if is_of_stack(event) else f"{event['LogicalResourceId']} ({event['ResourceType']})"
     return f"{what}: {state}" + (f", {' '.join(reason.split())}" if reason else "")

@@ -51,7 +51,8 @@ def connect(
         read_templates(root_of(folder))[STACK],
         name,
         credential or name,
-        None if no_location else location or f"{name}_landing",
+        location or f"{name}_landing",
+        not no_location,
         role,
     )
     client = workspace.connect()

@@ -61,6 +61,11 @@ class Clouds:
 
     def validate(self, told: dict[str, Any], credential: dict[str, Any]) -> tuple[int, Any]:
         """As Unity Catalog does: it takes the role with its own ARN and the external id of the credential."""
+        there = {key: each for key, each in self.workspace.unity.items() if key.startswith("external-locations/")}
+        there.pop(f"external-locations/{told.get('external_location_name')}", None)
+        for url in (each["url"] for each in there.values()):
+            if told["url"].startswith(url) or url.startswith(told["url"]):
+                return 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": f"Input path url overlaps with {url}"}
         given = credential["aws_iam_role"]
         trusts = any(
             statement["Principal"]["AWS"] == given["unity_catalog_iam_arn"]

@@ -129,7 +129,7 @@ def test_the_location_can_be_left_to_the_bundle(clouds: Clouds) -> None:
 def test_a_location_that_contains_the_folder_is_used(clouds: Clouds) -> None:
     bucket = stack(clouds)["LandingLocation"].removesuffix("/dump")
     clouds.workspace.unity["external-locations/all"] = {"name": "all", "url": f"{bucket}/", "credential_name": "x"}
-    clouds.workspace.unity["external-locations/no"] = {"name": "no", "url": f"{bucket}/dum", "credential_name": "x"}
+    clouds.workspace.unity["external-locations/no"] = {"name": "no", "url": f"{bucket}x/dum", "credential_name": "x"}
     said = connect(clouds)
     assert f"external location all: unchanged, {bucket}/" in said.stdout, said.output
     assert LOCATION not in clouds.workspace.unity
@@ -149,7 +149,24 @@ def test_a_location_that_the_user_cant_see_is_in_the_way(clouds: Clouds) -> None
     clouds.workspace.refused["POST external-locations"] = "Input path url overlaps with other external locations"
     said = connect(clouds)
     assert said.exit_code == 1
-    assert "overlaps with other external locations; have its owner delete it, or leave out the location" in said.stderr
+    assert "overlaps with other external locations; have an admin of the metastore find that location" in said.stderr
+
+
+def test_the_location_of_the_bundle_is_validated(clouds: Clouds) -> None:
+    url = stack(clouds)["LandingLocation"]
+    clouds.workspace.unity["external-locations/landing"] = {"name": "landing", "url": url, "credential_name": "pinlake"}
+    said = connect(clouds, "--no-location")
+    assert said.exit_code == 0, said.output
+    assert f"external location landing: unchanged, {url}" in said.stdout
+
+
+def test_another_template_is_left_to_up(clouds: Clouds) -> None:
+    path = clouds.folder / "infra" / "aws" / "storage.yml"
+    newer = path.read_text(encoding="utf-8").replace("AWS::IAM::Role", "AWS::Made::Up")
+    path.write_text(newer, encoding="utf-8")
+    assert connect(clouds).exit_code == 0
+    body = clouds.s3.client("cloudformation").get_template(StackName="pinlake-storage")["TemplateBody"]
+    assert "AWS::Made::Up" not in str(body)
 
 
 def test_a_credential_with_another_role_is_kept(clouds: Clouds) -> None:
@@ -189,7 +206,7 @@ def test_a_credential_whose_external_id_is_hidden(clouds: Clouds) -> None:
             "own the storage credential, or have its owner run GRANT CREATE EXTERNAL LOCATION ON STORAGE CREDENTIAL "
             f"`pinlake` TO `{ME}`",
         ),
-        ("GET external-locations", "leave the location to somebody who may see them, with --no-location"),
+        ("GET external-locations", "have an admin of the metastore run this command"),
         (
             "POST external-locations",
             f"have an admin of the metastore run GRANT CREATE EXTERNAL LOCATION ON METASTORE TO `{ME}`, and the owner "

@@ -13,6 +13,7 @@ import pytest
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 
 from tests.bundle.reading import ROOT
+from tests.cli.conftest import pinlake
 from tests.infra.conftest import known_to_moto
 from tests.infra.templates import NAMES
 from tests.servers.s3_server import S3, one_s3_server, s3
@@ -90,3 +91,12 @@ def stacks_in_moto() -> dict[str, Stack]:
     """Moto's own objects of the stacks, by name."""
     backends = [each for account in cloudformation_backends.values() for each in account.values()]
     return {stack.name: stack for backend in backends for stack in backend.stacks.values()}
+
+
+def error_line(code: int, *words: object) -> str:
+    """The error line of a call that fails."""
+    result = pinlake("aws", *words)
+    assert result.exit_code == code, result.output
+    lines = result.stderr.splitlines()
+    assert lines[-1].startswith("error: ")
+    return lines[-1].removeprefix("error: ")

@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
-from moto.cloudformation.models import CloudFormationBackend
 
-from pinlake.aws import changes
-from pinlake.aws.client import Aws
-from pinlake.aws.errors import AwsError, remedy
-from pinlake.aws.stacks import check_succeeded
-from tests.aws.stacks.conftest import stack_names, stacks_in_moto
+from pinlake.aws.errors import remedy
+from tests.aws.stacks.conftest import error_line, stack_names, stacks_in_moto
 from tests.cli.conftest import pinlake
 from tests.infra.conftest import create_stack
 from tests.servers.s3_server import S3
@@ -24,15 +18,6 @@ USER = "arn:aws:iam::" + "1" * 12 + ":user/ada"
 STACK = "arn:aws:cloudformation:us-east-1:" + "1" * 12 + ":stack/pinlake-storage/1"
 ROLE = "arn:aws:iam::" + "1" * 12 + ":role/pinlake-unity-catalog"
 DENIED = f"User: {USER} is not authorized to perform: iam:CreateRole on resource: {ROLE}"
-
-
-def line(code: int, *words: object) -> str:
-    """The error line of a call that fails."""
-    result = pinlake("aws", *words)
-    assert result.exit_code == code, result.output
-    lines = result.stderr.splitlines()
-    assert lines[-1].startswith("error: ")
-    return lines[-1].removeprefix("error: ")
 
 
 def refused(code: str, message: str, status: int = 400) -> Callable[[str, str], tuple[int, bytes]]:
@@ -64,7 +49,7 @@ def refused(code: str, message: str, status: int = 400) -> Callable[[str, str], 
 )
 def test_a_refused_request_is_told_with_its_remedy(s3: S3, clone: Path, code: str, message: str, told: str) -> None:
     s3.rule = refused(code, message)
-    said = line(1, "status", "storage")
+    said = error_line(1, "status", "storage")
     assert said.startswith(told)
     assert "signature" not in said or "clock" in said
 
@@ -86,7 +71,7 @@ def test_a_machine_without_an_account_is_told(
             monkeypatch.setenv(name, value)
         else:
             monkeypatch.delenv(name)
-    assert line(1, "up", "--yes", "--give-up-after", 0.1).startswith(told)
+    assert error_line(1, "up", "--yes", "--give-up-after", 0.1).startswith(told)
 
 
 @pytest.mark.parametrize(
@@ -100,42 +85,9 @@ def test_a_machine_without_an_account_is_told(
 def test_a_stack_that_can_not_be_updated_says_what_is_first(s3: S3, clone: Path, state: str, told: str) -> None:
     create_stack(s3, "storage")
     stacks_in_moto()["pinlake-storage"].status = state
-    said = line(1, "up", "storage", "--yes")
+    said = error_line(1, "up", "storage", "--yes")
     assert said.startswith(f"stack pinlake-storage is in {state}")
     assert re.search(told, said)
-
-
-def test_a_stack_that_did_not_come_up_is_deleted_and_made_again(moto_stacks: S3, clone: Path) -> None:
-    with patch.object(CloudFormationBackend, "execute_change_set", failing("Role with name x already exists.")):
-        said = line(1, "up", "--yes")
-    assert said.startswith(
-        "stack pinlake-storage ended in ROLLBACK_COMPLETE: UnityCatalogRole (AWS::IAM::Role): Role with name x "
-        "already exists; the name is taken: choose another prefix with --name"
-    )
-    shown = pinlake("aws", "status", "--format", "json").stdout
-    assert "UnityCatalogRole (AWS::IAM::Role): Role with name x already exists." in shown
-    assert pinlake("aws", "down", "storage", "--confirm", "pinlake").exit_code == 0
-    assert pinlake("aws", "up", "--yes").exit_code == 0
-
-
-def failing(reason: str) -> Callable[..., None]:
-    """Moto's execution of a change set, in which a resource fails and another one is cancelled."""
-
-    def execute(backend: CloudFormationBackend, change_set_name: str, stack_name: str | None = None) -> None:
-        stack = backend.change_sets[change_set_name].stack
-        stack._add_stack_event("CREATE_IN_PROGRESS", "User Initiated")
-        for resource, kind, why in (
-            ("Other", "AWS::IAM::Policy", "Resource creation cancelled"),
-            ("UnityCatalogRole", "AWS::IAM::Role", reason),
-        ):
-            stack._add_stack_event("CREATE_FAILED", why)
-            event = stack.events[-1]
-            event.logical_resource_id, event.physical_resource_id, event.resource_type = resource, "", kind
-        stack._add_stack_event("ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: …")
-        stack._add_stack_event("ROLLBACK_COMPLETE")
-        stack.status = "ROLLBACK_COMPLETE"
-
-    return execute
 
 
 @pytest.mark.parametrize(
@@ -147,9 +99,13 @@ def failing(reason: str) -> Callable[..., None]:
         ("pinlake-unity-catalog already exists", "the name is taken: choose another prefix"),
         (
             "Export pinlake-storage-bucket cannot be deleted as it is in use by pinlake-kafka",
-            "first delete pinlake-kaf",
+            "first delete pinlake-kafka, which uses it, with `pinlake aws down`",
         ),
-        ("No export named pinlake-storage-bucket found", "create pinlake-storage, of which it is an export"),
+        (
+            "Cannot update export pinlake-storage-folder as it is in use by pinlake-kafka and pinlake-schedule.",
+            "first delete pinlake-kafka and pinlake-schedule, which uses it",
+        ),
+        ("No export named pinlake-storage-bucket found", "create the stack that has this export"),
         ("Template format error: unsupported structure", "correct the template in infra/aws"),
         ("Parameter Shards failed to satisfy constraint", "correct it with --parameter"),
         ("Something else", "see docs/aws.md"),
@@ -157,86 +113,6 @@ def failing(reason: str) -> Callable[..., None]:
 )
 def test_the_reason_of_a_failure_has_its_remedy(reason: str, told: str) -> None:
     assert remedy(reason).startswith(told)
-
-
-def test_a_change_set_that_aws_refuses_leaves_nothing(moto_stacks: S3, clone: Path) -> None:
-    with patch.object(CloudFormationBackend, "create_change_set", refusing("Template error: no such attribute.")):
-        said = line(1, "plan")
-    assert said == (
-        "stack pinlake-storage can't be changed: Template error: no such attribute; correct the template in infra/aws"
-    )
-    assert stack_names(moto_stacks) == set()
-    assert moto_stacks.client("cloudformation").list_change_sets(StackName="pinlake-storage")["Summaries"] == []
-
-
-_CREATE = CloudFormationBackend.create_change_set
-
-
-def refusing(reason: str, only: str = "") -> Callable[..., Any]:
-    """Moto's creation of a change set, which then fails while an export of storage is missing, or always."""
-
-    def create(backend: CloudFormationBackend, stack_name: str, **given: Any) -> Any:
-        made = _CREATE(backend, stack_name=stack_name, **given)
-        if stack_name.endswith(only) and "pinlake-storage-bucket" not in backend.exports:
-            change_set = backend.change_sets[made[0]]
-            change_set.status, change_set.status_reason = "FAILED", reason
-        return made
-
-    return create
-
-
-def test_a_stack_is_planned_after_the_one_that_it_needs(moto_stacks: S3, clone: Path) -> None:
-    missing = refusing("No export named pinlake-storage-bucket found. Rollback requested by user.", "kafka")
-    with patch.object(CloudFormationBackend, "create_change_set", missing):
-        assert line(1, "plan", "kafka").startswith("stack pinlake-kafka needs stack pinlake-storage, which doesn't")
-        assert stack_names(moto_stacks) == set()
-        planned = pinlake("aws", "plan", "storage", "kafka")
-        assert "pinlake-kafka: planned after pinlake-storage, whose outputs it needs" in planned.stderr
-        assert stack_names(moto_stacks) == set()
-        made = pinlake("aws", "up", "storage", "kafka", "--yes")
-    assert made.exit_code == 0, made.stderr
-    assert stack_names(moto_stacks) == {"pinlake-storage", "pinlake-kafka"}
-
-
-def test_checks_before_a_deployment_name_the_resource(
-    monkeypatch: pytest.MonkeyPatch, moto_stacks: S3, clone: Path
-) -> None:
-    """Moto has no such checks, so the answer about them is made up."""
-    ask = Aws.ask
-    event = {
-        "LogicalResourceId": "UnityCatalogRole",
-        "ResourceType": "AWS::IAM::Role",
-        "ValidationStatusReason": "Resource of type 'AWS::IAM::Role' with identifier 'x' already exists.",
-    }
-
-    def asked(self: Aws, service: str, operation: str, about: str, **given: Any) -> Any:
-        if operation == "describe_events":
-            return {"OperationEvents": [event]}
-        return ask(self, service, operation, about, **given)
-
-    monkeypatch.setattr(Aws, "ask", asked)
-    reason = "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
-    with patch.object(CloudFormationBackend, "create_change_set", refusing(reason)):
-        said = line(1, "plan")
-    assert "UnityCatalogRole (AWS::IAM::Role): Resource of type 'AWS::IAM::Role' with identifier 'x' already" in said
-    assert "the name is taken" in said
-
-
-def test_errors_while_a_plan_is_discarded_do_not_hide_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask(*_: Any, **__: Any) -> Any:
-        raise AwsError("expired")
-
-    aws = Aws(1, print)
-    monkeypatch.setattr(aws, "ask", ask)
-    plan = changes.Plan(None, "pinlake-storage", True, {}, change_set="x", stack_id="y")  # type: ignore[arg-type]
-    changes.discard(aws, plan)
-    assert plan.change_set is None
-
-
-def test_an_operation_that_is_rolled_back_is_a_failure() -> None:
-    event = {"StackId": "s", "PhysicalResourceId": "s", "ResourceStatus": "UPDATE_ROLLBACK_COMPLETE"}
-    with pytest.raises(Exception, match="stack x ended in UPDATE_ROLLBACK_COMPLETE: AWS gives no reason"):
-        check_succeeded("x", [event])
 
 
 @pytest.mark.parametrize(
@@ -259,29 +135,31 @@ def test_an_operation_that_is_rolled_back_is_a_failure() -> None:
     ],
 )
 def test_a_call_that_can_not_be_meant_is_refused(s3: S3, clone: Path, words: tuple[str, ...], told: str) -> None:
-    assert line(2, *words).startswith(told)
+    assert error_line(2, *words).startswith(told)
 
 
 def test_another_name_deletes_nothing(moto_stacks: S3, clone: Path) -> None:
     assert pinlake("aws", "up", "--yes").exit_code == 0
-    assert line(2, "down", "--confirm", "shop") == "'shop' is not the name pinlake; nothing was deleted"
+    assert error_line(2, "down", "--confirm", "shop") == "'shop' is not the name pinlake; nothing was deleted"
     assert stack_names(moto_stacks) == {"pinlake-storage"}
 
 
 def test_a_stack_that_is_asked_for_must_exist(s3: S3, clone: Path) -> None:
     for command in (("status", "kafka"), ("outputs", "kafka"), ("down", "kafka", "--confirm", "pinlake")):
-        assert line(1, *command).startswith("no stack is called pinlake-kafka in us-east-1; `pinlake aws status`")
-    assert line(1, "outputs").startswith("no stack of pinlake with outputs is in us-east-1; create some with `pinlake")
+        assert error_line(1, *command).startswith("no stack is called pinlake-kafka in us-east-1; `pinlake aws status`")
+    assert error_line(1, "outputs").startswith(
+        "no stack of pinlake with outputs is in us-east-1; create some with `pinlake"
+    )
 
 
 def test_a_folder_without_templates_is_refused(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert line(2, "plan").startswith("no databricks.yml in . or a folder above it")
+    assert error_line(2, "plan").startswith("no databricks.yml in . or a folder above it")
     (tmp_path / "databricks.yml").touch()
-    assert line(2, "plan").startswith(f"no templates in {tmp_path / 'infra' / 'aws'}")
-    assert line(2, "plan", "--bundle", tmp_path / "x").startswith("no templates in ")
+    assert error_line(2, "plan").startswith(f"no templates in {tmp_path / 'infra' / 'aws'}")
+    assert error_line(2, "plan", "--bundle", tmp_path / "x").startswith("no templates in ")
     folder = tmp_path / "infra" / "aws"
     folder.mkdir(parents=True)
     for text, told in (("a: [", "can't be read"), ("a: 1", "has no Resources")):
         (folder / "storage.yml").write_text(text, encoding="utf-8")
-        assert told in line(2, "plan")
+        assert told in error_line(2, "plan")

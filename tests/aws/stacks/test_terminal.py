@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -38,12 +39,20 @@ def read_until(end: int, text: str) -> str:
     """What the program printed up to and with this text, or up to its end."""
     found = b""
     while text.encode() not in found:
+        assert select.select([end], [], [], 120)[0], found.decode()
         try:
             found += os.read(end, 4096)
         except OSError:  # the program has ended
             assert text == "\0", found.decode()
             break
     return found.decode()
+
+
+def interrupt(process: subprocess.Popen[bytes], end: int) -> None:
+    """Ctrl-C, again if nothing comes of it: Python misses one between the prompt and the reading of the answer."""
+    process.send_signal(signal.SIGINT)
+    while not select.select([end], [], [], 10)[0]:
+        process.send_signal(signal.SIGINT)
 
 
 def test_nothing_is_changed_before_the_user_agrees(moto_stacks: S3, clone: Path) -> None:
@@ -83,7 +92,7 @@ def test_ctrl_c_leaves_aws_going_and_says_how_to_look(moto_stacks: S3, clone: Pa
     moto_never_ends = patch.object(CloudFormationBackend, "execute_change_set", begin)
     with moto_never_ends, terminal("up", "storage", "kinesis", "--yes") as (process, end):
         read_until(end, "storage stack: CREATE_IN_PROGRESS")
-        process.send_signal(signal.SIGINT)
+        interrupt(process, end)
         said = " ".join(read_until(end, "\0").split())
         assert process.wait() == 130
     assert said.endswith("stopped; AWS goes on with pinlake-storage; `pinlake aws status` shows how it ends")
@@ -95,7 +104,7 @@ def test_ctrl_c_leaves_aws_going_and_says_how_to_look(moto_stacks: S3, clone: Pa
 def test_ctrl_c_before_the_changes_leaves_nothing(moto_stacks: S3, clone: Path) -> None:
     with terminal("up") as (process, end):
         read_until(end, "[y/N]: ")
-        process.send_signal(signal.SIGINT)
+        interrupt(process, end)
         assert "stopped; nothing was changed" in " ".join(read_until(end, "\0").split())
         assert process.wait() == 130
     assert stack_names(moto_stacks) == set()
