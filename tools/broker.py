@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import socket
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from pinlake.clients.kafka import Config, find_topics, quiet, watermarks
 from pinlake.clients.waits import SAY_EVERY, silent
@@ -49,21 +51,20 @@ group.initial.rebalance.delay.ms=0
 class Broker:
     """A broker. Its folder keeps the messages, so it can be stopped or killed, and started again."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
-        """Prepare the folder. `port` defaults to a free port. Raises MachineError if the folder can't be formatted."""
+    def __init__(self, folder: Path) -> None:
+        """Prepare the folder. Raises MachineError if it can't be formatted."""
         self._folder = folder.absolute()
-        self._port = port or free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._classpath = _classpath()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._config = self._folder / "server.properties"
         self._log = self._folder / "broker.log"
-        if not self._config.exists():
-            text = _SERVER.format(port=self._port, controller=free_port(), data=self._folder / "data")
-            self._config.write_text(text, encoding="utf-8")
-            # A single argument: an id may start with a dash and would be parsed as an option.
-            cluster = f"--cluster-id={_cluster_id()}"
-            self._run_tool("kafka.tools.StorageTool", "format", "--standalone", cluster, "--config")
+        text = _SERVER.format(port=self._port, controller=free_port(), data=self._folder / "data")
+        self._config.write_text(text, encoding="utf-8")
+        # A single argument: an id may start with a dash and would be parsed as an option.
+        cluster = f"--cluster-id={base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip('=')}"
+        self._run_tool("kafka.tools.StorageTool", "format", "--standalone", cluster, "--config")
 
     @property
     def servers(self) -> str:
@@ -111,11 +112,6 @@ class Broker:
             process.wait()
 
     def _answers(self) -> bool:
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
-
-        from pinlake.clients.kafka import quiet
-
         try:
             socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
             return bool(AdminClient({"bootstrap.servers": self.servers}, logger=quiet()).list_topics(timeout=2).brokers)
@@ -139,9 +135,9 @@ class Broker:
 
 
 @contextmanager
-def running_broker(folder: Path, port: int | None = None) -> Iterator[Broker]:
+def running_broker(folder: Path) -> Iterator[Broker]:
     """Run a broker while the context is open. Raises MachineError if it does not start."""
-    broker = Broker(folder, port)
+    broker = Broker(folder)
     try:
         broker.start()
         yield broker
@@ -156,12 +152,6 @@ def _classpath() -> str:
     # Spark has Scala's library, and Spark's Ivy configuration excludes it from what it resolves.
     scala = (spark_home() / "jars").glob("scala-library-*.jar")
     return ":".join(map(str, [*fetch_jars(jars_folders("kafka"), PACKAGES), *scala]))
-
-
-def _cluster_id() -> str:
-    import base64
-
-    return base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
 
 
 def free_port() -> int:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from pinlake.lake.model import GOLD
+from pinlake.lake.row_count import COUNTS
 from pinlake.show.figures import AGE_COLOURS, CATEGORY_COLOURS, PLAIN
 from pinlake.topics import TOPICS
-from tools.dashboard_data import COUNTS, DATASETS
+from tools.dashboard_data import DATASETS
 from tools.dashboard_widgets import (
     GRID,
     Field,
@@ -46,13 +47,12 @@ _PLACE_COLOURS = {
 }
 _TOPIC_COLOURS = dict(zip(TOPICS, ("#0072b2", "#e69f00", "#009e73"), strict=True))
 _TITLES = {
-    **{"country": "country", "category": "category", "category_count": "posts", "post_year": "year of the posts (UTC)"},
+    **{"category_count": "posts", "post_year": "year of the posts (UTC)"},
     **{"join_year": "year of joining (UTC)", "age_group": "age group", "follower_count": "followers"},
     **{"median_follower_count": "median followers", "number_users_joined": "users who joined"},
-    **{"poster_name": "poster", "label": "", "day": "day (UTC)", "topic": "topic", "place": "where records are"},
-    **{"records": "records", "reason": "reason", "columns": "columns", "kind": "kind", "field": "field"},
+    **{"poster_name": "poster", "label": "", "day": "day (UTC)", "place": "where records are"},
     **{"example_path": "an object that holds one", "missing_offsets": "missing offsets", "run_id": "run"},
-    **{"started": "began", "backlog": "backlog"},
+    **{"started": "began"},
 }
 # What the title of an answer doesn't say.
 _DESCRIPTIONS = {

@@ -6,14 +6,11 @@ the time zone of the session is.
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from pinlake.lake.model import GOLD
-from pinlake.lake.row_count import TopicCount
+from pinlake.lake.row_count import COUNTS
 from pinlake.show.answer_rows import SHORTENED
 from pinlake.show.flow import ENDS
 
-COUNTS = [field.name for field in fields(TopicCount) if field.name != "topic"]
 # Where a received record is: the column of row_count by the name that people read.
 PLACES = {**{label: name for name, label in ENDS.items()}, "unreadable": "unreadable"}
 # Answers whose bars are a group and a category each: categories that tie would else be one bar of their sum.

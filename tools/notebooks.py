@@ -16,16 +16,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat import NotebookNode
 
 from pinlake.errors import MachineError, PinlakeError, UsageError
-from pinlake.job.kernel import read_notebook
-
-if TYPE_CHECKING:
-    from pinlake.job.kernel import Kernel
+from pinlake.job.kernel import Kernel, read_notebook
+from pinlake.job.state import State
 
 ROOT = Path(__file__).parents[1]
 # Upkeep of all tables takes minutes on a machine that is busy.
@@ -65,17 +62,17 @@ def made_from(notebook: NotebookNode, root: Path = ROOT) -> str:
     return digest.hexdigest()[:16]
 
 
-def stale(folder: Path, kept: Path, root: Path = ROOT) -> list[str]:
+def stale(folder: Path, kept: Path) -> list[str]:
     """Names of the notebooks of which no copy is kept, or one that was made from other sources."""
-    return [path.name for path in notebooks(folder) if not _is_fresh(read_notebook(path), kept / path.name, root)]
+    return [path.name for path in notebooks(folder) if not _is_fresh(read_notebook(path), kept / path.name)]
 
 
-def _is_fresh(notebook: NotebookNode, copy: Path, root: Path) -> bool:
+def _is_fresh(notebook: NotebookNode, copy: Path) -> bool:
     if not copy.exists():
         return False
     found = read_notebook(copy)
     is_same_text = [cell.source for cell in found.cells] == [cell.source for cell in notebook.cells]
-    return is_same_text and found.metadata.get("pinlake", {}).get("made_from") == made_from(notebook, root)
+    return is_same_text and found.metadata.get("pinlake", {}).get("made_from") == made_from(notebook)
 
 
 def make(folder: Path, kept: Path) -> None:
@@ -83,8 +80,6 @@ def make(folder: Path, kept: Path) -> None:
 
     Raises MachineError that names notebook, cell and error where one fails; copies of those before it are stored then.
     """
-    from pinlake.job.kernel import Kernel
-
     paths = {path.stem: path.resolve() for path in notebooks(folder)}
     since = datetime.now(UTC)
     with ExitStack() as stack:
@@ -99,8 +94,6 @@ def make(folder: Path, kept: Path) -> None:
 
 
 def _run(kernel: Kernel, path: Path, place: Path, saved: Path) -> None:
-    from pinlake.job.state import State
-
     print(path.name, flush=True)
     task = {"parameters": _parameters(place) | _own_parameters(path.stem)}
     ran = kernel.run(path, task, saved, deadline=time.monotonic() + NOTEBOOK_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 # Control characters other than tab and line feed, and characters that change the text direction.
@@ -97,3 +98,17 @@ class QualityError(PinlakeError):
     """A quality threshold stopped the run before silver."""
 
     exit_code = 3
+
+
+def need(extra: str, *modules: str) -> None:
+    """Raise MachineError if a module is not installed. The message names the extra that installs it."""
+    if missing := [name for name in modules if not _is_installed(name)]:
+        are = "is" if len(missing) == 1 else "are"
+        raise MachineError(f"{', '.join(missing)} {are} not installed; run `make install`, or install pinlake[{extra}]")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the parent package is missing
+        return False

@@ -18,8 +18,8 @@ from pinlake.clean.silver import TopicClean, clean, rebuild_silver, replay
 from pinlake.dump.listing import Dump, Listing, choose_topic_id
 from pinlake.dump.objects import Layout
 from pinlake.dump.offsets import Hole, Progress, progress
-from pinlake.dump.open import need_boto3, open_for
-from pinlake.errors import QualityError, SourceError, UsageError
+from pinlake.dump.open import open_for
+from pinlake.errors import QualityError, SourceError, UsageError, need
 from pinlake.gold.tables import Rows, Years, computed, update_gold, write_gold
 from pinlake.ingest.bronze import ingest
 from pinlake.lake.accounting import Accounting, account, check_sums
@@ -66,7 +66,7 @@ def lake_location(settings: Settings) -> LakeLocation | None:
         return None
     if isinstance(settings.lake, Path):
         return FolderLocation(settings.lake)
-    need_boto3()
+    need("transports", "boto3")
     from pinlake.lake.bucket import BucketLocation
 
     return BucketLocation(settings.lake, settings.s3_role, settings.s3_keys, settings.give_up_after)
@@ -134,9 +134,9 @@ def run_clean(
     return cleaned
 
 
-def run_query(lake: Lake, settings: Settings, run: Run, force: bool = False) -> dict[str, Rows]:
+def run_query(lake: Lake, settings: Settings, run: Run) -> dict[str, Rows]:
     """Update gold from silver. Returns the answers by the names of their gold tables. Raises as `update_gold`."""
-    return update_gold(lake, run, years(settings), force)
+    return update_gold(lake, run, years(settings))
 
 
 def run_account(lake: Lake, run: Run) -> Accounting:

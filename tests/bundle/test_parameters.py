@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from pinlake.notebook import WIDGETS
+from pinlake.notebook.parameters import WIDGETS
 from pinlake.settings import Settings
 from tests.bundle.reading import ROOT, bundle_with_options, notebook_tasks
 

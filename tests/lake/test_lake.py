@@ -14,7 +14,7 @@ import pytest
 from pinlake.errors import AccountingError, LakeError, UsageError
 from pinlake.lake.accounting import check_sums
 from pinlake.lake.commit import unreadable
-from pinlake.lake.lake import Lake
+from pinlake.lake.lake import MADE_FROM, Lake
 from pinlake.lake.location import LEFT_OVER, MARKER, check_folder
 from pinlake.lake.model import TABLES
 from pinlake.lake.row_count import TopicCount
@@ -77,7 +77,7 @@ def test_replaced_rows_keep_comments_and_say_what_they_were_made_from(lake: Lake
     state = lake.state("answers")
     assert state.startswith("answers 0 of ")
     lake.replace("answers", one_answer(lake), "that")
-    assert lake.made_from("answers") == "that"
+    assert lake.noted("answers", MADE_FROM) == "that"
     assert lake.state("answers") != state
     described = {row["col_name"]: row["comment"] for row in lake.query("DESCRIBE TABLE users_joined_by_year").collect()}
     assert described["number_users_joined"] == "number of users"

@@ -27,6 +27,7 @@ from pinlake.lake.model import GOLD
 from pinlake.lake.row_count import TopicCount, publish
 from pinlake.lake.run import Run
 from pinlake.local.dbutils import DbUtils
+from pinlake.notebook.parameters import WIDGETS
 from pinlake.show.explore import Exploration
 from pinlake.show.sentences import NOTHING
 from pinlake.show.watch import watch
@@ -157,7 +158,7 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
     notebook.widgets(dbutils, "ingest")
     assert made[0] == ("source", "", "source: folder of the dump, or s3://bucket/prefix: it holds topics/")
     assert made[-1] == ("audit", "", "audit: true: compare all names, sizes and times with bronze")
-    assert tuple(name for name, *_ in made) == notebook.WIDGETS["ingest"]
+    assert tuple(name for name, *_ in made) == WIDGETS["ingest"]
     with pytest.raises(UsageError, match="no step is called 'ingress'; the steps are check, connect, ingest, "):
         notebook.widgets(dbutils, "ingress")
 

@@ -16,7 +16,6 @@ from pyspark.sql import functions as F
 from pinlake import pipeline
 from pinlake.clean import cleaners, silver
 from pinlake.clean.backfill import Days, backfill
-from pinlake.clean.cleaners import clean_geo
 from pinlake.clean.posts import update_posts
 from pinlake.errors import UsageError
 from pinlake.lake import lake as lake_module
@@ -26,6 +25,7 @@ from tests.conftest import write_dump_files
 from tests.pipeline.conftest import System
 from tests.rows import geo, pin, user
 
+CLEAN_GEO = cleaners.CLEANERS["geo"]
 SILVER = ("silver_pin", "silver_geo", "silver_user", "silver_post")
 # By day and offset. Yesterday's rule rejects Chile, today's rejects Fiji.
 GEO: list[dict[str, bytes | str]] = [
@@ -49,7 +49,7 @@ def rejecting(country: str) -> Callable[[DataFrame], DataFrame]:
     wrong = F.array(F.struct(F.lit("wrong").alias("name"), F.lit("no").alias("message"), F.array().alias("columns")))
 
     def cleaner(parsed: DataFrame) -> DataFrame:
-        cleaned = clean_geo(parsed)
+        cleaned = CLEAN_GEO(parsed)
         errors = F.when(F.col("country") == country, wrong.cast(cleaned.schema["_errors"].dataType))
         return cleaned.withColumn("_errors", F.coalesce(errors, "_errors"))
 
@@ -187,7 +187,7 @@ def test_a_backfill_that_was_stopped_is_run_again(loaded: System, monkeypatch: p
 @pytest.mark.slow
 def test_drift_is_that_of_the_days_by_todays_rules(loaded: System, monkeypatch: pytest.MonkeyPatch) -> None:
     def cleaner(parsed: DataFrame) -> DataFrame:
-        return clean_geo(parsed).withColumn("_drift", F.array(F.lit("extra:new")))
+        return CLEAN_GEO(parsed).withColumn("_drift", F.array(F.lit("extra:new")))
 
     monkeypatch.setitem(cleaners.CLEANERS, "geo", cleaner)
     again(loaded, Days(day(0), day(0)))
@@ -202,7 +202,7 @@ def test_days_are_refused_where_another_days_record_has_another_id_now(
     loaded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cleaner(parsed: DataFrame) -> DataFrame:
-        return clean_geo(parsed).withColumn("ind", F.col("ind") + F.when(F.col("country") == "Peru", 100).otherwise(0))
+        return CLEAN_GEO(parsed).withColumn("ind", F.col("ind") + F.when(F.col("country") == "Peru", 100).otherwise(0))
 
     monkeypatch.setitem(cleaners.CLEANERS, "geo", cleaner)
     before = [loaded.lake.version(table) for table in (*SILVER, "quarantine", "drift")]

@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 
 from pinlake import pipeline
 from pinlake.clean import cleaners
-from pinlake.clean.cleaners import clean_geo
 from pinlake.errors import AccountingError, LakeError, QualityError
 from pinlake.lake.lake import Lake
 from tests.conftest import write_dump_files
@@ -21,11 +20,13 @@ from tests.rows import geo, pin, user
 
 pytestmark = pytest.mark.slow
 
+CLEAN_GEO = cleaners.CLEANERS["geo"]
+
 
 def too_strict(parsed: DataFrame) -> DataFrame:
     """The geo cleaner with a rule that is wrong for the first two posts."""
     wrong = F.array(F.struct(F.lit("wrong").alias("name"), F.lit("no").alias("message"), F.array().alias("columns")))
-    cleaned = clean_geo(parsed)
+    cleaned = CLEAN_GEO(parsed)
     return cleaned.withColumn(
         "_errors", F.when(F.col("ind") < 2, wrong.cast(cleaned.schema["_errors"].dataType)).otherwise(F.col("_errors"))
     )

@@ -7,7 +7,6 @@ import re
 import pytest
 from vl_convert import vegalite_to_svg
 
-from pinlake.errors import UsageError
 from pinlake.lake.model import GOLD
 from pinlake.show import figures
 from pinlake.show.answer_rows import AGE_GROUPS, MOST, Mark
@@ -59,13 +58,6 @@ def test_no_rows_are_said_to_be_none(name: str) -> None:
     found = drawn(name, [])
     assert (found.title, column(found, "note")) == (GOLD[name].comment, ["no rows"])
     assert ink(pixels(found)) > 0.002
-
-
-def test_an_unknown_name_is_an_error_that_lists_the_answers() -> None:
-    with pytest.raises(UsageError, match="no answer is called 'top'; the answers are top_category_by_country, "):
-        drawn("top", [])
-    with pytest.raises(UsageError, match=r"'users_joined', did you mean users_joined_by_year\? The answers are top"):
-        drawn("users_joined", [])
 
 
 def test_the_highest_country_is_at_the_top_and_names_stand_beside_the_bars() -> None:

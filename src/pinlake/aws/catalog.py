@@ -14,6 +14,7 @@ from databricks.sdk.service.catalog import (
 from pinlake.clients.waits import Patience, Say
 from pinlake.errors import MachineError, UsageError
 from pinlake.workspace.client import NotThereError, WorkspaceError, asked
+from pinlake.workspace.look import covers
 from pinlake.workspace.rights import Principal, grant
 
 CREATE_CREDENTIAL, CREATE_LOCATION = "CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"
@@ -117,10 +118,10 @@ class Catalog:
             refused="have an admin of the metastore run this command",
         )
         for each in listed:
-            if _contains(str(each.url), url):
+            if covers(str(each.url), url):
                 return each
         for each in listed:
-            if each.name == name or _contains(url, str(each.url)):
+            if each.name == name or covers(url, str(each.url)):
                 raise WorkspaceError(
                     f"external location {each.name} is at {each.url}, and {name} is to be at {url}",
                     "give another name with --location, or have its owner delete it: locations must not overlap",
@@ -162,7 +163,3 @@ def _overlapping(error: WorkspaceError) -> WorkspaceError:
         return error
     remedy = "have an admin of the metastore find that location and let you see it, or delete it if nobody needs it"
     return WorkspaceError(error.found, remedy)
-
-
-def _contains(outer: str, inner: str) -> bool:
-    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")

@@ -25,18 +25,16 @@ class Row(TypedDict):
 
 @dataclass(frozen=True)
 class Costs:
-    """The table of prices: `date` and `source` of the prices, and what no row contains."""
+    """The table of prices: their `date`, and what no row contains."""
 
     date: str
-    source: str
     unknown: tuple[str, ...]
     table: dict[str, Any]
 
     def of_stack(self, stack: str, parameters: Mapping[str, str]) -> Iterator[Row]:
-        """Yield the parts of a stack, whose template is the last word of its name, such as kafka in pinlake-kafka."""
-        template = stack.rpartition("-")[2]
+        """Yield the parts of a stack, such as kafka."""
         for part in self.table["part"]:
-            if part["stack"] == template and _is_there(part, parameters):
+            if part["stack"] == stack and _is_there(part, parameters):
                 usd = _dollars(self._price(part, parameters), part, {**self.table["workload"], **parameters})
                 yield Row(stack=stack, part=part["part"], assumption=part["assumption"], usd=usd)
 
@@ -55,7 +53,7 @@ def read(folder: Path) -> Costs:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BundleError(f"prices can't be read from {path}: {error}; restore it from the repository") from error
-    return Costs(str(table["date"]), table["source"], tuple(table["unknown"]), table)
+    return Costs(str(table["date"]), tuple(table["unknown"]), table)
 
 
 def total(rows: list[Row]) -> float:

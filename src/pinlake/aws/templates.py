@@ -45,7 +45,6 @@ class Template:
     """A template. `stack` is the name of its file without `.yml`, `body` the text of the file."""
 
     stack: str
-    path: Path
     body: str
     content: dict[str, Any]
 
@@ -148,7 +147,7 @@ def _read(name: str, path: Path) -> Template:
         raise BundleError(f"template {path} can't be read: {' '.join(str(error).split())}; correct it") from error
     if not isinstance(content, dict) or not isinstance(content.get("Resources"), dict):
         raise BundleError(f"template {path} has no Resources; correct it, or take it out of {FOLDER}")
-    return Template(name, path, body, content)
+    return Template(name, body, content)
 
 
 def _text(value: Any) -> str:

@@ -51,35 +51,9 @@ def good(cleaned: DataFrame) -> DataFrame:
     return only(cleaned, F.col("_errors").isNull())
 
 
-def clean_pin(parsed: DataFrame) -> DataFrame:
-    """One row per parsed pin record: the content columns of silver_pin, and the columns of `checked`.
-
-    Texts that are placeholders are null. `follower_count` is a number, `save_location` a path.
-    """
-    return parsed.select(*_pin_columns())
-
-
-def clean_geo(parsed: DataFrame) -> DataFrame:
-    """One row per parsed geo record: ind, country, coordinates, timestamp, and the columns of `checked`.
-
-    `coordinates` is an array [latitude, longitude] in degrees. `timestamp` is in UTC.
-    """
-    return parsed.withColumns(times(GEO)).select(*_geo_columns())
-
-
-def clean_user(parsed: DataFrame) -> DataFrame:
-    """One row per parsed user record: ind, user_name, age, date_joined, and the columns of `checked`.
-
-    `user_name` is the first and the last name, `age` is in years, `date_joined` is in UTC.
-    """
-    return parsed.withColumns(times(USER)).select(*_user_columns())
-
-
-CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {"pin": clean_pin, "geo": clean_geo, "user": clean_user}
-
-
 @cache
 def _pin_columns() -> list[Column]:
+    """Texts that are placeholders are null. `follower_count` is a number, `save_location` a path."""
     return [
         integer("index").alias("ind"),
         text(PIN, "unique_id"),
@@ -134,6 +108,7 @@ def _pin_warnings() -> list[Issue]:
 
 @cache
 def _geo_columns() -> list[Column]:
+    """`coordinates` is an array [latitude, longitude] in degrees. `timestamp` is in UTC."""
     latitude, longitude = number("latitude"), number("longitude")
     return [
         integer("ind").alias("ind"),
@@ -150,6 +125,7 @@ def _geo_columns() -> list[Column]:
 
 @cache
 def _user_columns() -> list[Column]:
+    """`user_name` is the first and the last name, `age` is in years, `date_joined` is in UTC."""
     age = integer("age")
     return [
         integer("ind").alias("ind"),
@@ -162,3 +138,11 @@ def _user_columns() -> list[Column]:
 
 def _out_of_range(name: str, value: Column, low: int, high: int) -> Issue:
     return Issue("out_of_range", f"{name} is not within {low} to {high}", (name,), ~value.between(low, high))
+
+
+CLEANERS: dict[str, Callable[[DataFrame], DataFrame]] = {
+    "pin": lambda parsed: parsed.select(*_pin_columns()),
+    "geo": lambda parsed: parsed.withColumns(times(GEO)).select(*_geo_columns()),
+    "user": lambda parsed: parsed.withColumns(times(USER)).select(*_user_columns()),
+}
+"""What cleans the parsed records of each topic. One row per record: the content columns, and those of `checked`."""

@@ -161,7 +161,7 @@ def full_name(first: str, last: str) -> Column:
     return F.nullif(joined, F.lit(""))
 
 
-def checked(topic: Topic, errors: Sequence[Issue] = (), warnings: Sequence[Issue] = ()) -> list[Column]:
+def checked(topic: Topic, warnings: Sequence[Issue], errors: Sequence[Issue] = ()) -> list[Column]:
     """The columns beside the content: those of LINEAGE, `_errors`, `_warnings`, `_rescued`, `_drift`.
 
     A record has either errors as a whole, or errors of its fields: those that the definition of the topic implies, and
@@ -171,7 +171,7 @@ def checked(topic: Topic, errors: Sequence[Issue] = (), warnings: Sequence[Issue
     return [
         *[F.col(column) for column in LINEAGE.values()],
         F.coalesce("_errors", field_errors).alias("_errors"),
-        both(F.col("_warnings"), issues(*warnings)).alias("_warnings") if warnings else F.col("_warnings"),
+        both(F.col("_warnings"), issues(*warnings)).alias("_warnings"),
         F.col("_rescued"),
         both(F.col("_drift"), _spellings(topic)).alias("_drift"),
     ]
@@ -191,8 +191,6 @@ def _spellings(topic: Topic) -> Column:
         if field.is_count:
             separated = value.contains(",") & value.rlike(_SEPARATED)
             unusual.append((separated, F.array(F.lit(f"separators:{name}"))))
-    if not unusual:
-        return F.lit(None).cast("array<string>")
     holds = [F.coalesce(condition, F.lit(False)) for condition, _ in unusual]
     found = [F.when(holds, spelled).otherwise(F.array()) for holds, (_, spelled) in zip(holds, unusual, strict=True)]
     return F.when(reduce(Column.__or__, holds), F.concat(*found))

@@ -14,10 +14,10 @@ import typer
 
 from pinlake.aws import USUAL_PREFIX, prefix_flag
 from pinlake.cli.aws_plans import root_of, say_next, show_plans
-from pinlake.cli.base import Command, err, need, out, reporter, takes, waiting
+from pinlake.cli.base import Command, err, out, reporter, takes, waiting
 from pinlake.cli.flags import FolderFlag, FormatFlag
 from pinlake.cli.job import pairs
-from pinlake.errors import MachineError, UsageError
+from pinlake.errors import MachineError, UsageError, need
 from pinlake.show.output import Format, Result, moment, write
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def outputs(
         variables, optional = for_bundle(found, root_of(folder))
         out.file.write("".join(f"--var {key}={value}\n" for key, value in variables.items()))
         for key, file in optional.items():
-            err.print(f"{key} is left out: databricks.yml does not include {file}", markup=False, soft_wrap=True)
+            err.print(f"{key} is left out: databricks.yml does not include {file}")
     else:
         write(Result(Output._fields, found, f"Outputs of {name} in {aws.region}"), Format(form.value), out)
 
@@ -223,7 +223,7 @@ def down(
             delete(aws, each, stack, role, partial(report, stack))
     for bucket in kept:
         if line := clear(aws, bucket):
-            err.print(line, markup=False, soft_wrap=True)
+            err.print(line)
 
 
 def _start(
@@ -264,7 +264,9 @@ def _existing(aws: Aws, templates: Sequence[Template], name: str, is_asked_for: 
 
 def _show_doomed(aws: Aws, existing: dict[str, Stack]) -> None:
     rows = [[stack, each.name, each.state] for stack, each in reversed(existing.items())]
-    err.print(Result(["stack", "name", "state"], rows, f"To delete in {aws.region}, in this order").table())
+    err.print(
+        Result(["stack", "name", "state"], rows, f"To delete in {aws.region}, in this order").table(), soft_wrap=False
+    )
 
 
 def _check_typed(name: str, confirmed: str | None) -> None:
@@ -284,5 +286,5 @@ def _stopped(line: str) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, typer.Abort):
-        err.print(f"stopped; {line}", markup=False, soft_wrap=True)
+        err.print(f"stopped; {line}")
         raise typer.Exit(130) from None

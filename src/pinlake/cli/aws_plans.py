@@ -30,7 +30,7 @@ def show_plans(plans: Sequence[Plan], root: Path, region: str, form: Format) -> 
         write(changes, form, out)
     for each in plans:
         if line := _note(each):
-            err.print(line, markup=False, soft_wrap=True)
+            err.print(line)
     if form is Format.TABLE:
         _show_costs(costs, parts)
 
@@ -44,7 +44,7 @@ def _show_costs(costs: Costs, parts: list[Row]) -> None:
     unknown = "" if None not in {row["usd"] for row in parts} else ", and what is unknown"
     told = f"sum: {total(parts):,.2f} USD a month{unknown}, at prices of {costs.date}, see infra/aws/costs.toml"
     for line in (told, f"not included: {'; '.join(costs.unknown)}"):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
 
 
 def _note(plan: Plan) -> str | None:
@@ -63,7 +63,7 @@ def say_next(plans: Sequence[Plan], name: str) -> None:
     storage = next((each for each in plans if each.template.stack == "storage"), None)
     wants_credential = storage is not None and not storage.parameters.get("ExternalId")
     command = "connect" if wants_credential else "outputs"
-    err.print(f"next: pinlake aws {command}{prefix_flag(name)}", markup=False, soft_wrap=True)
+    err.print(f"next: pinlake aws {command}{prefix_flag(name)}")
 
 
 def root_of(folder: Path | None) -> Path:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from rich.console import Console
 
 from pinlake import __version__, logs
 from pinlake.cli.flags import BUNDLE, SETTINGS, FileFlag, flag_of
-from pinlake.errors import LakeError, MachineError, PinlakeError, UsageError, first_line, printable
+from pinlake.errors import LakeError, PinlakeError, UsageError, first_line, printable
 from pinlake.settings import Resolved, Settings, resolve
 from pinlake.topics import TOPICS
 
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
-out = Console(soft_wrap=False)
-err = Console(stderr=True, highlight=False)
+out = Console(markup=False, highlight=False)
+err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
 @dataclass
@@ -203,9 +202,7 @@ def _fail(message: str, error: BaseException, opened: Command | None, log_format
         structlog.get_logger().error("failed", reason=message, trace=str(trace) if trace else None)
         return
     unexpected = not isinstance(error, PinlakeError)
-    err.print(
-        f"error: {printable(message)}" + (f" ({trace})" if unexpected and trace else ""), soft_wrap=True, markup=False
-    )
+    err.print(f"error: {printable(message)}" + (f" ({trace})" if unexpected and trace else ""))
 
 
 def reporter(settings: Settings) -> Callable[[str, str], None]:
@@ -217,9 +214,7 @@ def reporter(settings: Settings) -> Callable[[str, str], None]:
         if settings.log_format == "json":
             structlog.get_logger().info("progress", **bound, stage=stage, message=message)
         elif settings.log_level in ("debug", "info"):
-            err.print(
-                f"{time.monotonic() - started:6.1f} s  {stage:<7} {printable(message)}", markup=False, soft_wrap=True
-            )
+            err.print(f"{time.monotonic() - started:6.1f} s  {stage:<7} {printable(message)}")
 
     return report
 
@@ -259,17 +254,3 @@ def check_topic(topic: str | None) -> None:
     """Raise UsageError for an unknown topic."""
     if topic is not None and topic not in TOPICS:
         raise UsageError(f"no topic is called {topic!r}; the topics are {', '.join(TOPICS)}")
-
-
-def need(extra: str, *modules: str) -> None:
-    """Raise MachineError if a module is not installed. The message names the extra that installs it."""
-    if missing := [name for name in modules if not _is_installed(name)]:
-        are = "is" if len(missing) == 1 else "are"
-        raise MachineError(f"{', '.join(missing)} {are} not installed; run `make install`, or install pinlake[{extra}]")
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # the parent package is missing
-        return False

@@ -10,9 +10,9 @@ import typer
 from pinlake.aws import USUAL_PREFIX, prefix_flag
 from pinlake.cli.aws import NameFlag, RoleFlag
 from pinlake.cli.aws_plans import root_of
-from pinlake.cli.base import Command, err, need, out, reporter, takes
+from pinlake.cli.base import Command, err, out, reporter, takes
 from pinlake.cli.flags import FolderFlag
-from pinlake.errors import printable
+from pinlake.errors import need, printable
 
 # boto3 and the SDK belong to extras, so modules that need them are imported inside the command.
 
@@ -59,5 +59,5 @@ def connect(
     me = Principal(str(workspace.who_am_i(client).user_name))
     for step in connect_steps(Aws(call.settings.give_up_after, say), client, me, wanted, say):
         line = f"{step.what}: {step.result}" + (f", {step.found}" if step.found else "")
-        out.print(printable(line), markup=False, highlight=False, soft_wrap=True)
-    err.print(f"next: pinlake aws outputs --format bundle{prefix_flag(name)}", markup=False, soft_wrap=True)
+        out.print(printable(line), soft_wrap=True)
+    err.print(f"next: pinlake aws outputs --format bundle{prefix_flag(name)}")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pinlake.cli.base import Command, err, need, out, reporter, stopping, takes, waiting
+from pinlake.cli.base import Command, err, out, reporter, stopping, takes, waiting
 from pinlake.cli.flags import FormatFlag
-from pinlake.errors import MachineError, SourceError, UsageError, refuse_credentials
+from pinlake.errors import MachineError, SourceError, UsageError, need, refuse_credentials
 from pinlake.show.output import Format, Result, to_json, write
 from pinlake.topics import DEFAULT_TOPIC_ID, TOPICS
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 emulate_app = typer.Typer(invoke_without_command=True, help="Generate posts, or read existing ones, and send them.")
 
-FAILED_FILE = "failed.jsonl"
 
 ToFlag = Annotated[
     list[str] | None,
@@ -74,7 +73,7 @@ def emulate(
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Generate posts, or read them from files or a database, send them, and print the counts."""
-    from pinlake.emulate.emulator import Pace
+    from pinlake.emulate.emulator import FAILED_FILE, Pace
     from pinlake.emulate.emulator import emulate as run_emulator
     from pinlake.emulate.sinks.base import FailedFile
     from pinlake.emulate.sinks.open import open_sink
@@ -145,7 +144,7 @@ def seed_database(
         url, password = _database(call)
         wait = call.settings.give_up_after
         done = seed_posts(url, password, source.posts(range(count)), wait, replace=replace, say=_say(call))
-    err.print(f"{done:,} posts in the database", markup=False)
+    err.print(f"{done:,} posts in the database")
 
 
 @emulate_app.command("resend")
@@ -174,7 +173,7 @@ def resend(
     failures = FailedFile(again, chosen_id)
     sinks = [open_sink(place, call.settings, chosen_id, failures, _say(call)) for place in others]
     with waiting(call.settings, "sending again"), stopping() as stop:
-        send_again(messages, lines, sinks, bool(to), failures, stop, lambda told: err.print(told, markup=False))
+        send_again(messages, lines, sinks, bool(to), failures, stop, err.print)
     _show_deliveries(sinks, form)
     _complain(sinks, failures)
 

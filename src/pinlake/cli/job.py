@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinlake.cli.base import Command, err, need, out, reporter, takes
+from pinlake.cli.base import Command, err, out, reporter, takes
 from pinlake.cli.flags import FormatFlag
-from pinlake.errors import BundleError, UsageError
+from pinlake.errors import BundleError, UsageError, need
 from pinlake.show.output import Format, Result, to_json, write
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def run(
         out.file.write(to_json(result.model_dump(mode="json")) + "\n")
     else:
         out.print(result.timeline())
-    err.print(f"executed notebooks: {result.folder}", markup=False, soft_wrap=True)
+    err.print(f"executed notebooks: {result.folder}")
     if (result.folder / REPORT).exists():
-        err.print(f"the report is in {result.folder / REPORT}", markup=False, soft_wrap=True)
+        err.print(f"the report is in {result.folder / REPORT}")
     if not result.succeeded:
         raise typer.Exit(1)
 

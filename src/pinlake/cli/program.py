@@ -127,7 +127,7 @@ def answer(
         show_answers(answers, form, out)
         return
     write_answers(answers, form, to)
-    err.print(f"{len(answers)} answers written to {to}", markup=False, soft_wrap=True)
+    err.print(f"{len(answers)} answers written to {to}")
 
 
 @app.command()
@@ -240,7 +240,6 @@ def tables(call: Command, form: FormatFlag = Format.TABLE) -> None:
 @takes("lake", "source")
 def settings(call: Command, form: FormatFlag = Format.TABLE) -> None:
     """List the settings with value, origin and meaning."""
-
     values = call.settings.model_dump(mode="json")
     rows = [
         [name, values[name], call.resolved.origins[name], field.description]

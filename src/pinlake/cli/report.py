@@ -39,4 +39,4 @@ def make_report(call: Command, to: Path, done: Outcome) -> None:
 
     with waiting(call.settings, "drawing"):
         page.write_report(page.report(call.lake, call.settings, done.counts, done.answers, datetime.now(UTC)), to)
-    err.print(f"the report is in {to}", markup=False, soft_wrap=True)
+    err.print(f"the report is in {to}")

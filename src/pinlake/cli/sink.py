@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pinlake.cli.base import Command, need, out, reporter, stopping, takes, waiting
+from pinlake.cli.base import Command, out, reporter, stopping, takes, waiting
 from pinlake.cli.flags import FormatFlag
-from pinlake.errors import UsageError, refuse_credentials
+from pinlake.errors import UsageError, need, refuse_credentials
 from pinlake.show.output import Format, Result, write
 from pinlake.topics import DEFAULT_TOPIC_ID
 

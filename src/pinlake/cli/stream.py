@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinlake.cli.base import Command, err, need, out, reporter, stopping, takes
+from pinlake.cli.base import Command, err, out, reporter, stopping, takes
 from pinlake.cli.flags import FormatFlag
-from pinlake.errors import UsageError
+from pinlake.errors import UsageError, need
 from pinlake.show.output import Format, Result, write
 from pinlake.topics import TOPICS
 
@@ -85,4 +85,4 @@ def _show(lake: Lake, watch: list[str]) -> None:
     from pinlake.gold.tables import ordered
 
     for name in watch:
-        err.print(Result.of(ordered(lake, name), name).table(10, f"pinlake answer {name}"))
+        err.print(Result.of(ordered(lake, name), name).table(10, f"pinlake answer {name}"), soft_wrap=False)

@@ -42,21 +42,21 @@ def trace(
     if post is None:
         _show_records(records, form)
     else:
-        _show(traced, post, form)
+        _show(traced, form)
 
 
 def _show_records(records: Sequence[Record], form: Format) -> None:
-    from pinlake.show.trace import records_table, records_text
+    from pinlake.show.trace import Record, records_text
 
     if form is not Format.TABLE:
-        write(records_table(records), form, out)
+        write(Result(Record._fields, records), form, out)
         return
-    out.print(printable(records_text(records[:_MOST_RECORDS])), markup=False, highlight=False, soft_wrap=True)
+    out.print(printable(records_text(records[:_MOST_RECORDS])), soft_wrap=True)
     if len(records) > _MOST_RECORDS:
         out.print(f"… and {len(records) - _MOST_RECORDS:,} more: give --format json")
 
 
-def _show(traced: Trace, post: int, form: Format) -> None:
+def _show(traced: Trace, form: Format) -> None:
     if form is Format.JSON:
         records = [record._asdict() for record in traced.records]
         out.file.write(to_json(vars(traced) | {"records": records, "row": traced.row or None}) + "\n")
@@ -67,6 +67,6 @@ def _show(traced: Trace, post: int, form: Format) -> None:
     if traced.row:
         write(Result(["column", "value"], list(traced.row.items()), "Row in silver_post"), form, out)
     else:
-        out.print(f"no row in silver_post: {', '.join(traced.lacking)} lacks the post", markup=False)
+        out.print(f"no row in silver_post: {', '.join(traced.lacking)} lacks the post")
     if traced.counts_in:
         write(Result(["answer", "group"], list(traced.counts_in.items()), "Answers that count it"), form, out)

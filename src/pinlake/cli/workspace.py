@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinlake.cli.base import Command, err, need, out, takes, waiting
+from pinlake.cli.base import Command, err, out, takes, waiting
 from pinlake.cli.flags import FormatFlag
 from pinlake.cli.job import load_bundle
-from pinlake.errors import PinlakeError
+from pinlake.errors import PinlakeError, need
 from pinlake.show.output import Format, Result, write
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def doctor(
     rows = [["passed" if line.ok else "failed", line.what, line.found, line.remedy] for line in checks]
     write(Result(["result", "check", "found", "remedy"], rows), form, out)
     if left_out:
-        err.print(f"the workspace was not checked: {left_out}", markup=False, soft_wrap=True)
+        err.print(f"the workspace was not checked: {left_out}")
     if not all(line.ok for line in checks) or (workspace and left_out):
         raise typer.Exit(1)
 
@@ -58,9 +58,9 @@ def links(call: Command, form: FormatFlag = Format.TABLE) -> None:
     if form is Format.TABLE:
         # Not a table, since an address that is wrapped can't be followed.
         for link in addresses:
-            out.print(f"{link.what} {link.name}: {link.state}", markup=False, highlight=False, soft_wrap=True)
+            out.print(f"{link.what} {link.name}: {link.state}", soft_wrap=True)
             if link.address:
-                out.print(f"    {link.address}", markup=False, highlight=False, soft_wrap=True)
+                out.print(f"    {link.address}", soft_wrap=True)
     else:
         write(Result(pages.Link._fields, addresses), form, out)
 

@@ -16,10 +16,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
-from pinlake.errors import MachineError, SettingsError, first_line
+from pinlake.errors import MachineError, SettingsError, first_line, need
 
 # The Maven package for local Spark.
 PACKAGE = "software.amazon.msk:aws-msk-iam-auth:2.3.5"
@@ -85,11 +84,7 @@ def with_iam(config: Mapping[str, Any], servers: str) -> dict[str, Any]:
     is_asked = any(config.get(name) == _MECHANISM for name in _MECHANISM_NAMES)
     if not is_asked and not any(_CLASSES in str(config.get(name, "")) for name in _JAVA_NAMES):
         return dict(config)
-    if find_spec("aws_msk_iam_sasl_signer") is None:
-        raise MachineError(
-            "aws-msk-iam-sasl-signer-python is not installed, which a login at MSK with IAM needs; run `make install`, "
-            "or install pinlake[transports]"
-        )
+    need("transports", "aws_msk_iam_sasl_signer")
     login = IamLogin(_region(servers), _options(str(config.get("sasl.jaas.config", ""))))
     # Check the credentials here. Without them, the client would retry forever and report only that the broker refuses.
     login()

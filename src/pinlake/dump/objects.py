@@ -48,19 +48,9 @@ class ObjectName(NamedTuple):
         return cls(topic_id, topic, partition, offset, f"{TOPICS_FOLDER}/{full_topic}/partition={partition}/{name}")
 
     @property
-    def full_topic(self) -> str:
-        """The topic's name in Kafka: `<topic id>.<topic>`."""
-        return f"{self.topic_id}.{self.topic}"
-
-    @property
     def folder(self) -> str:
         """The key of the object's folder, without a slash at the end."""
         return self.key.rpartition("/")[0]
-
-    @property
-    def file_name(self) -> str:
-        """The last part of the key."""
-        return self.key.rpartition("/")[2]
 
 
 class Start(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pinlake.address import is_bucket, known
 from pinlake.dump.folder import FolderStore
 from pinlake.dump.store import Store
-from pinlake.errors import MachineError
+from pinlake.errors import need
 
 if TYPE_CHECKING:
     from pinlake.settings import Settings
@@ -22,17 +22,7 @@ def open_for(settings: Settings, address: str | Path, sync: bool = False) -> Sto
     address = known(str(address))
     if not is_bucket(address):
         return FolderStore(address, sync)
-    need_boto3()
+    need("transports", "boto3")
     from pinlake.dump.s3 import S3Store
 
     return S3Store(address, settings.s3_role, settings.s3_keys, settings.give_up_after)
-
-
-def need_boto3() -> None:
-    """Raise MachineError if boto3 is missing, before a worker would fail."""
-    try:
-        import boto3  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MachineError(
-            "boto3 is not installed, which s3:// needs; run `make install`, or install pinlake[transports]"
-        ) from error

@@ -12,7 +12,7 @@ from pyspark.sql.types import StructField, StructType
 
 from pinlake.errors import UsageError
 from pinlake.gold import answers as formula
-from pinlake.lake.lake import Lake
+from pinlake.lake.lake import MADE_FROM, Lake
 from pinlake.lake.model import ANSWERS, GOLD
 from pinlake.lake.one_query import in_one
 from pinlake.lake.run import Run
@@ -109,12 +109,12 @@ def _collected(rows: DataFrame) -> dict[str, Rows]:
     return found
 
 
-def update_gold(lake: Lake, run: Run, years: Years, force: bool = False) -> dict[str, Rows]:
-    """Compute and write all answers if silver or the years have changed, or with `force`. Returns the answers.
+def update_gold(lake: Lake, run: Run, years: Years) -> dict[str, Rows]:
+    """Compute and write all answers if silver or the years have changed. Returns the answers.
 
     Raises LakeError before the first cleaning.
     """
-    if not force and lake.made_from(ANSWERS.name) == _made_from(lake, years):
+    if lake.noted(ANSWERS.name, MADE_FROM) == _made_from(lake, years):
         run.report("query", "gold is up to date")
         return read_answers(lake)
     return write_gold(lake, run, computed(lake, years))

@@ -32,7 +32,7 @@ T = TypeVar("T")
 _log = logging.getLogger("pinlake.lake")
 
 _NOTE = "pinlake."
-_MADE_FROM = "made_from"
+MADE_FROM = "made_from"
 # A rebuild recreates all other tables from bronze.
 _NOT_REBUILT = ("bronze", "row_count", "object_report", "accepted_hole")
 
@@ -175,7 +175,7 @@ class Lake:
         Stores `made_from` in the table's properties.
         """
         is_new = not self._is_ready(table)
-        writer = self._writer(table, rows).tableProperty(_NOTE + _MADE_FROM, made_from)
+        writer = self._writer(table, rows).tableProperty(_NOTE + MADE_FROM, made_from)
         self._commit(table, writer.create if is_new else writer.createOrReplace)
         if is_new and table == ANSWERS.name and self.location is None:
             self._make_views()
@@ -257,10 +257,6 @@ class Lake:
             return ""
         last = self._last_commit(table)
         return f"{table} {last.version} of {last.millis}"
-
-    def made_from(self, table: str) -> str | None:
-        """The `made_from` of the last `replace`. None if the table doesn't exist."""
-        return self.noted(table, _MADE_FROM)
 
     def note(self, table: str, name: str, value: str) -> None:
         """Store a text in the table's properties, in a separate commit. `replace` removes it."""

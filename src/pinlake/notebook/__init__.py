@@ -26,7 +26,7 @@ from pinlake.lake.commit import recognised
 from pinlake.lake.lake import Lake
 from pinlake.lake.model import GOLD
 from pinlake.lake.run import Run
-from pinlake.notebook.parameters import WIDGETS, Options, read, widgets
+from pinlake.notebook.parameters import Options, read, widgets
 from pinlake.settings import Settings, resolve
 from pinlake.show import report as page
 from pinlake.show.alerts import told
@@ -43,7 +43,7 @@ from pinlake.workspace.storage import ACCESS_KEY, SECRET_KEY, DbUtils, connect, 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["WIDGETS", "Work", "open", "widgets"]
+__all__ = ["Work", "as_json", "open", "widgets"]
 
 
 def open(dbutils: DbUtils, spark: SparkSession | None = None) -> Work:

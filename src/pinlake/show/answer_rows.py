@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from pinlake.gold.tables import Rows, check_name
+from pinlake.gold.tables import Rows
 from pinlake.lake.model import GOLD
 
 Row = Mapping[str, Any]
@@ -66,8 +66,7 @@ def crossed(name: str, rows: Iterable[Row]) -> tuple[list[str], list[int], dict[
 
 
 def table(name: str, rows: Iterable[Row]) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """What the figure of the gold table `name` shows, as columns and rows. Raises UsageError for an unknown name."""
-    check_name(name)
+    """What the figure of the gold table `name` shows, as columns and rows."""
     columns = GOLD[name].column_names
     if name in CROSSED:
         groups, years, numbers = crossed(name, rows)

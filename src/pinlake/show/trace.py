@@ -255,8 +255,3 @@ def records_text(records: Iterable[Record]) -> str:
         + f"    {each.path}, batch {each.batch}, {each.ingested_at}"
         for each in records
     )
-
-
-def records_table(records: Iterable[Record]) -> Result:
-    """One row per record."""
-    return Result(Record._fields, list(records))

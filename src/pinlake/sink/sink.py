@@ -46,13 +46,9 @@ class SinkOptions:
 
 @dataclass
 class SinkSummary:
-    """What was written, by the topic's short name.
-
-    `ends` has, for each (topic, partition), the offset before which everything is stored.
-    """
+    """What was written, by the topic's short name."""
 
     topics: dict[str, Counts] = field(default_factory=lambda: {topic: Counts() for topic in TOPICS})
-    ends: dict[PartitionId, int] = field(default_factory=dict)
 
     def line(self) -> str:
         """A progress line: how many messages, objects and dead letters were written."""
@@ -297,7 +293,6 @@ class _Sink:
         """Commit the offsets before which everything is stored."""
         self._committed_at = self._clock()
         done = {key: end for key, writer in self._writers.items() if (end := writer.durable)}
-        self.summary.ends.update(done)
         if not done or done == self._told:
             return
         self._store.settle()

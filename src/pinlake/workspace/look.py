@@ -105,7 +105,7 @@ class Look:
 
     def _covering(self, place: str) -> list[Check]:
         """Check that an existing external location covers the path. No check if the bundle creates one for it."""
-        if any(_covers(str(each.get("url")), place) for each in self.bundle.resources.get(LOCATIONS, {}).values()):
+        if any(covers(str(each.get("url")), place) for each in self.bundle.resources.get(LOCATIONS, {}).values()):
             return []
         what = f"external location of {place}"
         missing = (
@@ -116,7 +116,7 @@ class Look:
             listed = asked(self.client, lambda: list(self.client.external_locations.list()), missing, missing)
         except WorkspaceError as error:
             return [Check(what, False, error.found, error.remedy)]
-        location = next((each for each in listed if _covers(str(each.url), place)), None)
+        location = next((each for each in listed if covers(str(each.url), place)), None)
         if location is None:
             return [Check(what, False, f"none of the {len(listed)} that {self.mine.name} may see covers it", missing)]
         line = self._writable(Check(what, True, f"{location.name}, owner {location.owner}"), location)
@@ -134,7 +134,6 @@ class Look:
 
     def scope(self, name: str) -> list[Check]:
         """Check the secret scope, and with storage mount that it contains both keys. No secret is read."""
-
         what = f"secret scope {name}"
 
         def keys() -> Check:
@@ -150,8 +149,7 @@ class Look:
             f"have an admin run `databricks secrets put-acl {name} {self.mine.name} READ`; a deployment takes it back, "
             "unless it is among `permissions` in resources/keys.secret_scope.yml"
         )
-        line = self._yet(_line(self.client, what, keys, NOT_YET if self.first_time else self.deploy, allow))
-        return [line]
+        return [self._yet(_line(self.client, what, keys, NOT_YET if self.first_time else self.deploy, allow))]
 
     def warehouse(self) -> list[Check]:
         """Check the warehouse that the variable names. Without one, check whether dashboard or team need it."""
@@ -243,6 +241,6 @@ def _line(client: WorkspaceClient, what: str, question: Callable[[], Check], mis
         return Check(what, False, error.found, error.remedy)
 
 
-def _covers(url: str, place: str) -> bool:
+def covers(url: str, place: str) -> bool:
     """Return whether a location with this URL contains the path."""
     return f"{place.rstrip('/')}/".startswith(f"{url.rstrip('/')}/")

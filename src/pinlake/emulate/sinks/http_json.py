@@ -43,12 +43,12 @@ class HttpJson:
         self,
         url: str,
         kinds: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
-        remedies: Mapping[int, str] | None = None,
+        headers: Mapping[str, str] | None,
+        remedies: Mapping[int, str],
     ) -> None:
         self._url = url.rstrip("/")
-        self._remedies = {**_REMEDIES, **(remedies or {})}
-        self._own_codes = set(remedies or {})
+        self._remedies = {**_REMEDIES, **remedies}
+        self._own_codes = set(remedies)
         self._secrets: set[str] = set()
         for value in (unquote(urlsplit(url).password or ""), *(headers or {}).values()):
             self._keep_secret(value)
