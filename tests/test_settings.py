@@ -141,7 +141,7 @@ def test_a_file_that_is_no_toml_is_told(content: bytes) -> None:
     ("file", "environment"), [(Path("gone.toml"), {}), (None, {"PINLAKE_SETTINGS": "gone.toml"}), (Path(), {})]
 )
 def test_a_file_that_is_named_must_be_there(file: Path | None, environment: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match=r"settings file \S+ is not there; give the path of a TOML file"):
+    with pytest.raises(SettingsError, match=r"settings file \S+ does not exist; give the path of a TOML file"):
         resolve({}, environment, file)
 
 

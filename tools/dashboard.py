@@ -29,8 +29,8 @@ from tools.dashboard_widgets import (
     counter,
     filter_of,
     heatmap,
+    horizontal_bars,
     lines,
-    lying_bars,
     placed,
     table,
     text,
@@ -161,7 +161,7 @@ def _quality() -> list[Json]:
             (
                 _TALL,
                 [
-                    (HALF, lying_bars("places", now, _field("topic"), _field("records"), by_place)),
+                    (HALF, horizontal_bars("places", now, _field("topic"), _field("records"), by_place)),
                     (HALF, columns("accounting_by_day", then, _field("day"), _field("records", "SUM"), by_place)),
                 ],
             ),
@@ -228,7 +228,7 @@ def _plain(name: str, frame: Frame, draw: Callable[..., Json]) -> Json:
 
 def _labelled(name: str, frame: Frame) -> Json:
     number = _group_and_number(name)[1]
-    return lying_bars(name, frame, _field("label"), number, (_field("category"), CATEGORY_COLOURS))
+    return horizontal_bars(name, frame, _field("label"), number, (_field("category"), CATEGORY_COLOURS))
 
 
 def _posts_by_year(name: str, frame: Frame) -> Json:
@@ -245,9 +245,9 @@ _DRAWN: dict[str, Callable[[str, Frame], Json]] = {
     "category_posts_by_year": _posts_by_year,
     "top_category_by_year": _labelled,
     "top_user_by_country": _ranked,
-    "top_country_by_followers": partial(_plain, draw=lying_bars),
+    "top_country_by_followers": partial(_plain, draw=horizontal_bars),
     "top_category_by_age_group": _labelled,
-    "median_followers_by_age_group": partial(_plain, draw=lying_bars),
+    "median_followers_by_age_group": partial(_plain, draw=horizontal_bars),
     "users_joined_by_year": partial(_plain, draw=columns),
     "median_followers_by_join_year": partial(_plain, draw=lines),
     "median_followers_by_join_year_and_age_group": _medians_by_year_and_age,

@@ -64,7 +64,7 @@ def text(*lines: str) -> Json:
     return {"multilineTextboxSpec": {"lines": [f"{line}\n" for line in lines]}}
 
 
-def lying_bars(dataset: str, frame: Frame, group: Field, number: Field, color: Color) -> Json:
+def horizontal_bars(dataset: str, frame: Frame, group: Field, number: Field, color: Color) -> Json:
     """Bars from the left, the first group at the top, with the number of each at its end."""
     return _chart("bar", dataset, frame, {"x": _number(number), "y": _group(group)}, [number, group], color, label=True)
 

@@ -47,8 +47,8 @@ def check_source(settings: Settings) -> Dump:
         )
     if isinstance(source, Path) and not source.exists():
         raise SourceError(
-            f"source {source} is not there; give the folder of a dump, or make one with `pinlake emulate --posts 1000 "
-            f"--to {source}`"
+            f"source {source} does not exist; give the folder of a dump, or make one with `pinlake emulate --posts "
+            f"1000 --to {source}`"
         )
     if isinstance(source, Path) and not source.is_dir():
         raise SourceError(f"source {source} is a file; give the folder of a dump, the one that holds topics/")
@@ -149,7 +149,7 @@ def run_account(lake: Lake, run: Run) -> Accounting:
 
 
 def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Outcome:
-    """Run all stages in order. Wrong counts write no answers.
+    """Run all stages in order. If the counts don't add up, no answers are written.
 
     Raises the errors of the stages and of `run_account`.
     """
@@ -166,7 +166,10 @@ def run_all(lake: Lake, settings: Settings, run: Run, audit: bool = False) -> Ou
 
 
 def count_and_answer(lake: Lake, settings: Settings, run: Run) -> Outcome:
-    """Count every table as `run_account`, and compute the answers meanwhile. Wrong counts write no answers."""
+    """Count every table as `run_account`, and compute the answers meanwhile.
+
+    If the counts don't add up, no answers are written.
+    """
     with ThreadPoolExecutor(max_workers=1) as pool:
         gold = pool.submit(computed, lake, years(settings))
         counts = run_account(lake, run)

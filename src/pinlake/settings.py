@@ -2,7 +2,7 @@
 
 Order of precedence: flags, environment `PINLAKE_*`, secrets file, settings file, defaults. No stage reads the
 environment. The command line and the notebooks resolve the settings and pass them on. Variables that are not pinlake
-settings are read where they are needed: by `spark/session.py` and `spark/java.py`.
+settings, such as JAVA_HOME, are read where they are needed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Settings(BaseModel):
         description="delimiter of topic, partition and offset in object names, the sink's file.delim",
     )
     topic_id: str | None = Field(None, description="pipeline id, the prefix of the topic names, to read or to write")
-    storage: Literal["local", "volume", "mount", "s3"] = Field("local", description="where the dump lies")
+    storage: Literal["local", "volume", "mount", "s3"] = Field("local", description="kind of storage of the dump")
     bucket: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
@@ -225,7 +225,7 @@ def resolve(
 
 
 def _from_files(file: Path | None, environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The settings file, then the secrets file: for what belongs neither in a repository nor in a variable."""
+    """The settings file, then the secrets file, which has what belongs neither in a repository nor in variables."""
     here = FILE_NAME if Path(FILE_NAME).is_file() else None
     for name, what in (
         (file or environment.get("PINLAKE_SETTINGS") or here, "settings file"),
@@ -237,7 +237,7 @@ def _from_files(file: Path | None, environment: Mapping[str, str]) -> Iterator[t
 
 def _read(path: Path, what: str) -> dict[str, Any]:
     if not path.is_file():
-        raise SettingsError(f"{what} {path} is not there; give the path of a TOML file, or leave it out")
+        raise SettingsError(f"{what} {path} does not exist; give the path of a TOML file, or leave it out")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

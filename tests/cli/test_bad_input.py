@@ -33,7 +33,7 @@ def test_a_source_must_be_given(command: str) -> None:
 
 def test_a_source_that_is_missing() -> None:
     line = refused(1, "run", "--source", "gone")
-    assert "source gone is not there; give the folder of a dump, or make one with `pinlake emulate" in line
+    assert "source gone does not exist; give the folder of a dump, or make one with `pinlake emulate" in line
 
 
 def test_a_source_that_is_a_file(tmp_path: Path) -> None:
@@ -75,20 +75,20 @@ def test_a_lake_that_is_a_file(dump: Path, tmp_path: Path) -> None:
     line = refused(1, "run", "--source", "dump", "--lake", "file")
     assert "lake file is a file; give a folder with --lake" in line
     line = refused(1, "run", "--source", "dump", "--lake", "file/lake")
-    told = "lake file/lake can't be made: file is a file; give another folder with --lake"
+    told = "lake file/lake can't be created: file is a file; give another folder with --lake"
     assert told in line.replace(f"{tmp_path}/", "")
 
 
 def test_a_catalog_outside_a_workspace(dump: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINLAKE_CATALOG", "main")
     line = refused(1, "run", "--source", "dump")
-    assert "schema `main`.`pinlake` isn't there, or can't be used" in line
+    assert "schema `main`.`pinlake` doesn't exist, or can't be used" in line
     assert line.endswith("elsewhere leave the setting catalog empty, and give a folder with --lake")
 
 
 def test_a_lake_with_something_else_in_it(dump: Path) -> None:
     line = refused(1, "run", "--source", "dump", "--lake", "dump")
-    assert "dump holds something else (topics) and no lake; give an empty or a new folder with --lake" in line
+    assert "dump is not a lake: it contains topics; give an empty or a new folder with --lake" in line
 
 
 def test_a_lake_that_cant_be_written(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_a_settings_file_that_cant_be_read(tmp_path: Path, content: bytes) -> No
 
 def test_a_settings_file_that_is_not_there() -> None:
     line = refused(2, "status", "--settings", "gone.toml")
-    assert "settings file gone.toml is not there; give the path of a TOML file, or leave it out" in line
+    assert "settings file gone.toml does not exist; give the path of a TOML file, or leave it out" in line
 
 
 def test_a_wrong_setting_is_told_in_json_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_a_query_that_spark_refuses_names_the_tables_there_are() -> None:
 @pytest.mark.usefixtures("lake")
 def test_a_query_with_a_name_twice_is_refused_as_json() -> None:
     line = refused(2, "sql", "SELECT 1 AS a, 2 AS a", "--format", "json")
-    assert "column a comes more than once; name each with AS" in line
+    assert "column a occurs more than once; rename it with AS" in line
 
 
 @pytest.mark.parametrize(

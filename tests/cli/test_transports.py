@@ -56,7 +56,7 @@ def test_an_address_with_a_password_given_twice_is_not_repeated() -> None:
 
 def test_a_stream_from_a_dump_needs_one() -> None:
     assert "no source given; name the folder of a dump" in refused(1, "stream")
-    assert "source gone is not there" in refused(1, "stream", "--source", "gone")
+    assert "source gone does not exist" in refused(1, "stream", "--source", "gone")
     assert "s3://bucket can't be streamed" in refused(2, "stream", "--source", "s3://bucket")
 
 

@@ -104,7 +104,7 @@ CONFIGURED = [
     ({"AWS_ACCESS_KEY_ID": "a\nb"}, "the keys hold a line break"),
     ({"AWS_SESSION_TOKEN": "a\nb"}, "the keys hold a line break"),
     ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials were found; set AWS_ACCESS_KEY_ID"),
-    ({"AWS_SECRET_ACCESS_KEY": ""}, "the credentials are not whole; check the keys"),
+    ({"AWS_SECRET_ACCESS_KEY": ""}, "the credentials are incomplete; check the keys"),
     (
         {
             **{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_ROLE_ARN": f"arn:aws:iam::{'0' * 12}:role/a"},

@@ -221,7 +221,7 @@ def job(fields: str) -> str:
             job("tags: {a: 1}") + "\ntargets: {a: {resources: {jobs: {j: {tags: []}}}}}",
             "jobs.j.tags has a different form",
         ),
-        ("a: 1\na: 2", "line 3: key 'a' comes twice; correct the YAML there"),
+        ("a: 1\na: 2", "line 3: key 'a' occurs twice; correct the YAML there"),
         ("a: [1", "line 3: .*; correct the YAML there"),
     ],
 )

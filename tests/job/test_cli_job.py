@@ -76,7 +76,7 @@ def test_a_job_that_cant_run_here_is_listed_with_the_reason(write_job: WriteJob)
         (("run", "--source", "x"), "job 'small' has no use for --source; its parameters are fail, lake"),
         (("run", "--target", "prod"), "no target is called 'prod'; the bundle's targets are none"),
         (("run", "--var", "x=1"), "no variable is called 'x'; the bundle's variables are none"),
-        (("run", "--secrets", "gone"), "secrets file gone is not there"),
+        (("run", "--secrets", "gone"), "secrets file gone does not exist"),
         (("run", "--format", "csv"), "a run has no CSV form"),
         (("list", "--bundle", "notebooks"), "no databricks.yml in "),
     ],

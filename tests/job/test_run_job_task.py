@@ -115,7 +115,7 @@ def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: An
             {"small": "17"},
             "databricks.yml, job small, tasks.starts.run_job_task.job_id: 17 is not a job of this bundle; use ",
         ),
-        ({"small": "leaf", "leaf": "no such notebook"}, "notebook .*gone.ipynb is not there"),
+        ({"small": "leaf", "leaf": "no such notebook"}, "notebook .*gone.ipynb does not exist"),
     ],
 )
 def test_nothing_is_started_of_jobs_that_cant_end(run: Any, tmp_path: Path, jobs: dict[str, str], told: str) -> None:

@@ -214,7 +214,7 @@ def test_source_and_lake_take_a_workspaces_place(run: Any, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("task", "told"),
     [
-        (notebook_task("gone"), "notebook .*gone.ipynb is not there; correct notebook_path"),
+        (notebook_task("gone"), "notebook .*gone.ipynb does not exist; correct notebook_path"),
         ({"task_key": "a", "sql_task": {}}, "databricks.yml, job small, tasks.a.sql_task: not supported by the local"),
         (notebook_task("there", parameters={"x": "{{job.parameters.no}}"}), "job.parameters.no.* is not supported by"),
     ],

@@ -49,7 +49,7 @@ def test_a_new_prefix_becomes_a_lake_once(s3: S3, location: BucketLocation) -> N
 
 def test_a_prefix_with_something_else_is_no_lake(s3: S3, location: BucketLocation) -> None:
     put(s3, "lake/thesis.doc")
-    with pytest.raises(LakeError, match=r"s3://landing/lake holds something else \(thesis.doc\) and no lake"):
+    with pytest.raises(LakeError, match=r"s3://landing/lake is not a lake: it contains thesis.doc"):
         location.make()
     assert keys(s3) == ["lake/thesis.doc"]
 

@@ -54,7 +54,7 @@ def test_a_table_is_made_with_its_comments_and_an_append_counts_once(lake: Lake)
 
 def test_a_schema_of_a_catalog_must_be_there_and_none_is_made(spark) -> None:
     database = f"t_{uuid4().hex[:12]}"
-    told = r"`\.`{}` isn't there, or can't be used{}; in a workspace deploy the bundle, .* CREATE SCHEMA"
+    told = r"`\.`{}` doesn't exist, or can't be used{}; in a workspace deploy the bundle, .* CREATE SCHEMA"
     with pytest.raises(LakeError, match=told.format(database, "")):
         Lake(spark, database, catalog="spark_catalog")
     assert not spark.catalog.databaseExists(f"spark_catalog.{database}")
@@ -187,7 +187,7 @@ def test_a_column_dropped_by_hand_is_named(spark, lake: Lake) -> None:
 
 
 def test_a_stage_that_was_not_run_is_named(lake: Lake) -> None:
-    with pytest.raises(LakeError, match="table silver_post isn't there yet; `pinlake clean` makes it"):
+    with pytest.raises(LakeError, match="table silver_post doesn't exist yet; `pinlake clean` makes it"):
         lake.require("silver_post", "clean")
 
 
@@ -222,7 +222,7 @@ def test_a_query_is_known_by_its_words_outside_of_texts(statement: str) -> None:
 
 def test_a_folder_with_something_else_is_no_lake(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
-    with pytest.raises(LakeError, match=r"holds something else \(thesis\.doc\)"):
+    with pytest.raises(LakeError, match=r"is not a lake: it contains thesis\.doc"):
         check_folder(tmp_path)
     (tmp_path / MARKER).touch()
     check_folder(tmp_path)
@@ -230,7 +230,7 @@ def test_a_folder_with_something_else_is_no_lake(tmp_path: Path) -> None:
         check_folder(tmp_path / "thesis.doc")
     with pytest.raises(LakeError, match=r"lake .*/\\xff has a path that is not UTF-8"):
         check_folder(tmp_path / os.fsdecode(b"\xff"))
-    with pytest.raises(LakeError, match=r"can't be made: .*thesis\.doc is a file"):
+    with pytest.raises(LakeError, match=r"can't be created: .*thesis\.doc is a file"):
         check_folder(tmp_path / "thesis.doc" / "lake")
 
 

@@ -98,7 +98,7 @@ def test_the_steps_of_the_job_one_after_another(
     with pytest.raises(UsageError, match=r"nothing was dropped: widget confirm holds other; .* type its name there"):
         work(confirm="other").clean_up()
     assert len(work(confirm=passed["database"]).clean_up().collect()) > len(GOLD)
-    with pytest.raises(LakeError, match="table bronze isn't there yet; `pinlake ingest` makes it"):
+    with pytest.raises(LakeError, match="table bronze doesn't exist yet; `pinlake ingest` makes it"):
         work().clean()
 
 
@@ -120,7 +120,7 @@ def test_alerts_are_told_also_if_the_sums_do_not_hold(
 def _look_at(explored: Exploration) -> None:
     """Everything that notebook 01_explore shows, of 30 posts."""
     look = explored.in_one_look()
-    assert look.title == "30 posts in one look"
+    assert look.title == "Overview of 30 posts"
     assert _sums(look) == [30] * 4
     assert explored.in_one_sentence().startswith("30 posts from ")
     assert max(map(len, explored.in_one_sentence().splitlines())) <= 100
@@ -203,7 +203,7 @@ def test_what_is_not_there_is_told(spark, passed: dict[str, str], tmp_path: Path
         opened(spark, values, **without).check()
     with pytest.raises(SourceError, match="no source is given"):
         opened(spark, values, **without).ingest()
-    with pytest.raises(LakeError, match="silver_post isn't there yet"):
+    with pytest.raises(LakeError, match="silver_post doesn't exist yet"):
         opened(spark, values, **passed).query()
     with pytest.raises(UsageError, match="no answer is called 'users_joined', did you mean users_joined_by_year"):
         opened(spark, values, **passed).answer("users_joined")
@@ -242,7 +242,7 @@ def test_a_stream_and_the_look_at_it(spark, passed: dict[str, str], tmp_path: Pa
     assert "stream: batch 1: " in capsys.readouterr().out
     # Again, for a second: nothing comes.
     again = opened(spark, tmp_path / "values.json", **passed, seconds="1").stream().collect()
-    assert [row["came"] for row in again] == [0, 0, 0]
+    assert [row["messages"] for row in again] == [0, 0, 0]
     shown: list[Any] = []
     watch(work.lake, shown.append, ["users_joined_by_year"], 0.1, lambda: shown.append("cleared"))
     assert shown[0] == "cleared"

@@ -23,7 +23,7 @@ def settings(**given: object) -> Settings:
 
 def test_posts_are_made_where_there_is_no_dump(tmp_path: Path) -> None:
     said = ensure_dump(settings(source=tmp_path / "dump"), posts=5)
-    assert said.startswith(f"made up a dump of 5 posts in {tmp_path / 'dump'}; records: pin ")
+    assert said.startswith(f"generated a dump of 5 posts in {tmp_path / 'dump'}; records: pin ")
     topics = {path.name.split(".")[1] for path in (tmp_path / "dump" / "topics").iterdir()}
     assert topics == {"geo", "pin", "user", "clicks"}
 
@@ -56,7 +56,7 @@ def test_a_dump_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_up_in_a_bucket(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="posts are not made up in a bucket"):
+    with pytest.raises(SourceError, match="posts are not generated in a bucket"):
         ensure_dump(settings(source=tmp_path, storage="s3", bucket="some-bucket", catalog="main"))
     assert list(tmp_path.iterdir()) == []
 

@@ -184,7 +184,7 @@ def test_small_figures_are_put_together_in_one_picture() -> None:
     page = figures.one_look(posts)
     titles = [" ".join(chart["title"]) for chart in page.spec["concat"]]
     assert (page.title, titles) == (
-        "5 posts in one look",
+        "Overview of 5 posts",
         ["Posts by month", "Where posts come from", "Posts by category", "Posts by age group"],
     )
     found = pixels(page)

@@ -191,5 +191,5 @@ def test_columns_of_one_name_are_shown_both_and_refused_as_json(spark: SparkSess
     result = Result.of(spark.sql("SELECT 1 AS ind, 2 AS ind, 3 AS `a``.b`"))
     assert shown(result, Format.CSV) == "ind,ind,a`.b\n1,2,3\n"
     assert cells(result) == [["1", "2", "3"]]
-    with pytest.raises(UsageError, match="column ind comes more than once; name each with AS"):
+    with pytest.raises(UsageError, match="column ind occurs more than once; rename it with AS"):
         shown(result, Format.JSON)

@@ -36,7 +36,7 @@ CHARACTERS = ["".join(map(chr, range(start, start + 64))) for start in range(0, 
         lambda texts: figures.bars("Title", [Mark(text, [text, text], 4) for text in texts]),
         lambda texts: figures.dots("Title", [Mark(text, [text], 4) for text in texts]),
         lambda texts: figures.columns("Title", [(text, 3) for text in texts], "posts"),
-        lambda texts: figures.field("Title", texts, [2018], {(text, 2018): 1 for text in texts}),
+        lambda texts: figures.heatmap("Title", texts, [2018], {(text, 2018): 1 for text in texts}),
         lambda texts: figures.lines("Title", "followers", {text: {2018: 3.0} for text in texts}, {}),
     ],
 )

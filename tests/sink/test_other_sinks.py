@@ -164,4 +164,4 @@ def test_an_object_of_another_sink_counts(broker: Broker, tmp_path: Path) -> Non
     sink = Sink(broker, topic_id, Zombie(tmp_path), flush_size=2)
     sink.run()
     assert b"".join(files(tmp_path).values()) == b"".join(line + b"\n" for line in pins(6))
-    assert "is there already, written by another sink; going on at offset 5" in sink.said[0]
+    assert "already exists, written by another sink; going on at offset 5" in sink.said[0]

@@ -48,7 +48,7 @@ def test_a_topic_recreated(broker: Broker, tmp_path: Path) -> None:
     remove_topic(broker, f"{topic_id}.pin")
     make_topics(broker, [f"{topic_id}.pin"])
     before = files(tmp_path)
-    with pytest.raises(MachineError, match="made again"):
+    with pytest.raises(MachineError, match="recreated"):
         Sink(broker, topic_id, tmp_path).run()
     assert files(tmp_path) == before
 

@@ -152,7 +152,7 @@ def test_a_widget_with_nonsense_fails_with_the_remedy(tmp_path: Path, monkeypatc
 @pytest.mark.usefixtures("no_dump")
 def test_a_notebook_out_of_order_fails_with_the_remedy(tmp_path: Path) -> None:
     shutil.copy(FOLDER / "40_clean.ipynb", tmp_path)
-    with pytest.raises(MachineError, match=r"LakeError: table bronze isn't there yet; .*ingest"):
+    with pytest.raises(MachineError, match=r"LakeError: table bronze doesn't exist yet; .*ingest"):
         make(tmp_path, tmp_path / "kept")
 
 

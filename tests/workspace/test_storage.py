@@ -71,7 +71,9 @@ def test_a_folder_is_taken_as_it_is(workspace: Workspace, tmp_path: Path) -> Non
     assert connect(settings(source=str(tmp_path)), Catalog(), workspace.dbutils) == tmp_path
     with pytest.raises(SourceError, match="storage is local and no source is given; name the folder"):
         folder_of(settings())
-    with pytest.raises(SourceError, match=r"folder \S+gone is not there \(storage local\); give the folder of a dump"):
+    with pytest.raises(
+        SourceError, match=r"folder \S+gone does not exist \(storage local\); give the folder of a dump"
+    ):
         connect(settings(source=str(tmp_path / "gone")), Catalog(), workspace.dbutils)
 
 

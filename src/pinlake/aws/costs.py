@@ -47,7 +47,7 @@ class Costs:
 
 
 def read(folder: Path) -> Costs:
-    """Read the table of prices from the folder of the templates. Raises BundleError if it is not there."""
+    """Read the table of prices from the folder of the templates. Raises BundleError if it does not exist."""
     path = folder / FILE_NAME
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -21,16 +21,16 @@ _EXPIRED = f"the credentials have expired; {_LOG_IN_AGAIN}"
 _UNKNOWN_KEY = f"the access key is not known in this region; {_KEYS}, and AWS_DEFAULT_REGION"
 
 _BY_CODE = {
-    "ConfigNotFound": "a file of AWS's configuration is not there; check AWS_CONFIG_FILE",
+    "ConfigNotFound": "a file of AWS's configuration does not exist; check AWS_CONFIG_FILE",
     "ConfigParseError": "a file of AWS's configuration can't be parsed; correct it, or check AWS_CONFIG_FILE",
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
-    "IncompleteSignature": f"the keys are not whole; {_KEYS}",
+    "IncompleteSignature": f"the keys are incomplete; {_KEYS}",
     "InvalidClientTokenId": _UNKNOWN_KEY,
     "LoginRefreshRequired": _EXPIRED,
     "NoCredentialsError": f"no credentials for AWS were found; {_LOG_IN}",
     "NoRegionError": "no region is set; set AWS_DEFAULT_REGION, or `region` in the profile of AWS_PROFILE",
-    "PartialCredentialsError": f"the credentials are not whole; {_KEYS}",
+    "PartialCredentialsError": f"the credentials are incomplete; {_KEYS}",
     "ProfileNotFound": "the profile is not in AWS's configuration; check AWS_PROFILE",
     "RequestExpired": _EXPIRED,
     "RequestTimeTooSkewed": _CLOCK,
@@ -69,7 +69,7 @@ def explained(error: Exception, about: str) -> AwsError:
         return AwsError(denied(said, about), code, said)
     told = _BY_CODE.get(code) or _BY_CODE.get(type(error).__name__)
     if told is None and isinstance(error, boto.CredentialRetrievalError | boto.SSOError | boto.TokenRetrievalError):
-        told = f"the credentials can't be had: {first_line(error)}; {_LOG_IN_AGAIN}"
+        told = f"the credentials can't be retrieved: {first_line(error)}; {_LOG_IN_AGAIN}"
     told = told or of_connection(error)
     if told is None:
         told = f"{about}: {said.rstrip('.')}; {remedy(said)}"
@@ -89,7 +89,7 @@ def denied(said: str, about: str) -> str:
     resource = f" on {found['resource'].rstrip('.')}" if found and found["resource"] else ""
     because = _BECAUSE.search(said)
     reason = f" ({because[0].rstrip('.)')})" if because else ""
-    return f"no permission for {action}{resource}{reason}; ask who manages the account for it: {RIGHTS}"
+    return f"no permission for {action}{resource}{reason}; ask the administrator of the account for it: {RIGHTS}"
 
 
 def remedy(said: str) -> str:

@@ -241,7 +241,7 @@ def _duplicate_key(topic: Topic) -> Column:
     spelled = F.transform("_keys", lambda key: _canonical(topic, key))
     alike = F.filter(spelled, lambda key: F.array_contains(names, key))
     twice = (F.size("_keys") > F.size(F.array_distinct("_keys"))) | (F.size(alike) > F.size(F.array_distinct(alike)))
-    return issues(Issue("duplicate_key", "a key comes twice; the last one counts", (), twice))
+    return issues(Issue("duplicate_key", "a key occurs twice; the last one counts", (), twice))
 
 
 def _drift(topic: Topic) -> Column:

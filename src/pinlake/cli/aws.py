@@ -102,7 +102,7 @@ def up(
         if todo and not is_agreed and not typer.confirm("Make these changes?", err=True):
             raise MachineError("nothing was changed, because you did not agree")
         for each in todo:
-            with _stopped(f"AWS goes on with {each.name}; `pinlake aws status{prefix_flag(name)}` shows how it ends"):
+            with _stopped(_continues(each.name, name)):
                 _execute(call, aws, each, name, given, role, partial(report, each.template.stack))
     say_next(plans, name)
 
@@ -219,7 +219,7 @@ def down(
         kept = [bucket for each in existing.values() for bucket in buckets(aws, each)]
     report = reporter(call.settings)
     for stack, each in reversed(existing.items()):
-        with _stopped(f"AWS goes on with {each.name}; `pinlake aws status{prefix_flag(name)}` shows how it ends"):
+        with _stopped(_continues(each.name, name)):
             delete(aws, each, stack, role, partial(report, stack))
     for bucket in kept:
         if line := clear(aws, bucket):
@@ -278,6 +278,10 @@ def _check_typed(name: str, confirmed: str | None) -> None:
 def _check_terminal(what: str, flag: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"the command asks {what}, and its input is no terminal; add {flag}")
+
+
+def _continues(stack: str, name: str) -> str:
+    return f"the operation on {stack} continues; `pinlake aws status{prefix_flag(name)}` shows its end"
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def _check_taken(key: str, jobs: Iterable[Job], flags: Mapping[str, object]) -> 
 
 def _existing(path: Path | None) -> Path | None:
     if path is not None and not path.is_file():
-        raise UsageError(f"secrets file {path} is not there; give the path of a JSON file, or leave --secrets out")
+        raise UsageError(f"secrets file {path} does not exist; give the path of a JSON file, or leave --secrets out")
     return path
 
 

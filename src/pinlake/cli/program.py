@@ -92,7 +92,7 @@ def query(call: Command) -> None:
     """Update the ten gold tables from silver."""
     from pinlake import pipeline
 
-    with call.writing("asking") as (lake, new_run):
+    with call.writing("querying") as (lake, new_run):
         pipeline.run_query(lake, call.settings, new_run)
 
 

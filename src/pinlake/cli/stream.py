@@ -66,11 +66,11 @@ def stream(
 
 
 def _result(summary: StreamSummary, label: str) -> Result:
-    """A row for each topic: the messages that came, and all records that bronze and silver have now."""
+    """A row for each topic: the messages read, and all records that bronze and silver have now."""
     counts = {count.topic: (count.bronze, count.silver) for count in summary.counts.topics} if summary.counts else {}
     rows = [[topic, summary.records[topic], *counts.get(topic, (None, None))] for topic in TOPICS]
     batches = f"{summary.batches:,} batches" if summary.batches != 1 else "1 batch"
-    return Result(["topic", "came", "bronze", "silver"], rows, f"{batches} from {label}")
+    return Result(["topic", "messages", "bronze", "silver"], rows, f"{batches} from {label}")
 
 
 def _until(asked: Callable[[], bool], seconds: float | None) -> Callable[[], bool]:

@@ -185,6 +185,6 @@ def _make_topic(admin: AdminClient, servers: str, topic: str, partitions: int) -
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise MachineError(
-                f"Kafka at {servers}: topic {topic} can't be made ({error.args[0].str()}); ask for CREATE on the "
+                f"Kafka at {servers}: topic {topic} can't be created ({error.args[0].str()}); ask for CREATE on the "
                 "cluster, or for the topic"
             ) from error

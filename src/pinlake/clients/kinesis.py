@@ -109,7 +109,7 @@ def call(client: Any, action: str, stream: str, **arguments: Any) -> dict[str, A
         raise CallError(f"can't be called: {first_line(error)}", LOG_IN) from None
     except (ResponseParserError, AttributeError, KeyError, TypeError, ValueError):
         # botocore's parser fails on answers that are not from AWS, for example an HTML page.
-        raise CallError(f"answered for stream {stream} with what is no answer of Kinesis", ADDRESS) from None
+        raise CallError(f"answered for stream {stream} with something that is not of Kinesis", ADDRESS) from None
     return answer
 
 

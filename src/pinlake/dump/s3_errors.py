@@ -69,7 +69,7 @@ _REMEDIES = {
     "AccessDenied": _DENIED,
     "AllAccessDisabled": _DENIED,
     "AuthorizationHeaderMalformed": _OTHER_REGION,
-    "ConfigNotFound": "a file of AWS's configuration is not there; check AWS_CONFIG_FILE",
+    "ConfigNotFound": "a file of AWS's configuration does not exist; check AWS_CONFIG_FILE",
     "ConfigParseError": "a file of AWS's configuration can't be parsed; correct it, or check AWS_CONFIG_FILE",
     "ExpiredToken": f"the session's token has expired; {_LOG_IN}",
     "ExpiredTokenException": f"the session's token has expired; {_LOG_IN}",
@@ -84,7 +84,7 @@ _REMEDIES = {
     "NoRegionError": "no region is set; set AWS_DEFAULT_REGION",
     "NoSuchBucket": "there is no such bucket; check its name, and the region and endpoint of AWS",
     "NotImplemented": "the server doesn't know such a request; to write, it must know If-None-Match: use a newer one",
-    "PartialCredentialsError": f"the credentials are not whole; {_KEYS}",
+    "PartialCredentialsError": f"the credentials are incomplete; {_KEYS}",
     "PermanentRedirect": _OTHER_REGION,
     "ProfileNotFound": "the profile is not in AWS's configuration; check AWS_PROFILE",
     # If the redirect doesn't name the region, botocore looks it up, is redirected again, and recurses.
@@ -164,7 +164,7 @@ def of_connection(error: Exception) -> str | None:
         case boto.HTTPClientError() | boto.IncompleteReadError() | HTTPError() | ConnectionError() | TimeoutError():
             return f"its answers broke off; {_ADDRESS}"
         case boto.CredentialRetrievalError() | boto.SSOError() | boto.TokenRetrievalError():
-            return f"the credentials can't be had: {first_line(error)}; {_LOG_IN}"
+            return f"the credentials can't be retrieved: {first_line(error)}; {_LOG_IN}"
     return None
 
 

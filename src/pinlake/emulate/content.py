@@ -164,7 +164,7 @@ def _instant(text: str) -> int:
     since = datetime(*(int(part) for part in parts if part)) - datetime(1970, 1, 1)  # type: ignore[arg-type]
     offset = 60 * int(hours or 0) + int(minutes or 0)
     if offset > 18 * 60 or int(minutes or 0) > 59:
-        raise ValueError(f"{text!r} has no zone that there is")
+        raise ValueError(f"{text!r} has an invalid time zone")
     away = (-1 if sign == "-" else 1) * timedelta(minutes=offset)
     return (since - away) // timedelta(microseconds=1) + int((fraction or "0")[:6].ljust(6, "0"))
 

@@ -66,5 +66,5 @@ def _split_files(
 def _content(stat: Stat | None, content: bytes | None) -> Content | OSError:
     """The content of an object. Spark returns none for an empty file."""
     if stat is None or (content is None and stat.size):
-        return OSError("Spark's file source gave nothing of it")
+        return OSError("Spark's file source returned nothing for it")
     return Content(content or b"", len(content or b""), stat.modified)

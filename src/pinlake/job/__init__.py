@@ -1,1 +1,1 @@
-"""A Databricks bundle read as its own program reads it, and its jobs run on this machine."""
+"""Read a Databricks bundle as the Databricks CLI does, and run its jobs on this machine."""

@@ -1,4 +1,4 @@
-"""A Databricks bundle, read offline: databricks.yml and what it includes, one target's view, variables resolved."""
+"""Read a bundle offline: databricks.yml and the files that it includes, as one target sees them, variables resolved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One warm Jupyter kernel for the notebooks of a job: Spark starts once, every notebook finds empty names."""
+"""One Jupyter kernel for all notebooks of a job: Spark starts once, each notebook starts with an empty namespace."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ARGUMENTS = [
     *("--ext", "pinlake.local.extension"),
     # What the JVM prints stays out of the cells: it goes where the kernel's own stderr goes.
     "--IPKernelApp.capture_fd_output=False",
-    # A job's cells don't belong among what the user typed.
+    # Keeps the cells of a job out of the user's history.
     "--HistoryManager.hist_file=:memory:",
 ]
 _START_SECONDS = 60
@@ -48,7 +48,7 @@ _MOST_TRACE_LINES = 30
 
 @dataclass(frozen=True)
 class Ran:
-    """One attempt at a task. `said` is one line, `error` all there is to show of a failure, `values` what it set."""
+    """One attempt at a task. `said` is its result in one line, `error` the text of a failure, `values` what it set."""
 
     state: State
     said: str = ""
@@ -57,9 +57,9 @@ class Ran:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """A notebook of the format's version 4, with its outputs. Raises BundleError where it is missing or no notebook."""
+    """A notebook in nbformat 4, with its outputs. Raises BundleError if it is missing or not a notebook."""
     if not path.is_file():
-        raise BundleError(f"notebook {path} is not there; correct notebook_path, which is relative to its YAML file")
+        raise BundleError(f"notebook {path} does not exist; correct notebook_path, which is relative to its YAML file")
     try:
         notebook: NotebookNode = _nbformat.read(path, as_version=4)
         _nbformat.validate(notebook)
@@ -72,7 +72,7 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 class Kernel:
-    """A context manager: the kernel starts with the first notebook, and ends, with what it started, at the end.
+    """A kernel as a context manager. It starts with the first notebook. At the end, its processes stop too.
 
     `log` takes what the kernel and its JVM print, `environment` is added to this process's.
     """
@@ -112,7 +112,7 @@ class Kernel:
             _nbformat.write(document, saved)
 
     def stop(self, now: bool = False) -> None:
-        """End the kernel and all it started; `now` where it is busy and won't listen. Without a kernel, do nothing."""
+        """Stop the kernel and its processes, if there is one. With `now`, don't wait for a running cell."""
         manager, client = self._manager, self._client
         self._manager = self._client = None
         if manager is None:
@@ -178,7 +178,7 @@ class Kernel:
                 return Ran(State.TIMED_OUT, f"{position}: out of time", _shown(position, cell))
             except DeadKernelError:
                 self.stop(now=True)
-                said = f"{position}: the kernel died, often for want of memory; look into {self._log}"
+                said = f"{position}: the kernel died, often because memory ran out; see {self._log}"
                 return Ran(State.FAILED, said, _shown(position, cell))
             except KeyboardInterrupt:
                 _give_up_waiting()

@@ -72,7 +72,7 @@ class JobResult(BaseModel):
     def timeline(self) -> RenderableType:
         """A row for each task; below it, indented, the tasks of a job that it started."""
         numbers = (Column(name, justify="right") for name in ("attempts", "start", "seconds"))
-        table = Table("task", "state", *numbers, Column("what it said", overflow="fold"))
+        table = Table("task", "state", *numbers, Column("result", overflow="fold"))
         for depth, run in _in_depth(self.tasks):
             ran = run.attempts > 0
             table.add_row(

@@ -1,4 +1,4 @@
-"""A job of a bundle, checked, then run on this machine: one task at a time, notebooks in one warm kernel."""
+"""Check a job of a bundle, then run it on this machine: one task at a time, all notebooks in one kernel."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ class _Run:
         return Ran(result.state, f"job {key}, task {first.task}: {first.said or first.state}")
 
     def _until(self, seconds: float) -> float | None:
-        """When what may take so long must have ended: not after the job's own end. None for never, as for 0 seconds."""
+        """The deadline of a task or job with this limit, not after the job's own. None without a limit; 0 is none."""
         own = time.monotonic() + seconds if seconds else None
         return min((moment for moment in (own, self.deadline) if moment is not None), default=None)
 

@@ -1,4 +1,4 @@
-"""How tasks and jobs end, and whether a task may run: pure, nothing is read or started here."""
+"""Decide whether a task runs, and how tasks and jobs end. Pure functions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def decide(task: Task, states: Mapping[str, State], outcomes: Mapping[str, str])
 
 
 def ended(job: Job, states: Mapping[str, State]) -> State:
-    """How the job ended: as its last tasks did. A failure that a later task was made to handle doesn't fail the job."""
+    """The state of the job: that of its last tasks. A failure that a later task handles doesn't fail the job."""
     followed = {dependency.task_key for task in job.tasks for dependency in task.depends_on}
     failed = FAILURES.intersection(states[task.task_key] for task in job.tasks if task.task_key not in followed)
     if State.TIMED_OUT in failed:

@@ -68,5 +68,5 @@ def prefixed(kind: str, settings: Mapping[str, Any], prefix: str) -> dict[str, A
 
 
 def plain(text: str) -> str:
-    """In lower case, each run of other characters than letters and digits one underscore: `[dev a.b]` → `dev_a_b`."""
+    """The text in lower case, with one underscore for each run of other characters: `[dev a.b]` → `dev_a_b`."""
     return re.sub(r"[\W_]+", "_", text.lower()).strip("_")

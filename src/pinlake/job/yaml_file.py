@@ -12,7 +12,7 @@ from pinlake.errors import BundleError
 
 
 class _Loader(yaml.SafeLoader):
-    """`yes`, `on`, 12:30 and 2024-01-01 are texts here, and no key may come twice in a mapping."""
+    """Reads `yes`, `on`, 12:30 and 2024-01-01 as strings, and refuses duplicate keys."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 a copy of what the class below has
         first: [(tag, form) for tag, form in resolvers if tag.rpartition(":")[2] not in ("bool", "int", "timestamp")]
@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen and key.value != "<<":
-                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} comes twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} occurs twice", problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=True)
 

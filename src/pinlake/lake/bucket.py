@@ -49,7 +49,7 @@ class BucketLocation(LakeBucket):
         names = self.names("")
         if names and MARKER not in names:
             raise LakeError(
-                f"{self} holds something else ({min(names)}) and no lake; give an empty or a new prefix with --lake"
+                f"{self} is not a lake: it contains {min(names)}; give an empty or a new prefix with --lake"
             )
 
     def is_lake(self) -> bool:

@@ -117,7 +117,7 @@ class Lake:
         """The table's rows. Raises LakeError, which names the stage that creates the table, if it doesn't exist."""
         if not self.exists(table):
             raise LakeError(
-                f"table {table} isn't there yet; `pinlake {stage}` makes it, in a workspace the job pipeline"
+                f"table {table} doesn't exist yet; `pinlake {stage}` makes it, in a workspace the job pipeline"
             )
         return self.read(table)
 
@@ -336,7 +336,7 @@ def _check_schema(spark: SparkSession, schema: str) -> None:
         there, why = False, f" ({first_line(error)})"
     if not there:
         raise LakeError(
-            f"schema {schema} isn't there, or can't be used{why}; in a workspace deploy the bundle, which makes it, "
+            f"schema {schema} doesn't exist, or can't be used{why}; in a workspace deploy the bundle, which makes it, "
             f"run CREATE SCHEMA {schema}, or get USE CATALOG and USE SCHEMA on it; elsewhere leave the setting catalog "
             "empty, and give a folder with --lake"
         )

@@ -85,7 +85,7 @@ class FolderLocation:
             (self.root / MARKER).write_text(MARKER_TEXT, encoding="utf-8")
         except OSError as error:
             raise LakeError(
-                f"lake {self.root} can't be made: {error.strerror or error}; give another folder with --lake"
+                f"lake {self.root} can't be created: {error.strerror or error}; give another folder with --lake"
             ) from error
 
     def has(self, table: str) -> bool:
@@ -143,12 +143,10 @@ def check_folder(root: Path) -> None:
     if root.is_dir() and not (root / MARKER).is_file():
         other = next((entry.name for entry in sorted(root.iterdir())), None)
         if other is not None:
-            raise LakeError(
-                f"{root} holds something else ({other}) and no lake; give an empty or a new folder with --lake"
-            )
+            raise LakeError(f"{root} is not a lake: it contains {other}; give an empty or a new folder with --lake")
     nearest = nearest_folder(root)
     if not nearest.is_dir():
-        raise LakeError(f"lake {root} can't be made: {nearest} is a file; give another folder with --lake")
+        raise LakeError(f"lake {root} can't be created: {nearest} is a file; give another folder with --lake")
 
 
 def check_writable(root: Path) -> None:

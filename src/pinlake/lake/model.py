@@ -19,7 +19,9 @@ _RUN = Column("run_id", "string", "run that wrote the row")
 _TEXT = Column("text", "string", "the record as it was sent, without the blanks around it")
 _BYTES = Column("bytes", "binary", "the record where it is no text in any Unicode encoding, else null")
 _PARTITION = Column("partition", "int", "Kafka partition")
-_OFFSET = Column("offset", "bigint", "Kafka offset: that of the object plus the messages before; an array is one")
+_OFFSET = Column(
+    "offset", "bigint", "Kafka offset: that of the object plus the messages before; an array is one message"
+)
 _POSITION = Column("position", "int", "place of the record in its object, from 0")
 _PATH = Column(
     "path",
@@ -40,12 +42,12 @@ READ_COLUMNS = (
     Column("object_offset", "bigint", "Kafka offset of the object's first record, from its name"),
     Column("object_records", "int", "records in the object"),
     Column("object_messages", "int", "Kafka messages in the object: as many as records, but an array is one"),
-    Column("size", "bigint", "size of the object in bytes, as it lies in the dump"),
+    Column("size", "bigint", "size of the object in bytes, as stored"),
     Column("modified", "timestamp", "when the object was last changed"),
     _TEXT,
     _BYTES,
-    Column("content", "string", "the record without what it came wrapped in; null where it came without a wrapping"),
-    Column("wrapping", "string", "what it came in: payload, value, text, registry prefix; null where in nothing"),
+    Column("content", "string", "the record without its wrapping; null if it had none"),
+    Column("wrapping", "string", "its wrapping: payload, value, text, registry prefix; null if it had none"),
     Column("problem", "string", "why the object gave no record: empty, or unreadable and the reason; else null"),
 )
 BRONZE = Table(
@@ -58,7 +60,7 @@ BRONZE = Table(
 
 OBJECT_REPORT = Table(
     "object_report",
-    "Names in the dump that are no object of a topic, once a kind, and objects found late, changed or lost",
+    "Names in the dump that are no object of a topic, one row per kind, and objects found late, changed or lost",
     (
         Column("topic", "string", "pin, geo or user; null outside the topics' folders"),
         Column("path", "string", "path in the dump; of names that are no objects the first of their kind"),
@@ -118,14 +120,14 @@ ACCEPTED_HOLE = Table(
         Column("first", "bigint", "first offset"),
         Column("last", "bigint", "last offset"),
         Column("reason", "string", "why no object covers them"),
-        Column("accepted_by", "string", "who said so"),
+        Column("accepted_by", "string", "who accepted them"),
         _RUN,
         Column("accepted_at", "timestamp", "when"),
     ),
 )
 
 _LINEAGE = (
-    Column("_warnings", ISSUES, "facts of real data that the record breaks; null where it breaks none"),
+    Column("_warnings", ISSUES, "regularities of real data that the record contradicts; null if none"),
     Column("_rescued", "string", "fields that the topic doesn't have, as a JSON object; null where there are none"),
     Column("_offset", "bigint", "Kafka offset of the record"),
     Column("_partition", "int", "Kafka partition of the record"),
@@ -189,7 +191,7 @@ ROW_COUNT = Table(
         _RUN,
         Column("at", "timestamp", "when the run began"),
         _TOPIC,
-        Column("received", "bigint", "records that objects said they hold, and objects that can't be read"),
+        Column("received", "bigint", "records counted in the objects that were read, and objects that can't be read"),
         Column("unreadable", "bigint", "objects that can't be read"),
         Column("bronze", "bigint", "records in bronze"),
         Column("silver", "bigint", "posts in the topic's silver table"),

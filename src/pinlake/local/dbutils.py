@@ -1,4 +1,4 @@
-"""The local `dbutils`: the functions that job notebooks use, with the names and arguments of Databricks Utilities."""
+"""The local `dbutils`: functions that notebooks can use on this machine, as Databricks Utilities has them."""
 
 from __future__ import annotations
 

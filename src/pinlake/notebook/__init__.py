@@ -116,7 +116,7 @@ class Work:
         """Load messages as they arrive, and update the answers after each batch.
 
         The stream runs for `seconds`, or without it to the end of the source. Returns topic, the number of messages
-        that came, and the rows in bronze and silver.
+        read, and the rows in bronze and silver.
         """
         settings = self.settings
         if settings.stream_from == DUMP:
@@ -139,7 +139,7 @@ class Work:
             with self._writing() as run:
                 counts = pipeline.run_account(self.lake, run)
         rows = [(each.topic, summary.records[each.topic], each.bronze, each.silver) for each in counts.topics]
-        return self._frame("topic string, came bigint, bronze bigint, silver bigint", rows)
+        return self._frame("topic string, messages bigint, bronze bigint, silver bigint", rows)
 
     def clean(self) -> DataFrame:
         """Clean new records of bronze into silver and quarantine, and join the posts.

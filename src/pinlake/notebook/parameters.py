@@ -16,7 +16,7 @@ TASK_WIDGETS = {
     "audit": "true: compare all names, sizes and times with bronze",
     "first_date": "only records ingested on this day, in UTC, or later: 2026-11-24",
     "last_date": "only records ingested on this day or earlier",
-    "confirm": "the name of the schema, to show that its tables may go",
+    "confirm": "the name of the schema, to confirm that its tables are dropped",
     "statement": "a query on the tables, for notebook 03_sql",
     "seconds": "how long to go on; 0: until it is stopped",
     "report_file": "the HTML file to write the report to, for example in a volume; empty for none",

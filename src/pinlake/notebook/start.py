@@ -34,14 +34,14 @@ def ensure_dump(settings: Settings, posts: int = POSTS) -> str:
         return f"a dump is in {folder}; nothing was made"
     if isinstance(folder, str) or settings.storage in ("mount", "s3"):
         raise SourceError(
-            f"no dump in {folder}, and posts are not made up in a bucket; check the bucket's name, or use storage "
+            f"no dump in {folder}, and posts are not generated in a bucket; check the bucket's name, or use storage "
             "volume for a try"
         )
     topic_id = settings.topic_id or DEFAULT_TOPIC_ID
     truth = emulate(folder, posts=posts, dirt=DIRT, duplicates=DUPLICATES, flush_size=FLUSH_SIZE, topic_id=topic_id)
     _add_unknown_names(folder / "topics", topic_id)
     sent = ", ".join(f"{topic} {counts.sent:,}" for topic, counts in truth.topics.items())
-    return f"made up a dump of {posts:,} posts in {folder}; records: {sent}"
+    return f"generated a dump of {posts:,} posts in {folder}; records: {sent}"
 
 
 def _add_unknown_names(topics: Path, topic_id: str) -> None:

@@ -14,7 +14,7 @@ _MOST_LETTERS = 200
 
 
 def text(given: str) -> str:
-    """Text of a record in one line that every renderer takes: a control character would end the process that draws."""
+    """Text of a record in one line, without control characters, at which vl-convert ends the process."""
     known = re.sub(r"[\ud800-\udfff\ufffe\uffff]", "\ufffd", printable(" ".join(given.split())))
     return known if len(known) <= _MOST_LETTERS else known[: _MOST_LETTERS - 1] + "…"
 

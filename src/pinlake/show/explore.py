@@ -1,4 +1,4 @@
-"""All that a look at the answers shows, read once: figures, what each shows in a sentence, and the table below it."""
+"""The content of notebook 01_explore, read once: figures, a sentence about each, and a table."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # As in pyproject.toml. A notebook in a Git folder runs without an installation, on a runtime that lacks it.
 ALTAIR = "altair==6.3.0"
 
-# Positions are put together in fields of so many degrees: a map needs no more, however many posts there are.
-_FIELD = 2
+# Positions are grouped into cells of so many degrees: the map stays small, however many posts there are.
+_CELL = 2
 _WIDTH = 100
 
 
@@ -46,7 +46,7 @@ class Posts:
     def read(cls, lake: Lake) -> Posts:
         """From silver_post. Raises LakeError where no stage has made it yet."""
         posts = lake.require("silver_post", "clean")
-        middle = [F.floor(F.col("coordinates")[n] / _FIELD) * _FIELD + _FIELD / 2 for n in (0, 1)]
+        middle = [F.floor(F.col("coordinates")[n] / _CELL) * _CELL + _CELL / 2 for n in (0, 1)]
         places = posts.where("coordinates IS NOT NULL").select(*middle).toDF("latitude", "longitude")
         months = _counted(posts.select(F.date_format(day("timestamp"), "yyyy-MM")))
         return cls(
@@ -59,7 +59,7 @@ class Posts:
 
     @property
     def total(self) -> int:
-        """The number of records in all categories."""
+        """The number of posts in all categories."""
         return sum(number for _, number in self.categories)
 
 
@@ -106,7 +106,7 @@ class NoFigure:
 
 
 def _drawn(draw: Callable[[ModuleType], Figure]) -> Figure | NoFigure:
-    """What `draw` makes with the module of figures. Without altair a note: sentences and tables are shown all the same.
+    """The figure that `draw` returns, or a note if altair is not installed.
 
     The module is imported here, so that the note's remedy needs no new Python process.
     """
@@ -161,8 +161,8 @@ class Exploration:
         return _lines(f"{told}{'the' if told else 'The'} month with most is {month}, with {most:,}.")
 
     def map(self) -> Figure | NoFigure:
-        """Where posts come from: a dot for each field of two degrees, the larger the more posts."""
-        title = f"Where posts come from (fields of {_FIELD}°)"
+        """Where posts come from: a dot for each cell of two degrees, larger for more posts."""
+        title = f"Where posts come from (cells of {_CELL}°)"
         return _drawn(lambda figures: figures.places(title, self._posts.places))
 
     def map_in_one_sentence(self) -> str:

@@ -1,4 +1,4 @@
-"""Every figure, once, as a Vega-Lite chart: a notebook shows it, a picture of it is stored, a page can hold it.
+"""Each figure, defined once as a Vega-Lite chart. Notebooks show the chart, reports a picture of it.
 
 Needs altair, which the runtime of a workspace lacks. Pictures also need vl-convert-python.
 """
@@ -60,7 +60,7 @@ def empty(title: str) -> Figure:
 
 
 def bars(title: str, ranked: Sequence[Mark], number: str = "posts", subtitle: str = "") -> Figure:
-    """Lying bars, the first at the top, with the names or the number of each at its end."""
+    """Horizontal bars, the first at the top, with the names or the number of each at its end."""
     base = _ranked(ranked, number)
     bar = base.mark_bar().encode(
         x=axes.number(alt.X, number, [mark.number for mark in ranked]), color=alt.Color("colour:N", scale=None)
@@ -77,7 +77,7 @@ def dots(title: str, ranked: Sequence[Mark], number: str = "followers", subtitle
 
 
 def columns(title: str, numbers: Sequence[tuple[str, int]], number: str, group: str = "") -> Figure:
-    """Standing bars in the order of the groups, with the number of each above it."""
+    """Vertical bars in the order of the groups, with the number of each above it."""
     values: list[Row] = [{"group": name, "number": count} for name, count in numbers]
     base = _chart(values).encode(
         x=alt.X("group:N", sort=None, title=group or None, axis=_YEARS),
@@ -89,8 +89,8 @@ def columns(title: str, numbers: Sequence[tuple[str, int]], number: str, group: 
     return _figure(title, [bar, *_above(base, numbers)])
 
 
-def field(title: str, groups: Sequence[str], years: Sequence[int], numbers: Mapping[tuple[str, int], int]) -> Figure:
-    """A field for each group and year, the darker the higher its number."""
+def heatmap(title: str, groups: Sequence[str], years: Sequence[int], numbers: Mapping[tuple[str, int], int]) -> Figure:
+    """A heat map: a cell for each group and year, darker for higher numbers."""
     values: list[Row] = [
         {"group": group, "year": str(year), "number": numbers.get((group, year), 0)}
         for group in groups
@@ -178,8 +178,8 @@ def places(title: str, numbers: Sequence[tuple[float, float, int]]) -> Figure:
 def one_look(posts: Posts) -> Figure:
     """Four small figures of all posts, each under its own title: when, where, what, and by whom."""
     if not posts.total:
-        return empty("All posts in one look")
-    title = f"{posts.total:,} posts in one look"
+        return empty("Overview of all posts")
+    title = f"Overview of {posts.total:,} posts"
     figures = (
         months("Posts by month", posts.months),
         places("Where posts come from", posts.places),
@@ -202,7 +202,7 @@ def _top(name: str, rows: Sequence[Row], draw: Callable[..., Figure], number: st
 
 
 def _category_posts_by_year(name: str, rows: Sequence[Row]) -> Figure:
-    return field(GOLD[name].comment, *crossed(name, rows))
+    return heatmap(GOLD[name].comment, *crossed(name, rows))
 
 
 def _users_joined_by_year(name: str, rows: Sequence[Row]) -> Figure:

@@ -58,16 +58,16 @@ class Result:
     def records(self) -> list[dict[str, Any]]:
         """One dict per row. Raises UsageError where two columns have one name."""
         if twice := [name for name, count in Counter(self.columns).items() if count > 1]:
-            raise UsageError(f"column {', '.join(twice)} comes more than once; name each with AS, or take another form")
+            raise UsageError(f"column {', '.join(twice)} occurs more than once; rename it with AS, or use --format csv")
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def csv(self) -> str:
-        """A header and the rows; null is an empty field, what is nested is JSON."""
+        """A header and the rows; null is an empty field, nested values are JSON."""
         lines: list[str] = []
         for row in (self.columns, *([_cell(value) for value in row] for row in self.rows)):
             out = io.StringIO(newline="")
-            # What the writer ends lines with, it quotes in a text; by a line feed alone a carriage return stays bare,
-            # and readers take it for the end of the row.
+            # The writer quotes a text that contains its line terminator. With a line feed alone, a carriage return
+            # stays unquoted, and readers take it for the end of the row.
             csv.writer(out, lineterminator="\r\n").writerow(row)
             lines.append(out.getvalue().removesuffix("\r\n") + "\n")
         return "".join(lines)

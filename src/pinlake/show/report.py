@@ -1,4 +1,4 @@
-"""One HTML file with all that people ask of a lake: answers, figures, where every record went, and what is odd.
+"""The report: one HTML file with answers, figures, the flow of records, and anomalies.
 
 The file needs no network and no other file. Figures are images, so nothing in a record can run. Its only script, which
 sorts and copies tables, is named by its hash in the page's security policy.

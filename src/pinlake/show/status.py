@@ -30,7 +30,7 @@ def status_rows(counts: Accounting) -> Result:
 
 
 def status_table(counts: Accounting) -> Result:
-    """The same turned round, a column for each topic: it fits on a terminal."""
+    """The same counts transposed, a column for each topic. It fits on a terminal."""
     rows = [[name.replace("_", " "), *(getattr(count, name) for count in counts.topics)] for name in COUNTS]
     return Result(["records", *(count.topic for count in counts.topics)], rows, "Row accounting")
 

@@ -1,4 +1,4 @@
-"""What to read when there is time for one table: how much there is, what the answers say, what is odd, what changed."""
+"""A summary of the lake in one table: totals, the result of each answer, anomalies, changes since the last run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people look at in a lake: each table in a fixed order, and why records are in quarantine, drift or warned of."""
+"""Views for people: the first rows of each table in a fixed order, and the reasons of quarantine, drift, warnings."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ class _Sink:
         writer = self._writers[key]
         writer.drop()
         end = writer.end()
-        self._say(f"{error} is there already, written by another sink; going on at offset {end}")
+        self._say(f"{error} already exists, written by another sink; going on at offset {end}")
         self._positions[key] = writer.durable = end
         self._member.consumer.seek(TopicPartition(*key, end))
 
@@ -264,7 +264,7 @@ class _Sink:
         if end > high:
             raise MachineError(
                 f"topic {key[0]}, partition {key[1]}: Kafka at {self._member.servers} has {high} messages, the dump in "
-                f"{self._store.root} goes to {end}: the topic was made again; give another folder with --to"
+                f"{self._store.root} goes to {end}: the topic was recreated; give another folder with --to"
             )
         start = end or max(min(committed, high), 0)
         if start > max(end, low):

@@ -98,7 +98,7 @@ class KafkaSource(Source):
                 if start > high:
                     raise UsageError(
                         f"{self.label}: topic {end.topic} ends at offset {high:,} in partition {end.partition}, "
-                        f"but the lake has it up to {start - 1:,}: the topic was made again; give another lake with "
+                        f"but the lake has it up to {start - 1:,}: the topic was recreated; give another lake with "
                         "--lake"
                     )
                 if 0 <= start < low:

@@ -85,7 +85,7 @@ class KinesisSource(Source):
     def recreated(self, stream: str, sign: str) -> UsageError:
         """Return the error for a stream that was deleted and created again."""
         return UsageError(
-            f"{self.label}: stream {stream} {sign}, after what the lake has of it: the stream was made again; give "
+            f"{self.label}: stream {stream} {sign}, after what the lake has of it: the stream was recreated; give "
             "another lake with --lake, in a workspace another database"
         )
 

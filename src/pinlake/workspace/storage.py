@@ -59,7 +59,7 @@ def connect(settings: Settings, spark: SparkSession, dbutils: DbUtils, root: Pat
             _mount(settings, dbutils)
     folder = folder_of(settings, root)
     if isinstance(folder, Path) and not folder.is_dir():
-        raise SourceError(f"folder {folder} is not there (storage {settings.storage}); {_REMEDIES[settings.storage]}")
+        raise SourceError(f"folder {folder} does not exist (storage {settings.storage}); {_REMEDIES[settings.storage]}")
     return folder
 
 

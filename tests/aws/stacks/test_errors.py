@@ -37,9 +37,9 @@ def refused(code: str, message: str, status: int = 400) -> Callable[[str, str], 
             f"User: {USER} is not authorized to perform: cloudformation:DescribeStacks on resource: {STACK} because no "
             "identity-based policy allows the cloudformation:DescribeStacks action",
             f"no permission for cloudformation:DescribeStacks on {STACK} (because no identity-based policy allows the "
-            "cloudformation:DescribeStacks action); ask who manages the account for it: docs/aws.md lists",
+            "cloudformation:DescribeStacks action); ask the administrator of the account for it: docs/aws.md lists",
         ),
-        ("AccessDenied", "", "no permission for cloudformation:DescribeStacks on stack pinlake-storage; ask who"),
+        ("AccessDenied", "", "no permission for cloudformation:DescribeStacks on stack pinlake-storage; ask the"),
         (
             "ValidationError",
             "What nobody knows.",

@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_aws_going_and_says_how_to_look(moto_stacks: S3, clone: Pa
         interrupt(process, end)
         said = " ".join(read_until(end, "\0").split())
         assert process.wait() == 130
-    assert said.endswith("stopped; AWS goes on with pinlake-storage; `pinlake aws status` shows how it ends")
+    assert said.endswith("stopped; the operation on pinlake-storage continues; `pinlake aws status` shows its end")
     assert stack_names(moto_stacks) == {"pinlake-storage"}
     shown = pinlake("aws", "status", "--format", "csv").stdout
     assert "pinlake-storage,CREATE_IN_PROGRESS" in shown

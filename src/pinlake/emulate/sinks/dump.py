@@ -146,7 +146,7 @@ class DumpSink(Sink):
             self._store.write(key, content)
         except FileExistsError:
             self._broken = MachineError(
-                f"{self._store.root}/{key}: is there already, somebody else writes to this dump; give another place"
+                f"{self._store.root}/{key}: already exists: somebody else writes to this dump; give another place"
             )
             raise self._broken from None
         except PinlakeError as error:
@@ -231,6 +231,6 @@ def check_folder(folder: Path, append: bool) -> None:
 def _parses(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -22,7 +22,7 @@ ADDRESS = "check the address: its host, stage and path"
 OUT_OF_REACH = "start it, or check its address and the network"
 BUSY = "look into its log and limits"
 _REMEDIES = {
-    401: "it wants credentials: put those for this host into ~/.netrc, or check them there",
+    401: "it requires credentials: put those for this host into ~/.netrc, or check them there",
     403: f"get the right to call this, or {ADDRESS}",
     404: ADDRESS,
 }
