@@ -13,7 +13,11 @@ from pinlake.topics import TOPICS
 from tests.cli.conftest import pinlake
 from tests.infra.conftest import UNKNOWN, create_stack, unknown_to_moto
 from tests.infra.templates import NEEDED
+from tests.servers.kafka_broker import broker, new_topic_id
 from tests.servers.s3_server import S3
+from tools.broker import Broker
+
+__all__ = ["broker"]
 
 PRINCIPAL = "arn:aws:iam::" + "1" * 12 + ":role/unity-catalog"
 
@@ -72,13 +76,17 @@ def answers(source: object, lake: Path) -> Any:
 
 @pytest.mark.slow
 def test_posts_go_to_the_streams_and_the_bucket_and_are_answered_as_a_local_dump(
-    spark: SparkSession, s3: S3, tmp_path: Path
+    spark: SparkSession, s3: S3, broker: Broker, tmp_path: Path
 ) -> None:
+    """To the streams by the emulator, to the bucket by the sink, which reads them from Kafka."""
     storage, kinesis = create_stack(s3, "storage"), create_stack(s3, "kinesis")
     landing = storage["LandingLocation"]
-    posts = ("emulate", "--posts", 60, "--dirt", 0.05, "--duplicates", 0.1)
-    sent = pinlake(*posts, "--to", kinesis["StreamFrom"], "--to", landing)
+    kafka, topic_id = f"kafka://{broker.servers}", ("--topic-id", new_topic_id(broker))
+    posts = ("emulate", "--posts", 60, "--dirt", 0.05, "--duplicates", 0.1, *topic_id)
+    sent = pinlake(*posts, "--to", kinesis["StreamFrom"], "--to", kafka)
     assert sent.exit_code == 0, sent.stderr
+    stored_by_sink = pinlake("sink", "--from", kafka, *topic_id, "--to", landing, "--until-end")
+    assert stored_by_sink.exit_code == 0, stored_by_sink.stderr
     assert pinlake(*posts, "--to", tmp_path / "dump").exit_code == 0
     stored = objects(s3, storage["Bucket"], "dump/topics/")
     for topic in TOPICS:
