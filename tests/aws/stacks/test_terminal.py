@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,7 @@ def read_until(end: int, text: str) -> str:
 
 def interrupt(process: subprocess.Popen[bytes], end: int) -> None:
     """Ctrl-C, again if nothing comes of it: Python misses one between the prompt and the reading of the answer."""
+    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     while not select.select([end], [], [], 10)[0]:
         process.send_signal(signal.SIGINT)
