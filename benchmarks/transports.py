@@ -41,7 +41,8 @@ from pinlake.stream.kafka_source import KafkaSource
 from pinlake.stream.source import Context, Known, Make, StreamOptions
 from pinlake.stream.stream import run_stream
 from pinlake.topics import TOPICS
-from tools.broker import Broker, free_port, running_broker
+from tools.broker import Broker, running_broker
+from tools.ports import free_port
 
 SENT_POSTS = 50_000
 SUNK_POSTS = 10_000

@@ -22,6 +22,7 @@ from pinlake.errors import MachineError
 from pinlake.spark.environment import java_environment, spark_home
 from pinlake.spark.jars import check_java, fetch_jars, jars_folders
 from pinlake.spark.java import java_program
+from tools.ports import free_port
 
 PACKAGES = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.kafka:kafka-tools:4.3.1")
 START_SECONDS = 60.0
@@ -152,13 +153,6 @@ def _classpath() -> str:
     # Spark has Scala's library, and Spark's Ivy configuration excludes it from what it resolves.
     scala = (spark_home() / "jars").glob("scala-library-*.jar")
     return ":".join(map(str, [*fetch_jars(jars_folders("kafka"), PACKAGES), *scala]))
-
-
-def free_port() -> int:
-    """Return an unused TCP port on the loopback interface."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def count_messages(config: Config, topic: str) -> int:

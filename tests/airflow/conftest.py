@@ -6,21 +6,23 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+import sqlalchemy as sql
 
 from tests.airflow.jobs_api import JobsApi, jobs_api
+from tests.servers.sql_servers import postgresql, running_server
+from tools.ports import free_port
 
 DAG_FILE = Path(__file__).parents[2] / "infra" / "airflow" / "dags" / "pinlake.py"
 # What would take too long in a test, and what it is there. Each stands once in the file.
@@ -42,7 +44,7 @@ LOST = {
     '    "pinlake",\n    description': '    "lost",\n    description',
     '"pinlake pipeline")': '"gone")',
 }
-STARTS_WITHIN, ENDS_WITHIN, LOCKED_FOR = 900, 600, 120
+STARTS_WITHIN, ENDS_WITHIN = 900, 600
 
 
 def changed(text: str, changes: dict[str, str]) -> str:
@@ -50,12 +52,6 @@ def changed(text: str, changes: dict[str, str]) -> str:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     return text
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 @dataclass
@@ -70,16 +66,8 @@ class Airflow:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         sent = json.dumps(body).encode() if body is not None else None
-        until = time.monotonic() + LOCKED_FOR
-        while True:
-            try:
-                with urlopen(Request(f"{self.address}{path}", sent, headers, method=method), timeout=60) as reply:
-                    return json.load(reply)
-            except HTTPError as error:
-                # A request fails that waits five seconds for the database, of which Airflow's own are repeated too.
-                if error.code < 500 or time.monotonic() > until:
-                    raise
-            time.sleep(1)
+        with urlopen(Request(f"{self.address}{path}", sent, headers, method=method), timeout=60) as reply:
+            return json.load(reply)
 
     def start(self, dag: str, **conf: Any) -> str:
         """Start a run. Returns its id."""
@@ -105,7 +93,23 @@ class Airflow:
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+def database() -> Iterator[str]:
+    """The URL of a database in PostgreSQL. In SQLite, Airflow's processes fail when they wait for each other."""
+    with running_server(partial(postgresql, password="airflow")) as server:
+        url = sql.make_url(server.url).set(drivername="postgresql+psycopg2", password="airflow")
+        until = time.monotonic() + STARTS_WITHIN
+        while True:
+            try:
+                sql.create_engine(url, poolclass=sql.NullPool).connect().close()
+                break
+            except sql.exc.OperationalError:  # it does not accept connections yet
+                assert time.monotonic() < until, (server.folder / "log").read_text(encoding="utf-8")
+                time.sleep(0.1)
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[Airflow]:
     home, port = tmp_path_factory.mktemp("airflow"), free_port()
     log_file = home / "standalone.log"
     dags = home / "dags"
@@ -141,6 +145,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.servers.certificates import Files, make_certificates
-from tools.broker import Broker, free_port
+from tools.broker import Broker
+from tools.ports import free_port
 
 # Tokens are those of Kafka's own unsecured kind: JSON that nobody has signed.
 _MORE = """\

@@ -7,7 +7,10 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sql
 
-from tools.broker import free_port
+from tools.ports import free_port
 
 PASSWORD = "p@ss:w/rd%41"  # every character that means something in a URL
 
@@ -83,16 +86,34 @@ def mariadb(folder: Path) -> Server:
     return Server("mariadb", command, f"mysql://ada@127.0.0.1:{port}/posts", folder, signal.SIGTERM)
 
 
-def postgresql(folder: Path) -> Server:
+def postgresql(folder: Path, password: str = PASSWORD) -> Server:
     newest_first = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
     init, serve = program("initdb", *newest_first), program("postgres", *newest_first)
     data, port = f"{folder}/data", free_port()
-    (folder / "password").write_text(PASSWORD)
+    (folder / "password").write_text(password)
     secret = ["--auth=scram-sha-256", f"--pwfile={folder}/password"]
     run(init, "-D", data, "-U", "ada", "-E", "UTF8", "--locale=C", "--no-sync", *secret, folder=folder)
     command = [serve, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-F"]
     # Fast shutdown: without it, it waits until all who are connected have gone.
     return Server("postgresql", command, f"postgresql://ada@127.0.0.1:{port}/postgres", folder, signal.SIGINT)
+
+
+@contextmanager
+def running_server(make: Callable[[Path], Server]) -> Iterator[Server]:
+    """A started server, in a folder of its own. It may not accept connections yet."""
+    # Not tmp_path: its folders are closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="pinlake-"))
+    try:
+        if user := as_user():
+            os.chown(folder, user["user"], user["group"])
+        made = make(folder)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def connected(server: Server) -> Any:

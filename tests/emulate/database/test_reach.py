@@ -20,7 +20,7 @@ from pinlake.emulate.database import PAGE, DatabaseRows
 from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, SourceError, UsageError
 from tests.emulate.database.conftest import PASSWORD, POST, SERVERS, as_json, made, opened
-from tools.broker import free_port
+from tools.ports import free_port
 
 
 @contextmanager

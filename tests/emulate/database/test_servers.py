@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +19,7 @@ from pinlake.emulate.rows import Post
 from pinlake.emulate.seed import seed_database
 from pinlake.errors import MachineError, PinlakeError, SourceError, UsageError
 from tests.emulate.database.conftest import as_json, made, opened, whole_story
-from tests.servers.sql_servers import PASSWORD, Server, as_user, connected, mariadb, postgresql
+from tests.servers.sql_servers import PASSWORD, Server, connected, mariadb, postgresql, running_server
 
 pytestmark = pytest.mark.slow
 TEXTS = [
@@ -36,19 +32,8 @@ NUMBERS = [0.1 + 0.2, -42.0773, 5e-324, 1.7976931348623157e308, -1e-7, 179.99999
 
 @pytest.fixture(scope="module", params=[mariadb, postgresql])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    # Not tmp_path: its folders are closed to other users.
-    folder = Path(tempfile.mkdtemp(prefix="pinlake-"))
-    try:
-        if user := as_user():
-            os.chown(folder, user["user"], user["group"])
-        made = request.param(folder)
-        made.start()
-        try:
-            yield made
-        finally:
-            made.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_server(request.param) as made:
+        yield made
 
 
 @pytest.fixture
