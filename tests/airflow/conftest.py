@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sql
@@ -95,8 +96,10 @@ class Airflow:
 @pytest.fixture(scope="session")
 def database() -> Iterator[str]:
     """The URL of a database in PostgreSQL. In SQLite, Airflow's processes fail when they wait for each other."""
-    with running_server(partial(postgresql, password="airflow")) as server:
-        url = sql.make_url(server.url).set(drivername="postgresql+psycopg2", password="airflow")
+    # Without the characters that mean something in a URL, which Airflow reads twice.
+    word = uuid4().hex
+    with running_server(partial(postgresql, password=word)) as server:
+        url = sql.make_url(server.url).set(drivername="postgresql+psycopg2", password=word)
         until = time.monotonic() + STARTS_WITHIN
         while True:
             try:
