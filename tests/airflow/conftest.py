@@ -22,7 +22,7 @@ import pytest
 import sqlalchemy as sql
 
 from tests.airflow.jobs_api import JobsApi, jobs_api
-from tests.servers.sql_servers import postgresql, running_server
+from tests.servers.sql_servers import postgresql, reachable, running_server
 from tools.ports import free_port
 
 DAG_FILE = Path(__file__).parents[2] / "infra" / "airflow" / "dags" / "pinlake.py"
@@ -100,14 +100,7 @@ def database() -> Iterator[str]:
     word = uuid4().hex
     with running_server(partial(postgresql, password=word)) as server:
         url = sql.make_url(server.url).set(drivername="postgresql+psycopg2", password=word)
-        until = time.monotonic() + STARTS_WITHIN
-        while True:
-            try:
-                sql.create_engine(url, poolclass=sql.NullPool).connect().close()
-                break
-            except sql.exc.OperationalError:  # it does not accept connections yet
-                assert time.monotonic() < until, (server.folder / "log").read_text(encoding="utf-8")
-                time.sleep(0.1)
+        reachable(url)
         yield url.render_as_string(hide_password=False)
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from pinlake.errors import UsageError
 from pinlake.gold.answers import age_group, top, year
-from pinlake.gold.tables import Years, answers, counted, ordered, questions
+from pinlake.gold.tables import Years, answers, check_name, counted, ordered, questions
 from pinlake.lake.model import GOLD
 
 PUBLISHED = {
@@ -128,3 +129,10 @@ def test_rows_come_in_the_published_order(spark, table, rows):
     schema = ", ".join(f"{column.name} {column.type}" for column in GOLD[table].columns)
     lake = GoldOf(table, spark.createDataFrame(rows[::-1], schema))
     assert [tuple(row) for row in ordered(lake, table).collect()] == rows
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_answers() -> None:
+    with pytest.raises(UsageError, match="no answer is called 'top'; the answers are top_category_by_country, "):
+        check_name("top")
+    with pytest.raises(UsageError, match=r"'users_joined', did you mean users_joined_by_year\? The answers are top"):
+        check_name("users_joined")

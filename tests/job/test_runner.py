@@ -266,9 +266,7 @@ def test_ctrl_c_ends_the_job_and_its_kernel(write_job: WriteJob, tmp_path: Path)
         # Python drops one that comes while it runs a callback of C.
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
-    else:
-        assert stderr == ""
-    assert stdout == "interrupted\n", stderr
+    assert (stdout, stderr) == ("interrupted\n", "")
     assert not alive(kernel)
 
 

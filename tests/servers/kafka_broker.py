@@ -73,6 +73,14 @@ def messages(broker: Broker, topic: str, partition: int = 0) -> list[Any]:
     return found
 
 
+def committed(broker: Broker, group: str, topic: str, partition: int = 0) -> int:
+    """The offset that a group has committed, negative if none."""
+    consumer = Consumer({**client_config(broker.servers), "group.id": group}, logger=quiet())
+    (found,) = consumer.committed([TopicPartition(topic, partition)], 10)
+    consumer.close()
+    return int(found.offset)
+
+
 def breaking_a_handshake(client: type[Any]) -> type[Any]:
     """A client that says first that a handshake failed, as where a broker goes down in the middle of it."""
 

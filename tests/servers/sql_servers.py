@@ -119,7 +119,11 @@ def running_server(make: Callable[[Path], Server]) -> Iterator[Server]:
 def connected(server: Server) -> Any:
     """A connection that shares nothing with the code that is tested; waits until the server is up."""
     driver = "mysql+pymysql" if server.name == "mariadb" else "postgresql+pg8000"
-    url = sql.make_url(server.url).set(drivername=driver, password=PASSWORD)
+    return reachable(sql.make_url(server.url).set(drivername=driver, password=PASSWORD)).begin()
+
+
+def reachable(url: sql.URL) -> sql.Engine:
+    """An engine for a server; waits until it is up."""
     engine = sql.create_engine(url, poolclass=sql.NullPool)
     for _ in range(300):
         try:
@@ -127,4 +131,4 @@ def connected(server: Server) -> Any:
             break
         except sql.exc.DBAPIError:
             time.sleep(0.1)
-    return engine.begin()
+    return engine

@@ -11,14 +11,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
-from pinlake.clients.kafka import client_config, quiet
 from pinlake.dump.folder import FolderStore
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
 from tests.helpers import files, wait_for
-from tests.servers.kafka_broker import breaking_a_handshake, new_topic_id, produce
+from tests.servers.kafka_broker import breaking_a_handshake, committed, new_topic_id, produce
 from tests.sink.running import Sink, pins, posted, records
 from tools.broker import Broker
 
@@ -221,11 +220,8 @@ class Unsettled(FolderStore):
 def test_offsets_are_committed_only_when_names_outlive_a_power_cut(broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker, pin=pins(3))
     group = f"group-{topic_id}"
-    consumer = Consumer({**client_config(broker.servers), "group.id": group}, logger=quiet())
-    place = TopicPartition(f"{topic_id}.pin", 0)
     with pytest.raises(MachineError, match="names can't be written"):
         Sink(broker, topic_id, Unsettled(tmp_path), group=group).run()
-    assert consumer.committed([place], 10)[0].offset < 0
+    assert committed(broker, group, f"{topic_id}.pin") < 0
     Sink(broker, topic_id, tmp_path, group=group).run()
-    assert consumer.committed([place], 10)[0].offset == 3
-    consumer.close()
+    assert committed(broker, group, f"{topic_id}.pin") == 3

@@ -19,7 +19,7 @@ from pinlake.sink.partition import PartitionWriter
 from pinlake.sink.sink import SinkOptions, run_sink
 from pinlake.topics import TOPICS
 from tests.helpers import files, wait_for
-from tests.servers.kafka_broker import new_topic_id, produce
+from tests.servers.kafka_broker import committed, new_topic_id, produce
 from tests.sink.running import Sink, pins, posted, records
 from tools.broker import Broker
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 def test_names_and_contents_are_the_connectors(broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(broker, pin=pins(5), user=[b'{"ind": 7}'])
-    summary = Sink(broker, topic_id, tmp_path, flush_size=2).run()
+    summary = Sink(broker, topic_id, tmp_path, flush_size=2, group=f"group-{topic_id}").run()
     folder = f"topics/{topic_id}.pin/partition=0/{topic_id}.pin+0+"
     assert files(tmp_path) == {
         f"{folder}0000000000.json": b'{"index": 0}\n{"index": 1}\n',
@@ -39,6 +39,7 @@ def test_names_and_contents_are_the_connectors(broker: Broker, tmp_path: Path) -
     }
     assert summary.topics["pin"].messages == 5
     assert summary.topics["pin"].objects == 3
+    assert committed(broker, f"group-{topic_id}", f"{topic_id}.pin") == 5
 
 
 def test_it_goes_on_after_the_last_object(broker: Broker, tmp_path: Path) -> None:

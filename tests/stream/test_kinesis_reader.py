@@ -187,5 +187,6 @@ def test_a_number_that_the_stream_does_not_know_is_that_of_another(kinesis: Any,
 
 def test_a_page_of_html_is_no_answer(kinesis: Any, s3: S3) -> None:
     s3.rule = lambda method, path: (200, b"<html>log in</html>")
-    with pytest.raises(MachineError, match="answered for stream t0-pin with something that is not of Kinesis; check"):
+    told = "answered for stream t0-pin with something that is not of Kinesis; check AWS"
+    with pytest.raises(MachineError, match=told):
         KinesisSource("t0", 5).check(Settings(give_up_after=5), print)

@@ -45,8 +45,7 @@ class Change(NamedTuple):
 class Plan:
     """What is going to happen to a stack. `parameters` has the values that the stack will have, with defaults.
 
-    Without `change_set` nothing changes, or, with `after`, the plan has to wait for the stack with that name, which has
-    to have the `export`.
+    Without `change_set` nothing changes, or, with `export`, the plan has to wait for the stack that has it.
     """
 
     template: Template
@@ -56,15 +55,19 @@ class Plan:
     changes: list[Change] = field(default_factory=list)
     change_set: str | None = None
     stack_id: str | None = None
-    after: str | None = None
     export: str | None = None
     is_mine: bool = False
     """Whether the plan has created an empty stack, which nobody else knows."""
 
     @property
+    def after(self) -> str | None:
+        """The name of the stack that the plan has to wait for, if any."""
+        return self.template.stack_of(self.export, self.parameters) if self.export else None
+
+    @property
     def is_empty(self) -> bool:
         """Whether the stack is already as it should be."""
-        return self.change_set is None and self.after is None
+        return self.change_set is None and self.export is None
 
 
 def make_plan(
@@ -201,7 +204,6 @@ def _read(aws: Aws, plan: Plan) -> None:
             return
         if missing := _NO_EXPORT.search(reason):
             plan.export = missing[1]
-            plan.after = plan.template.stack_of(plan.export, plan.parameters)
             return
         raise _refused(plan, reason, checks)
 

@@ -146,7 +146,7 @@ class DumpSink(Sink):
             self._store.write(key, content)
         except FileExistsError:
             self._broken = MachineError(
-                f"{self._store.root}/{key}: already exists: somebody else writes to this dump; give another place"
+                f"{self._store.root}/{key} already exists: somebody else writes to this dump; give another place"
             )
             raise self._broken from None
         except PinlakeError as error:
