@@ -217,7 +217,7 @@ def test_a_sink_and_a_stream_print_what_came(spark: SparkSession, broker: Broker
     for came in (5, 0):
         streamed = pinlake("stream", *place, "--lake", "lake", "--watch", "users_joined_by_year")
         assert streamed.exit_code == 0, streamed.stderr
-        assert streamed.stdout.splitlines()[0] == "topic,came,bronze,silver"
+        assert streamed.stdout.splitlines()[0] == "topic,messages,bronze,silver"
         assert streamed.stdout.splitlines()[1].split(",")[:2] == ["pin", str(came)]
     assert json.loads(pinlake("status", "--lake", "lake", "--format", "json").stdout)["topics"]["pin"]["silver"] == 5
 
