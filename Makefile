@@ -90,7 +90,7 @@ format: $(VENV)/installed ## fix style errors that can be fixed automatically
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/installed ## run the benchmarks, and update benchmarks/results
+bench: $(VENV)/installed ## run the benchmarks, and update benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
 .PHONY: docs

@@ -14,10 +14,10 @@ from pinlake.lake.model import GOLD as TABLES
 def run(bench: Bench) -> list[Row]:
     """Measure the writing of all gold tables against one scan of silver_post."""
     loaded = million(bench)
-    lake, years = loaded.lake, pipeline.years(loaded.settings)
+    lake, settings = loaded.lake, loaded.settings
     scan, gold = bench.measure(
         ready("one scan of silver_post", lambda: to_noop(lake.read("silver_post"))),
-        ready("all gold tables", lambda: write_gold(lake, pipeline.new_run(), computed(lake, years))),
+        ready("all gold tables", lambda: write_gold(lake, pipeline.new_run(), computed(lake, settings))),
     )
     return [Row(f"{len(TABLES)} gold tables of {loaded.posts:,} posts", gold, scan, at_most(2))]
 

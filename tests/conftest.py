@@ -19,6 +19,11 @@ import tests
 from pinlake.settings import Settings
 from pinlake.spark.session import spark_session
 from tests.servers.connect_server import connect_server
+from tests.servers.kafka_broker import broker, own_broker
+from tests.servers.s3_server import one_s3_server, s3
+
+# Imported here alone: each module that imports a fixture has its own, even of a session.
+__all__ = ["broker", "one_s3_server", "own_broker", "s3"]
 
 # The real records' folder, where there is one: those tests skip without it.
 REAL_SAMPLE = os.environ.get("PINLAKE_REAL_SAMPLE", "")
@@ -44,12 +49,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 _WHOLE_RUNS = ("tests/cli/", "tests/pipeline/test_faults.py", "tests/pipeline/test_real_sample.py")
 
 
-# Files of few tests that take minutes. If they come last, one process waits for the other.
-_LONG = ("tests/tools/", "tests/pipeline/", "tests/stream/")
+# Files of few tests that take minutes come first. If they come last, one process waits for the other.
+_ORDER = (
+    *("tests/tools/test_making.py", "tests/pipeline/test_kill.py", "tests/cli/", "tests/pipeline/test_ways.py"),
+    *("tests/pipeline/test_bundle_job.py", "tests/pipeline/test_bucket_lake.py", "tests/sink/", "tests/pipeline/"),
+    *("tests/stream/", "tests/test_machines.py", "tests/spark/", "tests/infra/", "tests/notebook/", "tests/emulate/"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+    def place(item: pytest.Item) -> int:
+        return next((number for number, start in enumerate(_ORDER) if item.nodeid.startswith(start)), len(_ORDER))
+
+    items.sort(key=place)
 
 
 # When slow tests no longer begin, in seconds since 1970. CI sets it, so that it ends with a result on a slow machine.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -68,14 +67,6 @@ def files() -> dict[str, str]:
     return {f"{rule.name}.alert.yml": rendered(rule) for rule in RULES}
 
 
-def main(arguments: list[str]) -> None:
-    """Write a file for each alert into the folder."""
-    parser = argparse.ArgumentParser(prog="python -m tools.alerts", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of the files")
-    folder: Path = parser.parse_args(arguments).folder
-    for name, text in files().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    for name, text in files().items():
+        Path(sys.argv[1], name).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The AI/BI dashboard of the bundle, from Python definitions: `python -m tools.dashboard FILE`, with --check or not.
+"""The AI/BI dashboard of the bundle, from Python definitions: `python -m tools.dashboard FILE` writes it.
 
 The answers are drawn as the figures of the notebooks are (pinlake.show.figures): the same groups, order and colours.
 A dashboard has no dots on a logarithmic axis, so medians are bars from zero. What has a row for each country is a
@@ -7,13 +7,11 @@ table, which can be searched and filtered: nobody can read 243 bars.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pinlake.lake.model import GOLD
 from pinlake.lake.row_count import COUNTS
@@ -254,19 +252,5 @@ _DRAWN: dict[str, Callable[[str, Frame], Json]] = {
 }
 
 
-def main(arguments: list[str]) -> Any:
-    """Write the file, or with --check return an error if it isn't what the definitions say."""
-    parser = argparse.ArgumentParser(prog="python -m tools.dashboard", description=__doc__)
-    parser.add_argument("path", type=Path, help="file of the dashboard")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is stale")
-    given = parser.parse_args(arguments)
-    path: Path = given.path
-    if not given.check:
-        path.write_text(rendered(), encoding="utf-8")
-    elif not path.is_file() or path.read_text(encoding="utf-8") != rendered():
-        return f"error: {path} is not what tools/dashboard.py makes; run `make docs`"
-    return None
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    Path(sys.argv[1]).write_text(rendered(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""docs/data-model.md, made from the model: `python -m tools.data_model FILE`."""
+"""docs/data-model.md, generated from the model: `python -m tools.data_model FILE`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from pathlib import Path
 from pinlake.lake.model import GOLD, TABLES
 from pinlake.topics import TOPICS
 
+_INTRODUCTION = (
+    "This page is for everyone who queries the tables. `make docs` generates it from the code; don't edit it."
+)
+
 
 def markdown() -> str:
     """The page: raw topics, then every table with its columns."""
-    lines = ["# Data model", "", "Made from the code by `make docs`; don't edit.", "", "## Topics", ""]
+    lines = ["# Data model", "", _INTRODUCTION, "", "## Topics", ""]
     for topic in TOPICS.values():
         lines += [f"### {topic.name}", "", "| field | read as | required | meaning |", "|---|---|---|---|"]
         lines += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
@@ -96,25 +97,14 @@ def in_order(text: str) -> str:
     Topics, and tables in upkeep, are worked on side by side: each one's lines stay in their order, and stand together.
     Every other line comes when all before it is done, and keeps its place.
     """
-    lines: list[str] = []
-    together: list[str] = []
-    for line in text.splitlines(keepends=True):
-        if _worked_on(line) is None:
-            lines += [*sorted(together, key=_place), line]
-            together = []
-        else:
-            together.append(line)
-    return "".join([*lines, *sorted(together, key=_place)])
+    groups = groupby(text.splitlines(keepends=True), lambda line: _place(line) is None)
+    return "".join(line for _, lines in groups for line in sorted(lines, key=lambda line: _place(line) or 0))
 
 
-def _worked_on(line: str) -> str | None:
-    """The topic or the table of `stage: topic: what was done`; None for other lines."""
+def _place(line: str) -> int | None:
+    """The place of the topic or the table in `stage: topic: what was done`; None for other lines."""
     parts = line.split(": ", 2)
-    return parts[1] if len(parts) == 3 and parts[1] in _SIDE_BY_SIDE else None
-
-
-def _place(line: str) -> int:
-    return _SIDE_BY_SIDE.index(str(_worked_on(line)))
+    return _SIDE_BY_SIDE.index(parts[1]) if len(parts) == 3 and parts[1] in _SIDE_BY_SIDE else None
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import shutil
 import sys
@@ -29,14 +28,5 @@ def screenshot(report: Path) -> bytes:
     return out.getvalue()
 
 
-def main(arguments: list[str]) -> None:
-    """Write the picture of a report to a file."""
-    parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
-    parser.add_argument("report", type=Path, help="a report, such as work/report.html")
-    parser.add_argument("picture", type=Path, help="the file to write")
-    given = parser.parse_args(arguments)
-    given.picture.write_bytes(screenshot(given.report))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    Path(sys.argv[2]).write_bytes(screenshot(Path(sys.argv[1])))

@@ -20,7 +20,7 @@ from pinlake.dump.objects import Layout
 from pinlake.dump.offsets import Hole, Progress, progress
 from pinlake.dump.open import open_for
 from pinlake.errors import QualityError, SourceError, UsageError, need
-from pinlake.gold.tables import Rows, Years, computed, update_gold, write_gold
+from pinlake.gold.tables import Rows, computed, update_gold, write_gold
 from pinlake.ingest.bronze import ingest
 from pinlake.lake.accounting import Accounting, account, check_sums
 from pinlake.lake.holes import accept, accepted_holes
@@ -47,7 +47,7 @@ def check_source(settings: Settings) -> Dump:
         )
     if isinstance(source, Path) and not source.exists():
         raise SourceError(
-            f"source {source} does not exist; give the folder of a dump, or make one with `pinlake emulate --posts "
+            f"source {source} does not exist; give the folder of a dump, or generate one with `pinlake emulate --posts "
             f"1000 --to {source}`"
         )
     if isinstance(source, Path) and not source.is_dir():
@@ -136,7 +136,7 @@ def run_clean(
 
 def run_query(lake: Lake, settings: Settings, run: Run) -> dict[str, Rows]:
     """Update gold from silver. Returns the answers by the names of their gold tables. Raises as `update_gold`."""
-    return update_gold(lake, run, years(settings))
+    return update_gold(lake, run, settings)
 
 
 def run_account(lake: Lake, run: Run) -> Accounting:
@@ -171,7 +171,7 @@ def count_and_answer(lake: Lake, settings: Settings, run: Run) -> Outcome:
     If the counts don't add up, no answers are written.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
-        gold = pool.submit(computed, lake, years(settings))
+        gold = pool.submit(computed, lake, settings)
         counts = run_account(lake, run)
     return Outcome(counts, write_gold(lake, run, gold.result()))
 
@@ -206,32 +206,30 @@ def run_replay(lake: Lake, settings: Settings, run: Run, topic: str | None) -> i
     return moved
 
 
-class Offsets(NamedTuple):
-    """A range of offsets of a topic, both ends included. None means all partitions, or no limit."""
+def run_accept(
+    lake: Lake,
+    run: Run,
+    topic: str,
+    reason: str,
+    by: str,
+    partition: int | None = None,
+    first: int | None = None,
+    last: int | None = None,
+) -> list[Hole]:
+    """Mark missing offsets of a topic as accepted, with the reason and who accepts them, and count again.
 
-    topic: str
-    partition: int | None = None
-    first: int | None = None
-    last: int | None = None
-
-    def of(self, hole: Hole) -> Hole | None:
-        """The part of a hole that is in the range. None if there is none."""
-        if hole.topic != self.topic or self.partition not in (None, hole.partition):
-            return None
-        first = hole.first if self.first is None else max(hole.first, self.first)
-        last = hole.last if self.last is None else min(hole.last, self.last)
-        return hole._replace(first=first, last=last) if first <= last else None
-
-
-def run_accept(lake: Lake, run: Run, offsets: Offsets, reason: str, by: str) -> list[Hole]:
-    """Mark missing offsets as accepted, with the reason and who accepts them, and count again.
-
-    Returns the accepted holes. Raises UsageError if none of the offsets is missing.
+    Of one partition, or of all; from `first` to `last`, both included, or without a limit. Returns the accepted holes.
+    Raises UsageError if none of the offsets is missing.
     """
-    known = progress(lake.read("bronze"), accepted_holes(lake)).get(offsets.topic, Progress())
-    holes = [part for hole in known.missing if (part := offsets.of(hole))]
+    known = progress(lake.read("bronze"), accepted_holes(lake)).get(topic, Progress())
+    holes = [
+        hole._replace(first=max(hole.first, first or 0), last=hole.last if last is None else min(hole.last, last))
+        for hole in known.missing
+        if partition in (None, hole.partition)
+    ]
+    holes = [hole for hole in holes if hole.size > 0]
     if not holes:
-        raise UsageError(f"topic {offsets.topic} has no missing offsets there; see `pinlake holes`")
+        raise UsageError(f"topic {topic} has no missing offsets there; see `pinlake holes`")
     accept(lake, run, holes, reason, by)
     run_account(lake, run)
     return holes
@@ -240,8 +238,3 @@ def run_accept(lake: Lake, run: Run, offsets: Offsets, reason: str, by: str) -> 
 def new_run(report: Report = silent) -> Run:
     """A run that starts now. No stage reads the clock itself."""
     return Run(datetime.now(UTC), report)
-
-
-def years(settings: Settings) -> Years:
-    """The ranges of years of the questions."""
-    return Years(settings.first_post_year, settings.last_post_year, settings.first_join_year, settings.last_join_year)

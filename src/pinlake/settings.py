@@ -48,15 +48,17 @@ class Settings(BaseModel):
     )
 
     source: Bucket | Path | None = Field(
-        None, union_mode="left_to_right", description="folder of the dump, or s3://bucket/prefix: it holds topics/"
+        None,
+        union_mode="left_to_right",
+        description="folder of the dump, which contains topics/, or s3://bucket/prefix",
     )
     lake: Bucket | Path = Field(
         Path("lake"),
         union_mode="left_to_right",
         description="folder of the tables, or s3://bucket/prefix, outside a workspace",
     )
-    catalog: str | None = Field(None, pattern=r"^[\w-]+$", description="catalog of the tables, in a workspace only")
-    database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema that holds the tables")
+    catalog: str | None = Field(None, pattern=r"^[\w-]+$", description="catalog of the tables, only in a workspace")
+    database: str = Field("pinlake", pattern=r"^[A-Za-z0-9_]+$", description="schema of the tables")
     topics_dir: str = Field(
         "topics",
         pattern=r"^([^/]+(/[^/]+)*)?$",
@@ -74,24 +76,32 @@ class Settings(BaseModel):
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
         description="S3 bucket of the dump, for storage mount and s3",
     )
-    secret_scope: str | None = Field(None, description="secret scope of keys: the bucket's for storage mount, Kafka's")
+    secret_scope: str | None = Field(
+        None, description="secret scope with the keys of the bucket (storage mount) and the settings of Kafka"
+    )
     s3_role: str | None = Field(
         None, pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$", description="ARN of a role to assume for a bucket"
     )
     s3_access_key: SecretStr | None = Field(None, description="id of an access key for a bucket, from the secrets file")
-    s3_secret_key: SecretStr | None = Field(None, description="its secret; without them the machine's own are used")
-    api_key: SecretStr | None = Field(None, description="key of an API gateway, sent to it as x-api-key")
+    s3_secret_key: SecretStr | None = Field(
+        None, description="secret of s3_access_key; without both, boto3's standard chain is used"
+    )
+    api_key: SecretStr | None = Field(None, description="key of an API gateway, sent as x-api-key")
     stream_from: str = Field(
         "dump",
         description="source of a stream: kafka://host:port, kinesis://prefix of the streams, kinesis-stream://name of "
         "one for all topics, or dump",
     )
-    kafka_config: Path | None = Field(None, description="file of a Kafka client's settings, lines name=value")
-    kafka_secret: str | None = Field(None, description="key in secret_scope that holds these lines, in a workspace")
-    sql_url: str | None = Field(
-        None, description="database of source rows, mysql+pymysql://user@host/name, no password"
+    kafka_config: Path | None = Field(None, description="file with settings of the Kafka client, lines name=value")
+    kafka_secret: str | None = Field(
+        None, description="key in secret_scope that holds the settings of the Kafka client, in a workspace"
     )
-    sql_password: SecretStr | None = Field(None, description="its password, from the environment or the secrets file")
+    sql_url: str | None = Field(
+        None, description="database of source rows, for example mysql://user@host/name, without the password"
+    )
+    sql_password: SecretStr | None = Field(
+        None, description="password of the database, from the environment or the secrets file"
+    )
     give_up_after: float = Field(60, gt=0, description="seconds to wait for a server that doesn't answer")
     max_bad_share: float = Field(0.2, ge=0, le=1, description="share of quarantined records that stops a run")
     first_post_year: int = Field(2018, description="first year of top_category_by_year")

@@ -12,9 +12,9 @@ from tests.aws.connect.conftest import Clouds, clouds
 from tests.aws.stacks.conftest import clone, moto_stacks
 from tests.cli.conftest import pinlake
 from tests.infra.test_policies import ACTIONS, allowed
-from tests.servers.s3_server import S3, one_s3_server, s3
+from tests.servers.s3_server import S3
 
-__all__ = ["clone", "clouds", "moto_stacks", "one_s3_server", "s3"]
+__all__ = ["clone", "clouds", "moto_stacks"]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_stacks_from_their_plan_to_their_end(moto_stacks: S3, called: set[str]) 
     for words in (("plan",), ("up", "--yes"), ("status",), ("outputs",), ("down", "--confirm", "pinlake")):
         ran(*words)
     assert called - allowed("Commands") == set()
-    assert called >= {"cloudformation:ExecuteChangeSet", "cloudformation:DeleteStack", "s3:ListBucketVersions"}
+    assert called >= {"cloudformation:ExecuteChangeSet", "cloudformation:DeleteStack", "s3:DeleteBucket"}
 
 
 def test_the_connection_to_unity_catalog(clouds: Clouds, called: set[str], tmp_path: Path) -> None:

@@ -125,10 +125,14 @@ def test_the_stream_is_a_continuous_job_on_a_cluster_that_somebody_starts() -> N
         (cluster,) = job["job_clusters"]
         (task,) = job["tasks"]
         assert task["job_cluster_key"] == cluster["job_cluster_key"]
-        wheel, client = task["libraries"]
+        wheel, *packages = task["libraries"]
         assert wheel == {"whl": "../../dist/*.whl"}
         project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-        assert f'"{client["pypi"]["package"]}",' in project
+        assert [each["pypi"]["package"].partition("==")[0] for each in packages] == [
+            "confluent-kafka",
+            "aws-msk-iam-sasl-signer-python",
+        ]
+        assert all(f'"{each["pypi"]["package"]}",' in project for each in packages)
 
 
 @pytest.mark.parametrize("name", sorted(batch_jobs(bundle("dev"))))

@@ -33,7 +33,7 @@ def test_a_source_must_be_given(command: str) -> None:
 
 def test_a_source_that_is_missing() -> None:
     line = refused(1, "run", "--source", "gone")
-    assert "source gone does not exist; give the folder of a dump, or make one with `pinlake emulate" in line
+    assert "source gone does not exist; give the folder of a dump, or generate one with `pinlake emulate" in line
 
 
 def test_a_source_that_is_a_file(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_lake_that_cant_be_written_is_read(lake: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_a_lake_that_is_not_there(words: tuple[str, ...], tmp_path: Path) -> None:
-    told = "no lake in {0}; make one with `pinlake run --source DIR --lake {0}`"
+    told = "no lake in {0}; create one with `pinlake run --source DIR --lake {0}`"
     assert told.format("lake") in refused(1, *words)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
@@ -164,9 +164,12 @@ def test_a_settings_file_that_is_not_there() -> None:
     assert "settings file gone.toml does not exist; give the path of a TOML file, or leave it out" in line
 
 
-def test_a_wrong_setting_is_told_in_json_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["flag", "variable"])
+def test_a_wrong_setting_is_told_in_json_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     monkeypatch.setenv("PINLAKE_LAEK", "x")
-    failed = pinlake("status", "--log-format", "json")
+    if by == "variable":
+        monkeypatch.setenv("PINLAKE_LOG_FORMAT", "json")
+    failed = pinlake("status", *(("--log-format", "json") if by == "flag" else ()))
     (line,) = failed.stderr.splitlines()
     assert (failed.exit_code, failed.stdout) == (2, "")
     assert json.loads(line)["reason"].startswith("unknown setting 'laek'")
@@ -207,7 +210,7 @@ def test_an_unknown_topic(made: Made) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("quarantine", "--format", "json", "replay"), "--format stands before replay, which has no such option"),
+        (("quarantine", "--format", "json", "replay"), "--format is not an option of replay"),
         (("emulate", "--dirt", 0.1, "--gzip", "resend", "failed.jsonl"), "--dirt, --gzip stands before resend"),
         (("holes", "--format", "csv", "accept", "--topic", "pin", "--reason", "r"), "--format stands before accept"),
     ],
@@ -292,11 +295,14 @@ def test_a_run_without_a_java_that_spark_can_use(
     ("words", "told"),
     [
         (("bronze",), "can't rebuild 'bronze'; give silver (from bronze) or gold (from silver)"),
-        (("silver", "--from", "2026-13-01"), "--from holds '2026-13-01', which is no date; give a day in UTC such as"),
+        (
+            ("silver", "--from", "2026-13-01"),
+            "--from holds '2026-13-01', which is not a date; give a day in UTC such as",
+        ),
         (("silver", "--from", "2026-11-03", "--to", "2026-11-01"), "--from 2026-11-03 is after --to 2026-11-01"),
         (
             ("gold", "--to", "2026-11-01"),
-            "gold is made from all of silver; leave --from and --to out, or rebuild silver",
+            "gold is computed from all of silver; omit --from and --to, or rebuild silver",
         ),
     ],
 )

@@ -15,11 +15,9 @@ from pyspark.sql import SparkSession
 
 from tests.cli.conftest import failed, listing, pinlake
 from tests.helpers import wait_for
-from tests.servers.kafka_broker import broker, new_topic_id, produce
-from tests.servers.s3_server import S3, SLOW_DOWN, one_s3_server, s3
+from tests.servers.kafka_broker import new_topic_id, produce
+from tests.servers.s3_server import S3, SLOW_DOWN
 from tools.broker import Broker
-
-__all__ = ["broker", "one_s3_server", "s3"]
 
 # Nobody listens on the port for discarded packets.
 NOBODY = "127.0.0.1:9"
@@ -37,7 +35,7 @@ def test_a_stream_must_come_from_a_known_place(place: str) -> None:
 
 
 def test_a_stream_needs_an_address_with_a_port() -> None:
-    assert "Kafka broker 'host' is no address; give host:port" in refused(2, "stream", "--from", "kafka://host")
+    assert "Kafka broker 'host' is not an address; give host:port" in refused(2, "stream", "--from", "kafka://host")
 
 
 @pytest.mark.parametrize("place", ["kafka://user:se/cret@host:9092", "kafka://user:secret@host", "foo://user:secret@h"])
@@ -230,7 +228,7 @@ def test_a_sink_that_gets_nothing_but_dead_letters_says_so(broker: Broker) -> No
     done = pinlake(*words)
     assert done.exit_code == 1
     line = done.stderr.splitlines()[-1]
-    assert "error: none of the 2 messages that came can be in a dump" in line
+    assert "error: none of the 2 received messages can be in a dump" in line
     first = f"dead-letter/{topic_id}.geo/partition=0/{topic_id}.geo+0+0000000000.json"
     assert f"dead letters in dump/dead-letter, the first in {first} (not UTF-8: invalid start byte at byte 0)" in line
     assert (Path("dump") / first).is_file()

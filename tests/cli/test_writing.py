@@ -107,7 +107,7 @@ def test_an_error_is_told_though_its_stack_trace_cant_be_kept(
     failed = pinlake("sql", "SELECT raise_error('boom')")
     assert failed.exit_code == 1
     (line,) = failed.stderr.splitlines()
-    assert re.fullmatch(r"error: SparkRuntimeException: .*boom.*; run again, or look into the log", line)
+    assert re.fullmatch(r"error: SparkRuntimeException: .*boom.*; run again, or see the log", line)
 
 
 def test_an_unexpected_error_is_one_line_on_the_screen_and_a_stack_trace_in_the_log(
@@ -120,7 +120,7 @@ def test_an_unexpected_error_is_one_line_on_the_screen_and_a_stack_trace_in_the_
     (line,) = failed.stderr.splitlines()
     assert line.startswith("error: SparkRuntimeException: ")
     assert "boom" in line
-    assert line.endswith(f"look into the log ({log})")
+    assert line.endswith(f"see the log ({log})")
     assert "Traceback (most recent call last)" in log.read_text()
 
 

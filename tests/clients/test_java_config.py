@@ -81,7 +81,7 @@ def test_what_spark_has_no_use_for_is_told() -> None:
     assert java_config({**SERVERS, "socket.keepalive.enable": "true", "linger.ms": 5}, said.append, {}) == {
         "kafka.bootstrap.servers": "b:9092"
     }
-    assert said == ["settings of the Kafka client that Spark's has no use for: linger.ms, socket.keepalive.enable"]
+    assert said == ["settings of the Kafka client that Spark's client ignores: linger.ms, socket.keepalive.enable"]
 
 
 def test_a_mechanism_that_cant_be_carried_over_is_an_error() -> None:

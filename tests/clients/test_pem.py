@@ -38,5 +38,5 @@ def test_a_key_that_cant_be_read_is_told(tmp_path: Path) -> None:
     for password in (None, "another"):
         with pytest.raises(ValueError, match="its password is missing or another"):
             as_pkcs8(files.hidden_pkcs1.read_text(), password)
-    with pytest.raises(ValueError, match="it is no such key"):
+    with pytest.raises(ValueError, match="it is not a private key"):
         as_pkcs8(f"{PKCS1_BEGIN}\nMIIB\n{PKCS1_BEGIN.replace('BEGIN', 'END')}", None)

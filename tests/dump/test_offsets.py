@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pinlake.dump.objects import ObjectName
 from pinlake.dump.offsets import Hole, KnownObject, progress
 
@@ -43,8 +45,9 @@ def test_the_highest_start_and_the_holes_of_each_partition(spark):
     assert inside == [(1, offset) for offset in (*range(10), *range(15, 19))]
 
 
-def test_a_partition_that_a_stream_went_on_with(spark):
-    message, whole = "kafka/t0.pin/0/9", "topics/t0.pin/partition=0/t0.pin+0+0000000009.json"
+@pytest.mark.parametrize("folder", ["topics", "data", "."])
+def test_a_partition_that_a_stream_went_on_with(spark, folder):
+    message, whole = "kafka/t0.pin/0/9", f"{folder}/t0.pin/partition=0/t0.pin+0+0000000009.json".removeprefix("./")
     rows = [
         # a stream to offset 12 in partition 0; in partition 1 an object has its last message too
         ("pin", 0, 0, 10, 0, None, whole),

@@ -141,6 +141,13 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert third.messages == [], "a run that is done sends nothing more"
 
 
+def test_a_run_that_is_stopped_while_it_goes_on_counts_all_that_the_dump_holds(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"posts": 40, "state": tmp_path / "state.json"}
+    first = Kept(tmp_path)
+    before = emulate(tmp_path / "dump", sinks=[first], pace=Pace(stop=lambda: len(first.messages) >= 50), **options)
+    assert emulate(tmp_path / "dump", sinks=[Kept(tmp_path)], pace=Pace(stop=lambda: True), **options) == before
+
+
 def appended(tmp_path: Path, **options: Any) -> dict[str, Any]:
     """Two equal dumps, `once` and `twice`, and what to add to them; of that all is added to `once`."""
     shape = {"posts": 40, "dirt": 0.3, "duplicates": 0.3, "partitions": 2, "append": True, **options}

@@ -4,8 +4,9 @@ import pytest
 
 from pinlake.errors import UsageError
 from pinlake.gold.answers import age_group, top, year
-from pinlake.gold.tables import Years, answers, check_name, counted, ordered, questions
+from pinlake.gold.tables import answers, check_name, counted, ordered, questions
 from pinlake.lake.model import GOLD
+from pinlake.settings import Settings
 
 PUBLISHED = {
     "top_category_by_country": "country category category_count",
@@ -74,20 +75,19 @@ def test_age_groups_at_their_edges(posts):
 
 def test_every_question_is_answered_in_the_published_columns_and_types(posts):
     nothing = posts("ind", [])
-    found = questions(counted(nothing, nothing), Years())
+    found = questions(counted(nothing, nothing), Settings())
     assert {name: " ".join(answer.columns) for name, answer in found.items()} == PUBLISHED
     modelled = {name: [(column.name, column.type) for column in table.columns] for name, table in GOLD.items()}
     assert {name: answer.dtypes for name, answer in found.items()} == modelled
 
 
 def test_the_years_given_reach_every_question_that_has_them(posts):
-    assert Years() == Years(first_post=2018, last_post=2022, first_join=2015, last_join=2020)
-    years = Years(first_post=2017, last_post=2018, first_join=2019, last_join=2021)
+    given = Settings(first_post_year=2017, last_post_year=2018, first_join_year=2019, last_join_year=2021)
     edges = [f"{year}-06-01T00:00:00" for year in (2014, 2015, 2017, 2018, 2020, 2021, 2022, 2023)]
     rows = posts("category follower_count user_name timestamp date_joined", [("a", 1, "u", at, at) for at in edges])
     # A user without a post in silver is counted among the users and nowhere else.
     users = posts("user_name date_joined", [("u", f"{year}-06-01T00:00:00") for year in (2015, 2019, 2020)])
-    found = answers(rows, users, years)
+    found = answers(rows, users, given)
     posted, joined = ("post_year", {2017, 2018}), ("join_year", {2020, 2021})
     limited = {
         "top_category_by_year": posted,

@@ -9,9 +9,7 @@ from typing import Any
 from moto.cloudformation.parsing import get_model_map
 
 from tests.infra.templates import NAMES, NEEDED, listed, resources, template
-from tests.servers.s3_server import S3, one_s3_server, s3
-
-__all__ = ["one_s3_server", "s3"]
+from tests.servers.s3_server import S3
 
 # The types of resources that moto has no stack support for. A stack is created without them.
 UNKNOWN = {

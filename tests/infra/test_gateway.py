@@ -193,7 +193,7 @@ def test_an_error_of_kinesis_comes_back_to_the_emulator(s3: S3, kinesis: Gateway
     with serving(kinesis.answer) as address:
         sink = kinesis_sink(address, deliveries)
         sink.send(Message("user", "1", "{}"))
-        with pytest.raises(MachineError, match=r"stream shop-user: ResourceNotFoundException.*make the stream"):
+        with pytest.raises(MachineError, match=r"stream shop-user: ResourceNotFoundException.*create the stream"):
             sink.flush()
 
 

@@ -13,11 +13,9 @@ from pinlake.topics import TOPICS
 from tests.cli.conftest import pinlake
 from tests.infra.conftest import UNKNOWN, create_stack, unknown_to_moto
 from tests.infra.templates import NEEDED
-from tests.servers.kafka_broker import broker, new_topic_id
+from tests.servers.kafka_broker import new_topic_id
 from tests.servers.s3_server import S3
 from tools.broker import Broker
-
-__all__ = ["broker"]
 
 PRINCIPAL = "arn:aws:iam::" + "1" * 12 + ":role/unity-catalog"
 

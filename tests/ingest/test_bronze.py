@@ -159,13 +159,13 @@ def test_an_accepted_hole_neither_counts_nor_slows_a_listing(dump: Dump) -> None
     dump.write(p0_1='{"index":1}', p0_5='{"index":5}')
     dump.read()
     run = pipeline.new_run()
-    accepted = pipeline.run_accept(dump.lake, run, pipeline.Offsets("pin", first=0, last=3), "compacted", "somebody")
+    accepted = pipeline.run_accept(dump.lake, run, "pin", "compacted", "somebody", first=0, last=3)
     assert accepted == [("pin", 0, 0, 0), ("pin", 0, 2, 3)]
     progress = read_state(dump.lake).progress["pin"]
     assert (progress.missing, progress.accepted, progress.first_new(0)) == ([("pin", 0, 4, 4)], accepted, 4)
     assert account(dump.lake).missing == [("pin", 0, 4, 4)]
     with pytest.raises(UsageError, match="no missing offsets there"):
-        pipeline.run_accept(dump.lake, run, pipeline.Offsets("geo"), "compacted", "somebody")
+        pipeline.run_accept(dump.lake, run, "geo", "compacted", "somebody")
     # What comes in spite of it is read.
     dump.write(p0_3='{"index":3}')
     assert dump.read() == 1

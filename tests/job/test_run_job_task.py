@@ -103,7 +103,6 @@ def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: An
     assert states(result.task("starts").job) == {"slow": "timed out", "next": "canceled"}
     result = run([job_task("starts", "inner")], slow, others={"inner": {**inner, "timeout_seconds": 1}})
     assert states(result.task("starts").job) == {"slow": "timed out", "next": "canceled"}
-    assert result.seconds < 30
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,7 @@ from pinlake.lake.bucket import BucketLocation
 from pinlake.lake.lease import HOLDER_FILE
 from pinlake.lake.location import LEFT_OVER, MARKER
 from pinlake.lake.run import Run
-from tests.servers.s3_server import DENIED, S3, one_s3_server, s3
-
-__all__ = ["one_s3_server", "s3"]
+from tests.servers.s3_server import DENIED, S3
 
 
 @pytest.fixture
@@ -140,7 +138,7 @@ def test_it_is_renewed_and_a_run_that_lost_it_says_so(
     def be_denied() -> None:
         with location.hold(run(), 0):
             lost.set()
-            Event().wait(2)
+            Event().wait(0.5)
 
     with pytest.raises(LakeError, match=r"the lease was lost while the run went on .*denied"):
         be_denied()

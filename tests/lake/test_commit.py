@@ -56,7 +56,7 @@ def test_a_conflict_is_tried_again(error: Exception) -> None:
 
 def test_conflicts_end_with_an_error_that_names_the_table() -> None:
     write = Failing(ATTEMPTS, RuntimeError("[DELTA_CONCURRENT_WRITE] someone else"))
-    with pytest.raises(LakeError, match="table silver_pin: another writer was faster 5 times"):
+    with pytest.raises(LakeError, match="table silver_pin: another writer committed first 5 times"):
         commit("silver_pin", write, wait=0)
     assert write.calls == ATTEMPTS
 

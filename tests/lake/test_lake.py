@@ -182,12 +182,12 @@ def test_a_column_dropped_by_hand_is_named(spark, lake: Lake) -> None:
     drift_rows(spark, "a").drop("field").write.format("delta").mode("overwrite").option("overwriteSchema", True).save(
         str(lake.location.root / "drift")
     )
-    with pytest.raises(LakeError, match=r"table drift has no column field: .*; `pinlake rebuild silver` makes"):
+    with pytest.raises(LakeError, match=r"table drift has no column field: .*; `pinlake rebuild silver` rebuilds"):
         Lake(spark, f"t_{uuid4().hex[:12]}", root=lake.location.root).read("drift")
 
 
 def test_a_stage_that_was_not_run_is_named(lake: Lake) -> None:
-    with pytest.raises(LakeError, match="table silver_post doesn't exist yet; `pinlake clean` makes it"):
+    with pytest.raises(LakeError, match="table silver_post doesn't exist yet; `pinlake clean` creates it"):
         lake.require("silver_post", "clean")
 
 
@@ -240,7 +240,7 @@ def test_a_record_in_no_place_or_in_two_fails_the_sums() -> None:
     )
     check_sums([right])
     lost = TopicCount("pin", received=11, unreadable=1, bronze=10, silver=5, deduplicated=2, conflicts=1, quarantined=1)
-    with pytest.raises(AccountingError, match=r"topic pin: bronze = silver .* does not hold, 10 are not 9"):
+    with pytest.raises(AccountingError, match=r"topic pin: bronze = silver .* does not hold, 10 is not 9"):
         check_sums([lost])
     unread = TopicCount("geo", received=3, bronze=2, silver=2)
     with pytest.raises(AccountingError, match=r"topic geo: received = bronze \+ unreadable does not hold"):

@@ -88,7 +88,7 @@ def test_what_a_child_process_prints_stays_out_of_the_cells(run: Run, tmp_path: 
 
 def test_an_unknown_widget_is_an_error_in_the_notebook_itself(run: Run, tmp_path: Path) -> None:
     ran = run("dbutils.widgets.text('a', '')", "dbutils.widgets.get('b')", parameters={"c": "1"})
-    told = "LocalError: no widget is called 'b'; the widgets are a, c: make it with dbutils.widgets.text"
+    told = "LocalError: no widget is called 'b'; the widgets are a, c: create it with dbutils.widgets.text"
     assert (ran.state, ran.said) == (State.FAILED, f"cell 2 of 2: {told}")
     assert outputs(tmp_path)[-1]["traceback"] == [told]
 

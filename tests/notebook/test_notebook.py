@@ -98,7 +98,7 @@ def test_the_steps_of_the_job_one_after_another(
     with pytest.raises(UsageError, match=r"nothing was dropped: widget confirm holds other; .* type its name there"):
         work(confirm="other").clean_up()
     assert len(work(confirm=passed["database"]).clean_up().collect()) > len(GOLD)
-    with pytest.raises(LakeError, match="table bronze doesn't exist yet; `pinlake ingest` makes it"):
+    with pytest.raises(LakeError, match="table bronze doesn't exist yet; `pinlake ingest` creates it"):
         work().clean()
 
 
@@ -156,7 +156,7 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
     dbutils = DbUtils()
     dbutils.widgets.text = lambda *given: made.append(given)  # type: ignore[method-assign]
     notebook.widgets(dbutils, "ingest")
-    assert made[0] == ("source", "", "source: folder of the dump, or s3://bucket/prefix: it holds topics/")
+    assert made[0] == ("source", "", "source: folder of the dump, which contains topics/, or s3://bucket/prefix")
     assert made[-1] == ("audit", "", "audit: true: compare all names, sizes and times with bronze")
     assert tuple(name for name, *_ in made) == WIDGETS["ingest"]
     with pytest.raises(UsageError, match="no step is called 'ingress'; the steps are check, connect, ingest, "):
@@ -170,7 +170,7 @@ def test_widgets_are_made_with_the_meaning_of_their_setting() -> None:
         (
             {"first_date": "3 March"},
             UsageError,
-            "widget first_date holds '3 March', which is no date; give a day in UTC such as 2026-11-24",
+            "widget first_date holds '3 March', which is not a date; give a day in UTC such as 2026-11-24",
         ),
         (
             {"first_date": "2026-03-02", "last_date": "2026-03-01"},
@@ -191,7 +191,7 @@ def test_nonsense_in_a_widget_is_told(given: dict[str, str], error: type[Excepti
 def test_what_is_passed_for_somebody_else_is_told_once_and_let_be(capsys: Any) -> None:
     given = {"run_date": "2026-11-27", "cost_centre": "7", "team": "", "database": "shop"}
     assert notebook.open(DbUtils(given)).settings.database == "shop"
-    assert capsys.readouterr().out == "no widgets of pinlake, and let be: run_date, cost_centre\n"
+    assert capsys.readouterr().out == "ignored, because pinlake has no such parameters: run_date, cost_centre\n"
     notebook.open(DbUtils({"database": "shop"}))
     assert capsys.readouterr().out == ""
 
@@ -253,7 +253,7 @@ def test_a_stream_and_the_look_at_it(spark, passed: dict[str, str], tmp_path: Pa
 
 @pytest.mark.parametrize("seconds", ["soon", "-1", "nan"])
 def test_seconds_that_are_none(spark, passed: dict[str, str], tmp_path: Path, seconds: str) -> None:
-    with pytest.raises(UsageError, match=f"widget seconds holds '{seconds}'; give a number of seconds, or 0 to go on"):
+    with pytest.raises(UsageError, match=f"widget seconds holds '{seconds}'; give a number of seconds, or 0 to run"):
         opened(spark, tmp_path / "values.json", **passed, seconds=seconds)
 
 

@@ -51,7 +51,7 @@ def test_the_dump_has_the_pipeline_id_of_the_settings(tmp_path: Path) -> None:
 def test_a_dump_stays_as_it_is(tmp_path: Path) -> None:
     ensure_dump(settings(source=tmp_path), posts=5)
     before = sorted(path for path in tmp_path.rglob("*"))
-    assert ensure_dump(settings(source=tmp_path), posts=9) == f"a dump is in {tmp_path}; nothing was made"
+    assert ensure_dump(settings(source=tmp_path), posts=9) == f"a dump is in {tmp_path}; nothing was generated"
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 

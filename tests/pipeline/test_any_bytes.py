@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from pinlake.lake.accounting import check_sums
@@ -57,13 +57,15 @@ def topics(draw: st.DrawFn) -> dict[str, dict[str, bytes | str]]:
 
 
 @settings(
-    max_examples=2,
+    max_examples=1,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 @given(made=topics())
 def test_a_run_ends_and_loses_nothing(system: Callable[..., System], made: dict[str, dict[str, bytes | str]]) -> None:
+    # The first example is the simplest one, an empty dump.
+    assume(all(len(objects) > 5 for objects in made.values()))
     with TemporaryDirectory() as folder:
         dump = write_dump_files(Path(folder) / "dump", made)
         found = system(dump, Path(folder) / "lake", max_bad_share=1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from pinlake.emulate.emulator import emulate
-from pinlake.lake.model import GOLD
 from tests.pipeline.conftest import System
 from tests.pipeline.test_made_dump import SILVER
 
@@ -44,16 +42,6 @@ def writing(table: str) -> Until:
             time.sleep(0.002)
 
     return wait
-
-
-def at_random(process: subprocess.Popen[str], lake: Path) -> None:
-    """After some lines of the first stages and a moment more, other ones each time."""
-    number, moment = random.randrange(1, 6), random.uniform(0, 1)
-    print(f"killed {moment:.3f} s after line {number}")
-    assert process.stderr is not None
-    for _ in range(number):
-        assert process.stderr.readline(), "it ended before"
-    time.sleep(moment)
 
 
 def start(dump: Path, lake: Path, logs: Path) -> subprocess.Popen[str]:
@@ -86,26 +74,22 @@ def whole(system: Callable[..., System], tmp_path_factory: pytest.TempPathFactor
     return made
 
 
-@pytest.mark.parametrize(
-    "points",
-    [
-        pytest.param(
-            [
-                writing("bronze"),
-                said("objects in bronze", "to quarantine"),
-                writing("silver_pin"),
-                said("in silver_pin", "pin: nothing new"),
-            ],
-            id="named",
-        ),
-        pytest.param([at_random, said("silver_post"), writing("answers")], id="random and late"),
-    ],
+# In the order in which they come; a run after a kill has less left to do.
+POINTS = (
+    writing("bronze"),
+    said("objects in bronze", "to quarantine"),
+    writing("silver_pin"),
+    said("in silver_pin", "pin: nothing new"),
+    said("silver_post"),
+    writing("answers"),
 )
+
+
 def test_killed_while_it_writes_and_after_a_commit(
-    points: list[Until], whole: System, system: Callable[..., System], tmp_path: Path
+    whole: System, system: Callable[..., System], tmp_path: Path
 ) -> None:
     dump, lake = Path(str(whole.settings.source)), tmp_path / "lake"
-    for until in points:
+    for until in POINTS:
         process = start(dump, lake, tmp_path / "logs")
         until(process, lake)
         kill(process)
@@ -113,5 +97,5 @@ def test_killed_while_it_writes_and_after_a_commit(
     _, told = process.communicate()
     assert process.returncode == 0, told
     killed = system(dump, lake, max_bad_share=1.0)
-    assert killed.content(*SILVER, *GOLD) == whole.content(*SILVER, *GOLD)
+    assert killed.content(*SILVER, "answers") == whole.content(*SILVER, "answers")
     assert killed.counts() == whole.counts()

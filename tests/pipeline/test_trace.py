@@ -49,10 +49,10 @@ def told(records: list[Record]) -> list[tuple[str, int | None, int, str]]:
 
 
 def test_a_post(loaded: System) -> None:
-    found = trace_post(loaded.lake, 1, pipeline.years(loaded.settings))
+    found = trace_post(loaded.lake, 1, loaded.settings)
     assert told(found.records) == [
         ("pin", 1, 2, "in silver"),
-        ("pin", 1, 0, "lost"),
+        ("pin", 1, 0, "conflict"),
         ("pin", 1, 1, "duplicate"),
         ("pin", 1, 20, "waits"),
         ("geo", 1, 1, "in silver"),
@@ -71,14 +71,14 @@ def test_a_post(loaded: System) -> None:
 
 
 def test_a_post_that_a_topic_lacks_and_one_that_nobody_sent(loaded: System) -> None:
-    found = trace_post(loaded.lake, 2, pipeline.years(loaded.settings))
+    found = trace_post(loaded.lake, 2, loaded.settings)
     assert told(found.records) == [("pin", 2, 3, "in silver"), ("geo", 2, 2, "quarantine"), ("user", 2, 2, "in silver")]
     assert "latitude" in found.records[1].why
     assert found.records[1].why.endswith("; drift extra:colour")
     assert (found.row, found.lacking) == ({}, ["geo"])
     assert set(found.counts_in) == {"users_joined_by_year"}
     with pytest.raises(LakeError, match=r"no record of post 9 is in the lake; the nearest ids are 4$"):
-        trace_post(loaded.lake, 9, pipeline.years(loaded.settings))
+        trace_post(loaded.lake, 9, loaded.settings)
 
 
 def test_an_object_and_an_offset(loaded: System) -> None:
@@ -94,5 +94,5 @@ def test_an_object_and_an_offset(loaded: System) -> None:
     )
     with pytest.raises(LakeError, match=r"no object nowhere is in bronze"):
         trace_path(loaded.lake, "nowhere")
-    with pytest.raises(UsageError, match=r"'pin/0' is no offset; give it as topic/partition/offset"):
+    with pytest.raises(UsageError, match=r"'pin/0' is not an offset; give it as topic/partition/offset"):
         trace_offset(loaded.lake, "pin/0")

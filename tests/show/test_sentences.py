@@ -37,7 +37,7 @@ GROUPS = "age_group join_year median_follower_count"
         (
             "category_posts_by_year",
             rows("post_year category category_count", (2018, "art", 1), (2019, "art", 3), (2019, "travel", 2)),
-            "Art has most posts over all years, 4, and travel fewest, 2. "
+            "Art has the most posts over all years, 4, and travel has the fewest, 2. "
             "The highest count of one year is 3: art in 2019.",
         ),
         (
@@ -53,12 +53,13 @@ GROUPS = "age_group join_year median_follower_count"
                 ("Peru", "Bob", 3_000),
                 ("Chile", "Bob", 3_000),
             ),
-            "Bob has most followers, 3,000, in Peru and Chile; the top posters of all 3 countries have 10 at least.",
+            "Bob has the most followers, 3,000, in Peru and Chile; the top posters of all 3 countries have 10 at "
+            "least.",
         ),
         (
             "top_country_by_followers",
             rows("country follower_count", ("Fiji", 3_000)),
-            "The poster with most followers, 3,000, posts in Fiji.",
+            "The poster with the most followers, 3,000, posts in Fiji.",
         ),
         (
             "top_category_by_age_group",

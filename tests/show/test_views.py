@@ -15,7 +15,7 @@ from pinlake.lake.model import GOLD, ISSUES, ROW_COUNT, TABLES
 from pinlake.show import views
 
 NO_JSON = ("not_json", "the record is not valid JSON", ["text"])
-NO_TIME = ("no_time", "timestamp is not a time stamp", ["timestamp"])
+NO_TIME = ("no_time", "timestamp is not a timestamp", ["timestamp"])
 
 
 @dataclass
@@ -98,7 +98,7 @@ def test_the_accounting_is_that_of_the_last_run_turned(lake: Any) -> None:
 def test_a_record_counts_for_each_of_its_reasons(lake: Any) -> None:
     assert rows(views.reasons(lake)) == [
         ("geo", "the record is not valid JSON", "text", 2),
-        ("geo", "timestamp is not a time stamp", "timestamp", 1),
+        ("geo", "timestamp is not a timestamp", "timestamp", 1),
         ("pin", "the record is not valid JSON", "text", 1),
     ]
 
@@ -106,7 +106,7 @@ def test_a_record_counts_for_each_of_its_reasons(lake: Any) -> None:
 def test_quarantined_records_are_shown_with_their_reasons_and_their_beginning(lake: Any) -> None:
     assert rows(views.quarantined(lake)) == [
         ("geo", "the record is not valid JSON", 0, 3, "a", "/w=="),
-        ("geo", "timestamp is not a time stamp; the record is not valid JSON", 1, 2, "c", "x" * 79 + "…"),
+        ("geo", "timestamp is not a timestamp; the record is not valid JSON", 1, 2, "c", "x" * 79 + "…"),
         ("pin", "the record is not valid JSON", 0, 9, "b", "{"),
     ]
     first = views.quarantined(lake, rows=1)
@@ -120,8 +120,8 @@ def test_drift_is_summed_over_batches(lake: Any) -> None:
 def test_warnings_are_counted_by_topic_and_reason(lake: Any) -> None:
     assert rows(views.warned(lake)) == [
         ("geo", "the record is not valid JSON", "text", 1),
-        ("geo", "timestamp is not a time stamp", "timestamp", 1),
-        ("pin", "timestamp is not a time stamp", "timestamp", 1),
+        ("geo", "timestamp is not a timestamp", "timestamp", 1),
+        ("pin", "timestamp is not a timestamp", "timestamp", 1),
     ]
 
 
@@ -156,7 +156,7 @@ def test_a_look_is_short_and_knows_the_number_of_all_rows(spark: SparkSession, l
     schema = f"ind int, long string, short string, many array<int>, few array<double>, _warnings {ISSUES}"
     lake.frames["silver_geo"] = spark.createDataFrame(texts, schema)
     found = views.look(lake, "silver_geo")
-    told = "timestamp is not a time stamp; the record is not valid JSON"
+    told = "timestamp is not a timestamp; the record is not valid JSON"
     assert rows(found)[0] == (0, "x" * 79 + "…", "y" * 80, "1, 2, 3, …", "1.5, 2.0", told)
     assert (found.count(), vars(found)[views.TOTAL]) == (5, 7)
 

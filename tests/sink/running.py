@@ -66,6 +66,11 @@ def records(folder: Path) -> dict[tuple[str, int, int], bytes]:
     return found
 
 
+def objects(folder: Path) -> int:
+    """The number of objects and dead letters, for tests that look often."""
+    return sum(1 for _ in folder.rglob("*.json"))
+
+
 def pins(count: int, first: int = 0) -> list[bytes]:
     return [b'{"index": %d}' % number for number in range(first, first + count)]
 

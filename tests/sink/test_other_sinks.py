@@ -15,7 +15,7 @@ from pinlake.dump.store import Entry
 from pinlake.errors import MachineError
 from tests.helpers import files, wait_for
 from tests.servers.kafka_broker import new_topic_id, produce
-from tests.sink.running import Sink, Unhurried, pins, posted, records
+from tests.sink.running import Sink, Unhurried, objects, pins, posted, records
 from tools.broker import Broker
 
 
@@ -68,9 +68,9 @@ def test_a_store_so_slow_that_the_group_goes_on_without_it(broker: Broker, tmp_p
     running = Thread(target=run, daemon=True)
     running.start()
     # Ten objects take eight seconds, in which the client asks for nothing, and three messages are in an open one.
-    wait_for(lambda: len(files(tmp_path)) == 10)
+    wait_for(lambda: objects(tmp_path) == 10)
     produce(broker, f"{topic_id}.pin", pins(4, first=73))
-    wait_for(lambda: bool(failed) or len(files(tmp_path)) == 11)
+    wait_for(lambda: bool(failed) or objects(tmp_path) == 11)
     done[0] = True
     running.join()
     assert not failed
@@ -121,8 +121,8 @@ def test_partitions_that_move_while_it_writes(broker: Broker, tmp_path: Path) ->
     topic_id = new_topic_id(broker, partitions=4)
     wanted = {}
     for partition in range(4):
-        produce(broker, f"{topic_id}.pin", pins(4000), partition)
-        wanted |= posted("pin", pins(4000), partition)
+        produce(broker, f"{topic_id}.pin", pins(1500), partition)
+        wanted |= posted("pin", pins(1500), partition)
     done = [False]
     store = Unhurried(tmp_path)
     cut: dict[str, Any] = {"flush_size": 7, "rotate_seconds": 1}
@@ -164,4 +164,4 @@ def test_an_object_of_another_sink_counts(broker: Broker, tmp_path: Path) -> Non
     sink = Sink(broker, topic_id, Zombie(tmp_path), flush_size=2)
     sink.run()
     assert b"".join(files(tmp_path).values()) == b"".join(line + b"\n" for line in pins(6))
-    assert "already exists, written by another sink; going on at offset 5" in sink.said[0]
+    assert "already exists, written by another sink; continuing at offset 5" in sink.said[0]

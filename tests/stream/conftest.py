@@ -12,9 +12,8 @@ from pinlake import pipeline
 from pinlake.lake.accounting import account
 from pinlake.stream.stream import _Loader
 from tests.pipeline.conftest import System, system
-from tests.servers.kafka_broker import broker, own_broker
 
-__all__ = ["broker", "own_broker", "system"]
+__all__ = ["system"]
 
 
 @pytest.fixture

@@ -17,10 +17,8 @@ from pinlake.stream.kinesis_reader import Reader
 from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.source import Context, Known, StreamOptions
 from pinlake.topics import TOPICS
-from tests.servers.s3_server import S3, one_s3_server, s3
+from tests.servers.s3_server import S3
 from tests.stream.packing import ended_with
-
-__all__ = ["one_s3_server", "s3"]
 
 
 @pytest.fixture
@@ -155,7 +153,11 @@ def test_a_server_that_stays_busy_is_given_up(kinesis: Any, s3: S3) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "told"),
     [
-        (400, "ResourceNotFoundException", r"stream t0-pin: ResourceNotFound.*; make the stream, or check the prefix"),
+        (
+            400,
+            "ResourceNotFoundException",
+            r"stream t0-pin: ResourceNotFound.*; create the stream, or check the prefix",
+        ),
         (400, "AccessDeniedException", r"AccessDenied.*; get kinesis:DescribeStreamSummary on the stream"),
         (400, "ExpiredTokenException", r"ExpiredToken.*; log in again"),
     ],

@@ -12,11 +12,9 @@ from pinlake.stream.kinesis_source import KinesisSource
 from pinlake.stream.stream import StreamSummary
 from pinlake.topics import TOPICS
 from tests.pipeline.conftest import System
-from tests.servers.s3_server import S3, one_s3_server, s3
+from tests.servers.s3_server import S3
 from tests.stream.packing import pack
 from tests.stream.streaming import geo, pin, read
-
-__all__ = ["one_s3_server", "s3"]
 
 pytestmark = pytest.mark.slow
 Systems = Callable[..., System]

@@ -21,14 +21,16 @@ from tests.servers.secured_broker import SecuredBroker, secured_broker
 from tests.stream.streaming import read
 
 pytestmark = pytest.mark.slow
+CAN_COMPILE = shutil.which("javac") is not None
 
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
-    with secured_broker(tmp_path_factory.mktemp("secured")) as started:
+    with secured_broker(tmp_path_factory.mktemp("secured"), iam=CAN_COMPILE) as started:
         yield started
 
 
+@pytest.mark.usefixtures("to_bronze")
 @pytest.mark.parametrize("form", ["pkcs1", "hidden_pkcs8"])
 def test_a_key_as_openssl_used_to_write_it(found: System, secured: SecuredBroker, form: str) -> None:
     topic_id = new_topic_id(secured.broker, pin=[b'{"index": 1}', b'{"index": 2}'])
@@ -45,19 +47,18 @@ def test_a_key_as_openssl_used_to_write_it(found: System, secured: SecuredBroker
     assert read(found, source).records == {"pin": 2}
 
 
-@pytest.mark.skipif(shutil.which("javac") is None, reason="the broker's side of Amazon's login has to be compiled")
-def test_the_login_of_msk(tmp_path: Path) -> None:
-    with secured_broker(tmp_path, iam=True) as secured:
-        topic_id = new_topic_id(secured.broker)
-        config = tmp_path / "client.properties"
-        config.write_text(f"{LINES}ssl.ca.location={secured.files.ca}\n")
-        address = f"kafka://{secured.token_servers}"
-        known = ("--topic-id", topic_id, "--kafka-config", str(config), "--format", "json")
-        pinlake(tmp_path, "emulate", "--posts", "3", "--to", address, *known)
-        sunk = pinlake(tmp_path, "sink", "--from", address, "--to", "dump", "--until-end", *known)
-        assert [row["messages"] for row in json.loads(sunk)] == [3, 3, 3]
-        streamed = pinlake(tmp_path, "stream", "--from", address, "--lake", "lake", "--until-end", *known)
-        assert [row["silver"] for row in json.loads(streamed)] == [3, 3, 3]
+@pytest.mark.skipif(not CAN_COMPILE, reason="the broker's side of Amazon's login has to be compiled")
+def test_the_login_of_msk(secured: SecuredBroker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(secured.broker)
+    config = tmp_path / "client.properties"
+    config.write_text(f"{LINES}ssl.ca.location={secured.files.ca}\n")
+    address = f"kafka://{secured.token_servers}"
+    known = ("--topic-id", topic_id, "--kafka-config", str(config), "--format", "json")
+    pinlake(tmp_path, "emulate", "--posts", "3", "--to", address, *known)
+    sunk = pinlake(tmp_path, "sink", "--from", address, "--to", "dump", "--until-end", *known)
+    assert [row["messages"] for row in json.loads(sunk)] == [3, 3, 3]
+    streamed = pinlake(tmp_path, "stream", "--from", address, "--lake", "lake", "--until-end", *known)
+    assert [row["silver"] for row in json.loads(streamed)] == [3, 3, 3]
 
 
 def pinlake(folder: Path, *words: str) -> str:

@@ -149,14 +149,6 @@ def test_a_widget_with_nonsense_fails_with_the_remedy(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_dump")
-def test_a_notebook_out_of_order_fails_with_the_remedy(tmp_path: Path) -> None:
-    shutil.copy(FOLDER / "40_clean.ipynb", tmp_path)
-    with pytest.raises(MachineError, match=r"LakeError: table bronze doesn't exist yet; .*ingest"):
-        make(tmp_path, tmp_path / "kept")
-
-
-@pytest.mark.slow
 def test_running_them_all_gives_what_is_stored(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "notebooks")
     make(tmp_path / "notebooks", tmp_path / "kept")

@@ -24,7 +24,7 @@ def test_what_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None:
     found = check(Settings(lake=tmp_path / "file"), SimpleNamespace(version="3.5.4"))
     failed = {line.what: line for line in found if not line.ok}
     assert failed.keys() == {"Spark", "lake", "dump"}
-    assert failed["Spark"].remedy == "use Databricks Runtime 17 LTS or newer, or serverless"
+    assert failed["Spark"].remedy == "use Databricks Runtime 17.3 LTS or newer, or serverless compute"
     assert failed["lake"].remedy == "give a folder with --lake"
     assert failed["dump"].found == "storage is local and no source is given"
     with pytest.raises(MachineError, match=r"Spark: 3.5.4; use Databricks .*\. lake: .*\. dump: .* is given; name"):

@@ -117,7 +117,7 @@ def test_before_the_first_deployment_nothing_fails_that_it_makes(server: Server,
     code, lines = doctor("--var", "warehouse_id=w1")
     made = [f"schema {SCHEMA}", f"volume {SCHEMA}.landing", "external location landing_dev", WORKSPACE[-1]]
     assert {(lines[what]["result"], lines[what]["found"]) for what in made} == {
-        ("passed", "not there yet; a deployment makes it")
+        ("passed", "not there yet; a deployment creates it")
     }
     # Two lines are about rights on the catalog; the later one, the right to make the schema, is kept here.
     rights = lines[f"rights of {ME} on lakes"]
@@ -133,7 +133,7 @@ def test_what_is_missing_after_a_deployment_fails(server: Server, doctor: Doctor
     code, lines = doctor("--var", "warehouse_id=w1")
     missing = [f"volume {SCHEMA}.landing", WORKSPACE[-1]]
     assert (code, failed(lines)) == (1, missing)
-    deploy = "deploy the bundle, which makes it: databricks bundle deploy --target dev"
+    deploy = "deploy the bundle, which creates it: databricks bundle deploy --target dev"
     assert {lines[what]["remedy"] for what in missing} == {deploy}
     assert lines[missing[-1]]["found"] == "not there (404): Scope does not exist!"
 

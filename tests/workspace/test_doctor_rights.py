@@ -78,7 +78,7 @@ def test_a_grant_by_hand_is_none_that_stays_where_the_bundle_has_grants(server: 
     lines = doctor("--target", "governed")[1]
     assert lines[f"rights of {ME} on lakes.shop"]["remedy"] == (
         f"write MODIFY for {ME} among its `grants` in resources/, and deploy; or for now have keepers run GRANT MODIFY "
-        f"ON SCHEMA `lakes`.`shop` TO `{ME}`, which the next deployment takes back"
+        f"ON SCHEMA `lakes`.`shop` TO `{ME}`, which the next deployment revokes"
     )
     remedy = lines[f"rights of {ME} on landing_governed"]["remedy"]
     assert remedy.startswith(f"write CREATE_EXTERNAL_VOLUME for {ME} among its `grants` in resources/, and deploy; or")
@@ -171,5 +171,5 @@ def test_a_mount_needs_both_keys(server: Server, doctor: Doctor) -> None:
     server.answers["/api/2.0/secrets/list"] = error(403, "PERMISSION_DENIED", "User must have READ")
     line = doctor("--target", "mounted")[1]["secret scope shop_jane_doe"]
     assert (line["found"], line["result"]) == ("not allowed (403): User must have READ", "failed")
-    by_hand = f"have an admin run `databricks secrets put-acl shop_jane_doe {ME} READ`; a deployment takes it back, "
+    by_hand = f"have an admin run `databricks secrets put-acl shop_jane_doe {ME} READ`; a deployment revokes it, "
     assert line["remedy"] == by_hand + "unless it is among `permissions` in resources/keys.secret_scope.yml"

@@ -47,18 +47,22 @@ def test_credentials_that_are_refused(server: Server, doctor: Doctor) -> None:
         (
             error(404, "NOT_FOUND", "Catalog 'lakes' does not exist."),
             "not there (404): Catalog 'lakes' does not exist.",
-            "name another with --var catalog=NAME, or have it made: bundles make no catalog",
+            "name another with --var catalog=NAME, or have it created: bundles create no catalog",
         ),
         (
             error(500, "INTERNAL_ERROR", "something broke"),
             "InternalError: something broke",
-            "run again; if it stays, see the status page of Databricks",
+            "run again; if the error persists, see the status page of Databricks",
         ),
-        (Reply(text=HTML), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
+        (Reply(text=HTML), "the answer is not JSON, so it is not from a workspace", "DATABRICKS_HOST must be"),
         (Reply(text=HTML, status=403), "not allowed (403): Sign in", "have its owner run GRANT USE CATALOG"),
-        (Reply(text="nothing", status=502), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must"),
-        (Reply(body=["a list"]), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
-        (Reply(body="a text"), "the answer is not what a workspace answers, JSON", "DATABRICKS_HOST must be"),
+        (
+            Reply(text="nothing", status=502),
+            "the answer is not JSON, so it is not from a workspace",
+            "DATABRICKS_HOST must",
+        ),
+        (Reply(body=["a list"]), "the answer is not JSON, so it is not from a workspace", "DATABRICKS_HOST must be"),
+        (Reply(body="a text"), "the answer is not JSON, so it is not from a workspace", "DATABRICKS_HOST must be"),
     ],
 )
 def test_what_the_workspace_answers(server: Server, doctor: Doctor, reply: Reply, found: str, remedy: str) -> None:
@@ -96,7 +100,7 @@ def test_a_wait_of_an_hour_is_not_waited_for(server: Server, doctor: Doctor) -> 
     server.answers[CATALOG] = error(429, "REQUEST_LIMIT_EXCEEDED", "slow down", Retry_After="3600")
     started = time.monotonic()
     _, lines = doctor()
-    assert lines["catalog lakes"]["found"] == "too many requests (429), and no end of it in sight: slow down"
+    assert lines["catalog lakes"]["found"] == "too many requests (429), also after retries: slow down"
     assert lines["catalog lakes"]["remedy"] == "wait some minutes and run again"
     assert server.times(CATALOG) == 1
     assert time.monotonic() - started < 20
@@ -144,7 +148,7 @@ def test_a_token_that_cant_be_sent_is_not_shown(
 def test_a_host_without_credentials(server: Server, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABRICKS_TOKEN")
     code, lines = doctor()
-    assert (code, lines["workspace"]["found"]) == (1, "a workspace is configured, and no credentials for it")
+    assert (code, lines["workspace"]["found"]) == (1, "a workspace is configured, but there are no credentials for it")
     assert lines["workspace"]["remedy"].startswith("log in with `databricks auth login`")
 
 
@@ -154,7 +158,9 @@ def test_a_host_that_makes_no_tokens(server: Server, doctor: Doctor, monkeypatch
     monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", TOKEN)
     code, lines = doctor()
     assert (code, lines["workspace"]["result"]) == (1, "failed")
-    assert lines["workspace"]["found"] == "the host doesn't tell where tokens come from, or can't be reached"
+    assert (
+        lines["workspace"]["found"] == "the host doesn't return the address of its token endpoint, or can't be reached"
+    )
     assert lines["workspace"]["remedy"].startswith("DATABRICKS_HOST must be a workspace's address")
 
 

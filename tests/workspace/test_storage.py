@@ -79,7 +79,7 @@ def test_a_folder_is_taken_as_it_is(workspace: Workspace, tmp_path: Path) -> Non
 
 def test_a_volume_is_the_landing_volume_of_the_schema(workspace: Workspace, tmp_path: Path) -> None:
     wanted = settings(storage="volume", catalog="main")
-    with pytest.raises(SourceError, match="deploy the bundle, which makes the volume"):
+    with pytest.raises(SourceError, match="deploy the bundle, which creates the volume"):
         connect(wanted, Catalog(), workspace.dbutils, tmp_path)
     volume = tmp_path / "Volumes" / "main" / "pinlake" / "landing"
     volume.mkdir(parents=True)

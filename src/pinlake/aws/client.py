@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -15,8 +14,6 @@ from pinlake.dump.s3_errors import AWS_ERRORS, is_passing, short
 
 # Timeouts in seconds.
 _CONNECT, _ANSWER = 5.0, 20.0
-# Operations whose right has another name.
-_RIGHTS = {"ListObjectVersions": "ListBucketVersions"}
 
 
 class Aws:
@@ -29,7 +26,6 @@ class Aws:
         self._patience = Patience("AWS", give_up_after, say)
         self._session: Any = None
         self._clients: dict[str, Any] = {}
-        self._making = Lock()
 
     @property
     def region(self) -> str:
@@ -49,7 +45,8 @@ class Aws:
             )
         except AWS_ERRORS as error:
             # From None: errors of the HTTP library may contain headers with credentials.
-            raise explained(error, f"{_right(service, operation)} on {about}") from None
+            action = operation.title().replace("_", "")
+            raise explained(error, f"{service}:{action} on {about}") from None
         return answer
 
     def knows(self, service: str, operation: str) -> bool:
@@ -57,10 +54,9 @@ class Aws:
         return hasattr(self._client(service), operation)
 
     def _client(self, service: str) -> Any:
-        with self._making:
-            if service not in self._clients:
-                self._clients[service] = self._make(service)
-            return self._clients[service]
+        if service not in self._clients:
+            self._clients[service] = self._make(service)
+        return self._clients[service]
 
     def _make(self, service: str) -> Any:
         # botocore's own retries are silent.
@@ -75,8 +71,3 @@ class Aws:
 def token() -> str:
     """A token, with which AWS recognizes a repeated request, or a name of a change set. Begins with a letter."""
     return f"pinlake-{uuid4()}"
-
-
-def _right(service: str, operation: str) -> str:
-    action = operation.title().replace("_", "")
-    return f"{service}:{_RIGHTS.get(action, action)}"

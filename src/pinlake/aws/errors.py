@@ -10,7 +10,7 @@ from botocore import exceptions as boto
 from pinlake.dump.s3_errors import code_of, of_connection
 from pinlake.errors import MachineError, first_line
 
-RIGHTS = "docs/aws.md lists the rights that each command needs"
+RIGHTS = "see Least rights in docs/aws.md"
 _LOG_IN = (
     "sign in, for example with `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )

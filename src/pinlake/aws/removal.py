@@ -1,7 +1,7 @@
 """Deletes stacks, and says what they leave behind: buckets, which hold what can't be made again.
 
-Calls cloudformation:DescribeStacks, DescribeStackResources, DeleteStack and DescribeStackEvents, s3:ListBucketVersions
-(ListObjectVersions) and, for an empty bucket, s3:DeleteBucket. With a role, DeleteStack needs iam:PassRole on it.
+Calls cloudformation:DescribeStacks, DescribeStackResources, DeleteStack and DescribeStackEvents, and
+s3:DeleteBucket. With a role, DeleteStack needs iam:PassRole on it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from pinlake.aws.errors import AwsError, state_in
 from pinlake.aws.stacks import Stack, check_ended, check_free, find
 from pinlake.aws.watch import Watch
 from pinlake.clients.waits import Say
-
-# Objects and versions are counted up to this many pages of 1,000.
-_PAGES = 10
 
 
 def buckets(aws: Aws, stack: Stack) -> list[str]:
@@ -53,31 +50,17 @@ def delete(aws: Aws, stack: Stack, short: str, role: str | None, say: Say) -> No
 def clear(aws: Aws, bucket: str) -> str | None:
     """Delete a bucket if it is empty, and return what is to be said about it. None if it does not exist.
 
-    A bucket with objects, also with deleted or replaced ones, stays. S3 itself deletes no bucket that holds anything.
+    S3 deletes no bucket that holds anything, also if these are only old versions of objects.
     """
     try:
-        count, is_all = _count(aws, bucket)
-        if count == 0:
-            aws.ask("s3", "delete_bucket", f"bucket {bucket}", Bucket=bucket)
-            return f"bucket {bucket} was empty and is deleted too"
+        aws.ask("s3", "delete_bucket", f"bucket {bucket}", Bucket=bucket)
     except AwsError as error:
         if error.code == "NoSuchBucket":
             return None
-        return f"bucket {bucket} stays: {error}"
-    many = f"{count:,}" if is_all else f"more than {count:,}"
-    return (
-        f"bucket {bucket} stays, with {many} object{'s' if count > 1 else ''}, old versions included; to remove it, "
-        f"empty it on its page in the console of S3, then run `aws s3 rb s3://{bucket}`"
-    )
-
-
-def _count(aws: Aws, bucket: str) -> tuple[int, bool]:
-    """The number of versions and delete markers in a bucket, and whether these are all."""
-    count, asked = 0, {"Bucket": bucket}
-    for _ in range(_PAGES):
-        page = aws.ask("s3", "list_object_versions", f"bucket {bucket}", **asked)
-        count += len(page.get("Versions", [])) + len(page.get("DeleteMarkers", []))
-        if not page.get("IsTruncated"):
-            return count, True
-        asked |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
-    return count, False
+        if error.code != "BucketNotEmpty":
+            return f"bucket {bucket} stays: {error}"
+        return (
+            f"bucket {bucket} stays, with its objects and their old versions; to remove it, empty it on its page in "
+            f"the console of S3, then run `aws s3 rb s3://{bucket}`"
+        )
+    return f"bucket {bucket} was empty and is deleted too"

@@ -175,5 +175,5 @@ def _day(text: str | None, name: str) -> date | None:
         day = None
     # Python also accepts other forms, such as 20261124 and 2026-W48-2.
     if day is None or day.isoformat() != text:
-        raise UsageError(f"{name} holds {text!r}, which is no date; give a day in UTC such as 2026-11-24")
+        raise UsageError(f"{name} holds {text!r}, which is not a date; give a day in UTC such as 2026-11-24")
     return day

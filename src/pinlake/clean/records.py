@@ -178,11 +178,11 @@ def _unreadable() -> Column:
         Issue(
             "not_json",
             "it looks like a message of the Schema Registry that is not JSON (Avro, Protobuf): set the sink's "
-            "value.converter to org.apache.kafka.connect.json.JsonConverter, and read what the producer sends with it",
+            "value.converter to org.apache.kafka.connect.json.JsonConverter, and have the producer send JSON",
             (),
             of_registry,
         ),
-        Issue("not_json", "it is a printed Python dict: send what json.dumps makes of it", (), of_python),
+        Issue("not_json", "it is a printed Python dict: send the output of json.dumps", (), of_python),
         Issue(
             "not_json",
             "it is a printed struct of Kafka Connect: set the sink's value.converter to "
@@ -202,7 +202,7 @@ def _misrouted(topic: Topic) -> Column:
     return issues(
         Issue(
             "wrapped",
-            "the keys are those of a wrapping, and what is in it is no record: set value.converter.schemas.enable to "
+            "the keys are those of a wrapping, and it contains no record: set value.converter.schemas.enable to "
             "false, and take change events apart with the transform ExtractNewRecordState",
             (),
             in_a_wrapping & ~own,

@@ -231,7 +231,7 @@ def _field_errors(topic: Topic) -> list[Issue]:
             case Kind.NUMBER:
                 readable, what = number(field.name).isNotNull(), "a number"
             case Kind.TIME:
-                readable, what = instant(field.name).isNotNull(), "a time stamp"
+                readable, what = instant(field.name).isNotNull(), "a timestamp"
             case Kind.TEXT:
                 readable, what = ~_is_nested(field), "text"
                 found.append(_not_exact(field.name))

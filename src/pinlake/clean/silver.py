@@ -103,7 +103,7 @@ def _judge(found: Sequence[TopicClean], max_bad_share: float, least_judged: int)
                 f"topic {result.topic}: {result.judged_bad:,} of {result.judged:,} new records are bad "
                 f"({result.bad_share:.1%}, more than {max_bad_share:.1%}); stopped before silver. See `pinlake "
                 f"quarantine --topic {result.topic}`, then correct the objects and run with --audit, which reads "
-                "changed ones again, or take the rest in with a higher --max-bad-share (in a job: table quarantine, "
+                "changed ones again, or accept the batch with a higher --max-bad-share (in a job: table quarantine, "
                 "audit, max_bad_share)"
             )
 

@@ -50,16 +50,14 @@ StacksArgument = Annotated[
         show_default=False,
     ),
 ]
-NameFlag = Annotated[
-    str, typer.Option("--name", help="Prefix of the stacks and of what is in them, such as pinlake-storage.")
-]
+NameFlag = Annotated[str, typer.Option("--name", help="Prefix of the names of the stacks and their resources.")]
 ParameterFlag = Annotated[
     list[str] | None,
     typer.Option("--parameter", help="Parameter of a template, NAME=VALUE; may be repeated. Others keep their value."),
 ]
 RoleFlag = Annotated[
     str | None,
-    typer.Option("--role-arn", help="ARN of a role with whose rights CloudFormation acts.", show_default="your rights"),
+    typer.Option("--role-arn", help="ARN of a role whose rights CloudFormation uses.", show_default="your rights"),
 ]
 
 
@@ -88,7 +86,7 @@ def up(
     name: NameFlag = USUAL_PREFIX,
     parameters: ParameterFlag = None,
     role: RoleFlag = None,
-    is_agreed: Annotated[bool, typer.Option("--yes", help="Don't ask before the changes.")] = False,
+    is_agreed: Annotated[bool, typer.Option("--yes", help="Make the changes without asking.")] = False,
     folder: FolderFlag = None,
 ) -> None:
     """Create or update stacks, by default storage, after you have seen the plan and agreed."""
@@ -139,7 +137,7 @@ def status(
     folder: FolderFlag = None,
     form: FormatFlag = Format.TABLE,
 ) -> None:
-    """Show the state of the stacks that exist, since when they have it, and what failed in their last operation."""
+    """Show the existing stacks: state, time of the last change, and first failure of the last operation."""
     aws, templates, _ = _start(call, stacks, None, folder, all_of_them=True)
     from pinlake.aws.stacks import failure, last_operation
 
@@ -198,12 +196,10 @@ def down(
     stacks: StacksArgument = None,
     name: NameFlag = USUAL_PREFIX,
     role: RoleFlag = None,
-    confirmed: Annotated[
-        str | None, typer.Option("--confirm", help="The value of --name, for machines that can't type it.")
-    ] = None,
+    confirmed: Annotated[str | None, typer.Option("--confirm", help="The prefix, instead of typing it.")] = None,
     folder: FolderFlag = None,
 ) -> None:
-    """Delete the stacks that exist, the last one first, after you have typed their name. Buckets with objects stay."""
+    """Delete the existing stacks, the last one first, after you have typed their prefix. Buckets with objects stay."""
     aws, templates, _ = _start(call, stacks, None, folder, all_of_them=True)
     from pinlake.aws.removal import buckets, clear, delete
 
@@ -277,7 +273,7 @@ def _check_typed(name: str, confirmed: str | None) -> None:
 
 def _check_terminal(what: str, flag: str) -> None:
     if not sys.stdin.isatty():
-        raise UsageError(f"the command asks {what}, and its input is no terminal; add {flag}")
+        raise UsageError(f"the command asks {what}, and its input is not a terminal; add {flag}")
 
 
 def _continues(stack: str, name: str) -> str:

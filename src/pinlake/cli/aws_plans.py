@@ -59,7 +59,7 @@ def _note(plan: Plan) -> str | None:
 
 
 def say_next(plans: Sequence[Plan], name: str) -> None:
-    """Print the command that comes after `up`: without a storage credential, the one that makes it."""
+    """Print the command that comes after `up`: without a storage credential, the one that creates it."""
     storage = next((each for each in plans if each.template.stack == "storage"), None)
     wants_credential = storage is not None and not storage.parameters.get("ExternalId")
     command = "connect" if wants_credential else "outputs"

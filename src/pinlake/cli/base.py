@@ -86,7 +86,7 @@ class Command:
         location = pipeline.lake_location(self.settings)
         if location is not None and not location.is_lake():
             raise LakeError(
-                f"no lake in {location}; make one with `pinlake run --source DIR --lake {self.settings.lake}`"
+                f"no lake in {location}; create one with `pinlake run --source DIR --lake {self.settings.lake}`"
             )
         return self.lake
 
@@ -153,7 +153,7 @@ def _hand_on(context: typer.Context) -> None:
     given = [key for key, source in sources.items() if source and source.name == "COMMANDLINE"]
     options = {parameter.name: parameter.opts[0] for parameter in group.params}
     if unknown := [options[key] for key in given if key not in taken]:
-        raise UsageError(f"{', '.join(unknown)} stands before {name}, which has no such option; leave it out")
+        raise UsageError(f"{', '.join(unknown)} is not an option of {name}; remove it")
     context.default_map = {name: {key: context.params[key] for key in given}}
 
 
@@ -161,8 +161,9 @@ def _hand_on(context: typer.Context) -> None:
 def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
     """Resolve the settings of a call, and turn every error into a message and an exit code."""
     opened: Command | None = None
+    log_format = flags.get("log_format") or os.environ.get("PINLAKE_LOG_FORMAT")
     try:
-        if flags.get("log_format") == "json":
+        if log_format == "json":
             logs.configure("json", "error")  # for errors in the settings themselves
         given = {name: value for name, value in flags.items() if value is not None}
         opened = Command(resolve(given, os.environ, file, lambda name: f"flag {flag_of(name)}"), given, file)
@@ -170,10 +171,10 @@ def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
         with structlog.contextvars.bound_contextvars(version=__version__):
             yield opened
     except PinlakeError as error:
-        _fail(str(error), error, opened, flags.get("log_format"))
+        _fail(str(error), error, opened, log_format)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        err.print("stopped; what was committed stays, the next run goes on from there")
+        err.print("stopped; committed data stays, and the next run continues from there")
         raise typer.Exit(130) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
@@ -182,10 +183,10 @@ def _call(file: Path | None = None, **flags: Any) -> Iterator[Command]:
 
         known = recognised(error)
         _fail(
-            str(known or f"{type(error).__name__}: {first_line(error)}; run again, or look into the log"),
+            str(known or f"{type(error).__name__}: {first_line(error)}; run again, or see the log"),
             known or error,
             opened,
-            flags.get("log_format"),
+            log_format,
         )
         raise typer.Exit(1) from None
 

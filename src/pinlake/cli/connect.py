@@ -31,7 +31,7 @@ def connect(
         typer.Option("--location", help="Name of the external location.", show_default="--name with _landing"),
     ] = None,
     no_location: Annotated[
-        bool, typer.Option("--no-location", help="Create no external location, because the bundle does.")
+        bool, typer.Option("--no-location", help="Don't create an external location; the bundle creates it.")
     ] = False,
     role: RoleFlag = None,
     folder: FolderFlag = None,

@@ -39,7 +39,7 @@ RowsFlag = Annotated[
 ]
 PostsFlag = Annotated[int | None, typer.Option("--posts", min=0, help="Number of posts.", show_default="1000")]
 SeedFlag = Annotated[int, typer.Option("--seed", help="The same seed gives the same posts in the same order.")]
-FailedFlag = Annotated[Path | None, typer.Option("--failed", help="File of messages that could not be delivered.")]
+FailedFlag = Annotated[Path | None, typer.Option("--failed", help="File for messages that can't be delivered.")]
 FlushFlag = Annotated[int, typer.Option("--flush-size", min=1, help="Records per object of a dump.")]
 PartitionsFlag = Annotated[int, typer.Option("--partitions", min=1, help="Partitions of each new topic.")]
 CreateFlag = Annotated[bool, typer.Option("--create-topics", help="Create missing topics in Kafka.")]
@@ -59,7 +59,9 @@ def emulate(
     endless: Annotated[bool, typer.Option("--endless", help="Run until Ctrl-C.")] = False,
     rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="Maximum number of posts per second.")] = None,
     seed: SeedFlag = 0,
-    dirt: Annotated[float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt.")] = 0.0,
+    dirt: Annotated[
+        float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt, from 0 to 1.")
+    ] = 0.0,
     duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent twice.")] = 0.0,
     flush_size: FlushFlag = 1,
     partitions: PartitionsFlag = 1,

@@ -42,7 +42,8 @@ SETTINGS: dict[str, Any] = {name: _of_setting(name) for name in _TEXTS} | {
     "kafka_config": _of_setting("kafka_config", Path),
 }
 FolderFlag = Annotated[
-    Path | None, typer.Option("--bundle", help="Folder of databricks.yml.", show_default="this one or one above")
+    Path | None,
+    typer.Option("--bundle", help="Folder of databricks.yml.", show_default="the current folder or one above it"),
 ]
 # The flags that select a bundle.
 BUNDLE: dict[str, Any] = {
@@ -57,5 +58,7 @@ BUNDLE: dict[str, Any] = {
 FileFlag = Annotated[Path | None, typer.Option("--settings", help="Settings file.", show_default="pinlake.toml")]
 
 TopicFlag = Annotated[str | None, typer.Option("--topic", help="pin, geo or user.")]
-AuditFlag = Annotated[bool, typer.Option("--audit", help="Compare all names, sizes and times: late, changed, lost.")]
+AuditFlag = Annotated[
+    bool, typer.Option("--audit", help="Compare all names, sizes and times, and find late, changed and lost objects.")
+]
 FormatFlag = Annotated[Format, typer.Option("--format", help="table for people, csv or json for machines.")]

@@ -43,9 +43,8 @@ def holes_accept(
     from pinlake import pipeline
 
     check_topic(topic)
-    offsets = pipeline.Offsets(topic, partition, first, last)
     with call.writing("accepting") as (lake, run):
-        accepted = pipeline.run_accept(lake, run, offsets, reason, by or _user())
+        accepted = pipeline.run_accept(lake, run, topic, reason, by or _user(), partition, first, last)
     for hole in accepted:
         out.print(f"{hole.topic}, partition {hole.partition}: offsets {hole.first} to {hole.last} accepted")
 

@@ -208,7 +208,7 @@ def rebuild(
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Only records ingested on this day or earlier.")] = None,
 ) -> None:
-    """Rebuild silver or gold. The result is the same as that of the previous runs."""
+    """Rebuild silver or gold. The result is the same as before, unless a rule or a setting has changed."""
     from pinlake import pipeline
     from pinlake.clean.backfill import Days
     from pinlake.show.status import status_table
@@ -217,7 +217,7 @@ def rebuild(
         raise UsageError(f"can't rebuild {what!r}; give silver (from bronze) or gold (from silver)")
     days = Days.read(first, last, ("--from", "--to"))
     if days and what == "gold":
-        raise UsageError("gold is made from all of silver; leave --from and --to out, or rebuild silver")
+        raise UsageError("gold is computed from all of silver; omit --from and --to, or rebuild silver")
     with call.writing("rebuilding") as (lake, new_run):
         counts = pipeline.run_rebuild(lake, call.settings, new_run, what, days)
     write(status_table(counts), Format.TABLE, out)

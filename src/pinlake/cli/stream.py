@@ -10,7 +10,7 @@ import typer
 
 from pinlake.cli.base import Command, err, out, reporter, stopping, takes
 from pinlake.cli.flags import FormatFlag
-from pinlake.errors import UsageError, need
+from pinlake.errors import UsageError
 from pinlake.show.output import Format, Result, write
 from pinlake.topics import TOPICS
 
@@ -37,7 +37,6 @@ def stream(
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Load messages as they arrive, and update the answers after each batch. A stream continues where bronze ends."""
-    need("transports", "confluent_kafka", "boto3")
     from pinlake.lake.model import GOLD
     from pinlake.stream.open import open_source
     from pinlake.stream.source import StreamOptions

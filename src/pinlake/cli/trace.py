@@ -28,7 +28,6 @@ def trace(
     form: FormatFlag = Format.TABLE,
 ) -> None:
     """Show what became of each record of a post, of an object, or of an offset, and why."""
-    from pinlake import pipeline
     from pinlake.show.trace import trace_offset, trace_path, trace_post
 
     if sum(each is not None for each in (post, path, offset)) != 1:
@@ -36,7 +35,7 @@ def trace(
     lake = call.existing_lake()
     with waiting(call.settings, "tracing"):
         if post is not None:
-            traced = trace_post(lake, post, pipeline.years(call.settings))
+            traced = trace_post(lake, post, call.settings)
         else:
             records = trace_path(lake, path) if path is not None else trace_offset(lake, str(offset))
     if post is None:

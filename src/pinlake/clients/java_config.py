@@ -71,7 +71,7 @@ def java_config(config: Config, say: Say, environment: Mapping[str, str] = os.en
     if isinstance(login := config.get(_IAM), IamLogin):
         found |= login.java(bool(environment.get("DATABRICKS_RUNTIME_VERSION")))
     if unused:
-        say(f"settings of the Kafka client that Spark's has no use for: {', '.join(sorted(unused))}")
+        say(f"settings of the Kafka client that Spark's client ignores: {', '.join(sorted(unused))}")
     return {f"kafka.{name}": value for name, value in found.items()}
 
 
@@ -101,7 +101,7 @@ def _key(name: str, text: str, config: Config) -> str:
     except ValueError as error:
         file = config[name] if name in _FILES else "KEY.pem"
         raise SettingsError(
-            f"the key in {name} can't be made one for Spark's client ({error}), which reads PKCS#8 alone; convert it "
+            f"the key in {name} can't be converted for Spark's client ({error}), which reads only PKCS#8; convert it "
             f"with `openssl pkcs8 -topk8 -nocrypt -in {file} -out {file}.pk8`, and name {file}.pk8 in the file of "
             "--kafka-config"
         ) from error
@@ -125,7 +125,9 @@ def as_pkcs8(pem: str, password: str | None) -> str:
     try:
         key = serialization.load_pem_private_key(found[0].encode(), secret)
     except (TypeError, ValueError) as error:
-        raise ValueError("it is no such key" if secret is None else "its password is missing or another") from error
+        raise ValueError(
+            "it is not a private key" if secret is None else "its password is missing or another"
+        ) from error
     forms = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return key.private_bytes(*forms).decode()
 

@@ -52,7 +52,7 @@ def client_config(servers: str, properties: Path | None = None, more_properties:
     for server in servers.split(","):
         host, _, port = server.rpartition(":")
         if not host or not port.isdigit():
-            raise UsageError(f"Kafka broker {server!r} is no address; give host:port, several with commas")
+            raise UsageError(f"Kafka broker {server!r} is not an address; give host:port, several with commas")
     found = {**_read_properties(properties), **_properties(more_properties or "", "the secret with Kafka's settings")}
     return {**with_iam(found, servers), "bootstrap.servers": servers}
 
@@ -148,8 +148,8 @@ def find_topics(
     if missing and partitions is None:
         names = ", ".join(sorted(name for name in known if not name.startswith("__"))[:10]) or "none"
         raise MachineError(
-            f"Kafka at {servers} has no topic {' and '.join(missing)}; found {names}. Check the topic id, or make the "
-            "topics with `pinlake emulate --create-topics`"
+            f"Kafka at {servers} has no topic {' and '.join(missing)}; found {names}. Check the topic id, or create "
+            "the topics with `pinlake emulate --create-topics`"
         )
     for topic in missing:
         _make_topic(admin, servers, topic, partitions or 1)

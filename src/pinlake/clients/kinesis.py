@@ -46,7 +46,7 @@ PASSING = {
 }
 # Keys are prefixes of error codes, since services spell the rest differently.
 _REMEDIES = {
-    "ResourceNotFound": "make the stream, or check the prefix of the streams and the region",
+    "ResourceNotFound": "create the stream, or check the prefix of the streams and the region",
     "KMS": "look at the stream's key in KMS",
     "ExpiredToken": LOG_IN,
     "UnrecognizedClient": LOG_IN,

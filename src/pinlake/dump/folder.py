@@ -6,7 +6,7 @@ import errno
 import os
 from contextlib import suppress
 from pathlib import Path
-from threading import get_ident
+from uuid import uuid4
 
 from pinlake.dump.store import Content, Entry, Stat, Store, is_hidden, not_written
 from pinlake.errors import MachineError, SourceError
@@ -81,7 +81,7 @@ class FolderStore(Store):
             raise not_written(path, error) from error
 
     def _write(self, path: str, content: bytes) -> None:
-        unfinished = f"{self.root}/.unfinished-{os.getpid()}-{get_ident()}"
+        unfinished = f"{self.root}/.unfinished-{uuid4()}"
         try:
             _write_file(unfinished, content, self._sync)
             _name(unfinished, path)

@@ -57,11 +57,11 @@ def _messages(store: Store, key: str, content: Content | OSError) -> int:
         messages = Splitter().split(unpack(content.content)).messages
     except OSError as error:
         raise SourceError(
-            f"{store.root}/{key}, after which its partition goes on, can't be read ({error.strerror or error}); allow "
+            f"{store.root}/{key}, the last object of its partition, can't be read ({error.strerror or error}); allow "
             "reading it, or remove it: it is written again"
         ) from error
     if not messages:
         raise SourceError(
-            f"{store.root}/{key}, after which its partition goes on, is empty; remove it: it is written again"
+            f"{store.root}/{key}, the last object of its partition, is empty; remove it: it is written again"
         )
     return messages

@@ -61,7 +61,7 @@ class UnknownNames:
         if not kind:
             kind, message = _kind_of(path.rpartition("/")[2])
         if (kind, message) not in self._kinds and len(self._kinds) >= _MOST_KINDS:
-            message = "other names that are no object of the topic; not read"
+            message = "other names that are not objects of the topic; not read"
         first = self._kinds.get((kind, message), UnknownName(path, kind, message, 0))
         self._kinds[kind, message] = first._replace(files=first.files + 1)
 
@@ -230,7 +230,7 @@ def _kind_of(name: str) -> tuple[str, str]:
             return "foreign format", f"{foreign}: {remedy}"
     ending = _ENDING.search(name)
     what = f"names that end in {ending[0]}" if ending else "names without an ending"
-    return "foreign file", f"{what} and are no object of the topic; not read"
+    return "foreign file", f"{what} and are not objects of the topic; not read"
 
 
 def _no_dump(dump: Dump, where: str, entries: list[Entry]) -> str:
@@ -269,7 +269,7 @@ def _none_known(dump: Dump, folder: str, visible: list[UnknownName]) -> str:
         f"{dump.store.root}/{folder} holds {count:,} files, and none is an object that pinlake knows; the first is "
         f"{first.path} ({first.message}). Objects are called <topic>{delimiter}<partition>{delimiter}<offset>, with "
         f"{', '.join(ENDINGS)} or nothing after it, and .gz or nothing then: name another delimiter, the sink's "
-        "file.delim, with --file-delim or the setting file_delim, or move away what is no dump"
+        "file.delim, with --file-delim or the setting file_delim, or move away what is not a dump"
     )
 
 

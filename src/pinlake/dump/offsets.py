@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from pinlake.dump.objects import KINESIS_ROOT, MESSAGE_PATH, ObjectName, is_message
+from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, MESSAGE_PATH, ObjectName, is_message
 
 
 class Hole(NamedTuple):
@@ -105,14 +107,19 @@ def last_offset() -> Column:
 
 
 def object_of_row() -> Column:
-    """The object of a row of bronze: end (its last offset), path, size, modified. The highest one ends a partition."""
-    return F.struct(last_offset().alias("end"), "path", "size", F.unix_micros("modified").alias("modified"))
+    """The object of a row of bronze: end (its last offset), is_object, path, size, modified.
+
+    The highest one ends a partition. An object that ends with a message of a stream is higher than that message.
+    """
+    is_object = ~_is_message(F.col("path"), KAFKA_ROOT, KINESIS_ROOT)
+    modified = F.unix_micros("modified").alias("modified")
+    return F.struct(last_offset().alias("end"), is_object.alias("is_object"), "path", "size", modified)
 
 
 def by_partition(bronze: DataFrame) -> DataFrame:
     """One row for each topic and partition of bronze, for `progress_of`.
 
-    Columns: topic, partition, highest, last (end, path, size, modified), holes (first, last, before), batch, topic_id.
+    Columns: topic, partition, highest, last (as `object_of_row`), holes (first, last, before), batch, topic_id.
     """
     objects = one_per_object(bronze).select(
         "topic", "partition", "object_offset", object_of_row().alias("object"), "batch", "topic_id"
@@ -124,7 +131,7 @@ def by_partition(bronze: DataFrame) -> DataFrame:
     expected = F.coalesce(F.col("before.end") + 1, F.lit(0))
     # Kinesis records are numbered per topic, so the numbers within a shard have gaps that aren't holes.
     hole = F.when(
-        (F.col("object_offset") > expected) & ~_is_of_kinesis(F.col("object.path")),
+        (F.col("object_offset") > expected) & ~_is_message(F.col("object.path"), KINESIS_ROOT),
         F.struct(expected.alias("first"), (F.col("object_offset") - 1).alias("last"), "before"),
     )
     return (
@@ -140,10 +147,11 @@ def by_partition(bronze: DataFrame) -> DataFrame:
     )
 
 
-def _is_of_kinesis(path: Column) -> Column:
-    """True for the path of a message from Kinesis."""
+def _is_message(path: Column, *roots: str) -> Column:
+    """True for the path of a message from a stream with one of these roots."""
     # The prefix is cheap to check. It avoids the pattern for the objects of a dump.
-    return path.startswith(f"{KINESIS_ROOT}/") & path.rlike(MESSAGE_PATH)
+    begins = reduce(or_, (path.startswith(f"{root}/") for root in roots))
+    return begins & path.rlike(MESSAGE_PATH)
 
 
 def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str, Progress]:

@@ -22,6 +22,9 @@ from pinlake.errors import MachineError, SourceError, UsageError
 
 T = TypeVar("T")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+# Error codes: an object does not exist, and the condition of a request is false.
+IS_GONE = ("NoSuchKey", "404")
+_IS_FALSE = ("PreconditionFailed", "412")
 
 _log = logging.getLogger("pinlake.dump")
 
@@ -36,7 +39,7 @@ class S3Store(Store):
     errors and broken or hanging connections are retried. Other errors are raised immediately.
 
     Region and endpoint are those of the driver. Methods raise SourceError for problems of the bucket, its server or the
-    credentials; `write` raises MachineError instead.
+    credentials; `write` and `replace` raise MachineError instead.
     """
 
     at_once = AT_ONCE
@@ -185,26 +188,42 @@ class S3Store(Store):
 
     def write(self, key: str, content: bytes) -> None:
         """Create an object. Raises FileExistsError if it exists, MachineError if it can't be written."""
+        if self.replace(key, content, None) is None:
+            raise FileExistsError(f"{self.root}/{key}")
+
+    def replace(self, key: str, content: bytes, tag: str | None) -> str | None:
+        """Write the object if it has this ETag, or if `tag` is None and it doesn't exist.
+
+        Returns the new ETag, or None if the condition is false. Raises MachineError if it can't be written. Replace an
+        object only by a content that it never had, so that a write whose response was lost can be recognized.
+        """
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         tries = 0
 
-        def put(s3: Any) -> None:
+        def put(s3: Any) -> str:
             nonlocal tries
             tries += 1
-            s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, IfNoneMatch="*")
+            answer = s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, **condition)
+            _checked(answer, "ETag")
+            return str(answer["ETag"])
 
         try:
-            self._tried(put)
+            return self._tried(put)
         except AWS_ERRORS as error:
-            if code_of(error) not in ("PreconditionFailed", "412"):
+            if code_of(error) not in (_IS_FALSE if tag is None else (*_IS_FALSE, *IS_GONE)):
                 raise MachineError(self._told(f"can't take {key}", error)) from error
-            # An earlier attempt whose response was lost may have written this object.
-            if tries == 1 or not self._holds(key, content):
-                raise FileExistsError(f"{self.root}/{key}") from None
+        # An earlier attempt whose response was lost may have written this object.
+        return self._tag_of(key, content) if tries > 1 else None
 
-    def _holds(self, key: str, content: bytes) -> bool:
-        """True if the object has this content. Compares bytes: the ETag of an encrypted object isn't its MD5."""
+    def _tag_of(self, key: str, content: bytes) -> str | None:
+        """The ETag of the object if it has this content. Compares bytes: an ETag isn't always the MD5."""
+
+        def get(s3: Any) -> str | None:
+            answer = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            return str(answer["ETag"]) if answer["Body"].read() == content else None
+
         try:
-            return self.read(key).content == content
+            return self._of_object(key, get)
         except (OSError, SourceError) as error:
             raise MachineError(
                 f"bucket {self.root}: whether {key} was written isn't known, its answer was lost, and what is there "

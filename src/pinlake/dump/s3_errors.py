@@ -47,8 +47,8 @@ _PASSING_ERRORS = (
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "No such file")
 
 _OF_ONE_OBJECT = {
-    "NoSuchKey": "is gone",
-    "404": "is gone",
+    "NoSuchKey": "no longer exists",
+    "404": "no longer exists",
     "AccessDenied": "is forbidden",
     "InvalidObjectState": "is archived and must be restored first",
 }

@@ -122,7 +122,9 @@ def _ids_of(label: str, topic: Topic, table: sql.TableClause, connection: sql.Co
     if ids.count(None):
         raise SourceError(f"{where} is NULL in {ids.count(None):,} rows; give each row its post id, or remove it")
     if odd := [post_id for post_id in ids if type(post_id) is not int]:
-        raise SourceError(f"{where} holds {odd[0]!r} and more that is no whole number; make it an integer column")
+        raise SourceError(
+            f"{where} holds {odd[0]!r} and other values that are not whole numbers; make it an integer column"
+        )
     ids.sort()
     if repeated := sorted({first for first, second in pairwise(ids) if first == second}):
         raise SourceError(

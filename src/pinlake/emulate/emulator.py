@@ -154,7 +154,8 @@ def _send_all(
                 for sink in sinks:
                     sink.flush()
                 progress.write(state)
-            if pace.stop():
+            # Posts of the stopped run are counted to the end, because the dump holds all of them.
+            if number >= before and pace.stop():
                 break
         for sink in sinks:
             sink.close()

@@ -37,7 +37,7 @@ def destinations_of(lines: Sequence[Failure]) -> list[str]:
     destinations = [destination for destination in named if not (is_folder(destination) or is_bucket(destination))]
     if named and not destinations:
         raise UsageError(
-            f"{named[0]} is a dump: start its run again, which goes on where it had --state, or name another "
+            f"{named[0]} is a dump: start its run again, which continues if it had --state, or name another "
             "destination with --to"
         )
     return destinations

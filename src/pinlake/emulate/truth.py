@@ -189,7 +189,7 @@ def read_state(path: Path | None, run: Run) -> State | None:
     differing = [f"{name} {there[name]!r}, not {here[name]!r}" for name in here if there[name] != here[name]]
     if differing:
         raise UsageError(
-            f"{path}: is of a run with {', '.join(differing)}. Give the same arguments to go on with it, or name "
+            f"{path}: is of a run with {', '.join(differing)}. Give the same arguments to continue it, or name "
             "another file."
         )
     return state

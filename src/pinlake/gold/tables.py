@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -16,18 +15,9 @@ from pinlake.lake.lake import MADE_FROM, Lake
 from pinlake.lake.model import ANSWERS, GOLD
 from pinlake.lake.one_query import in_one
 from pinlake.lake.run import Run
+from pinlake.settings import Settings
 
 _NAME = "answer"
-
-
-@dataclass(frozen=True)
-class Years:
-    """The ranges of years of posts and of joining that some questions have, both ends included."""
-
-    first_post: int = 2018
-    last_post: int = 2022
-    first_join: int = 2015
-    last_join: int = 2020
 
 
 # The rows of an answer, in its fixed order.
@@ -41,18 +31,18 @@ class Computed(NamedTuple):
     made_from: str
 
 
-def answers(posts: DataFrame, users: DataFrame, years: Years) -> dict[str, Rows]:
+def answers(posts: DataFrame, users: DataFrame, settings: Settings) -> dict[str, Rows]:
     """The answer to each question, by the name of its gold table. `posts` is silver_post, `users` is silver_user.
 
     Uses two queries: the first counts the tables, the second answers all questions from the counts.
     """
-    return _collected(in_one(questions(counted(posts, users), years), _NAME))
+    return _collected(in_one(questions(counted(posts, users), settings), _NAME))
 
 
-def questions(counted: Mapping[str, DataFrame], years: Years) -> dict[str, DataFrame]:
+def questions(counted: Mapping[str, DataFrame], settings: Settings) -> dict[str, DataFrame]:
     """The DataFrame of each answer, by the name of its gold table. `counted` has the counts by name."""
-    post_years = (years.first_post, years.last_post)
-    join_years = (years.first_join, years.last_join)
+    post_years = (settings.first_post_year, settings.last_post_year)
+    join_years = (settings.first_join_year, settings.last_join_year)
     posts, followers, tops = counted["posts"], counted["followers"], counted["tops"]
     return {
         "top_category_by_country": formula.top_category_by_country(posts),
@@ -109,23 +99,23 @@ def _collected(rows: DataFrame) -> dict[str, Rows]:
     return found
 
 
-def update_gold(lake: Lake, run: Run, years: Years) -> dict[str, Rows]:
+def update_gold(lake: Lake, run: Run, settings: Settings) -> dict[str, Rows]:
     """Compute and write all answers if silver or the years have changed. Returns the answers.
 
     Raises LakeError before the first cleaning.
     """
-    if lake.noted(ANSWERS.name, MADE_FROM) == _made_from(lake, years):
+    if lake.noted(ANSWERS.name, MADE_FROM) == _made_from(lake, settings):
         run.report("query", "gold is up to date")
         return read_answers(lake)
-    return write_gold(lake, run, computed(lake, years))
+    return write_gold(lake, run, computed(lake, settings))
 
 
-def computed(lake: Lake, years: Years) -> Computed:
+def computed(lake: Lake, settings: Settings) -> Computed:
     """All answers from silver. Writes nothing. Raises LakeError before the first cleaning."""
     posts, users = lake.require("silver_post", "clean"), lake.require("silver_user", "clean")
     # Before the answers: what is written meanwhile must not count as part of them.
-    made_from = _made_from(lake, years)
-    return Computed(answers(posts, users, years), made_from)
+    made_from = _made_from(lake, settings)
+    return Computed(answers(posts, users, settings), made_from)
 
 
 def write_gold(lake: Lake, run: Run, gold: Computed) -> dict[str, Rows]:
@@ -141,7 +131,8 @@ def write_gold(lake: Lake, run: Run, gold: Computed) -> dict[str, Rows]:
     return gold.answers
 
 
-def _made_from(lake: Lake, years: Years) -> str:
+def _made_from(lake: Lake, settings: Settings) -> str:
+    years = {name: value for name, value in settings if name.endswith("_year")}
     return f"{lake.state('silver_post')}, {lake.state('silver_user')}, {years}"
 
 

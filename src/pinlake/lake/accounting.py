@@ -71,10 +71,10 @@ def check_sums(counts: Sequence[TopicCount]) -> None:
             whole, parts = getattr(count, name), sum(getattr(count, part) for part in names)
             if whole != parts:
                 raise AccountingError(
-                    f"topic {count.topic}: {name} = {' + '.join(names)} does not hold, {whole:,} are not {parts:,}. "
-                    "Was a replay, or a rebuild of some days, stopped? Run it again. Else a table was changed by hand "
-                    "or lost: `pinlake rebuild silver` makes all but bronze again (in a workspace the job backfill), a "
-                    "new lake from the dump all"
+                    f"topic {count.topic}: {name} = {' + '.join(names)} does not hold, {whole:,} is not {parts:,}. If "
+                    "a replay, or a rebuild of some days, was stopped, run it again. Otherwise a table was changed "
+                    "manually or lost: `pinlake rebuild silver` (in a workspace the job backfill) rebuilds all tables "
+                    "except bronze, and a new lake from the dump rebuilds all tables"
                 )
 
 

@@ -68,7 +68,7 @@ def explained(table: str, error: Exception) -> Exception:
         return known
     if is_conflict(error):
         return LakeError(
-            f"table {table}: another writer was faster {ATTEMPTS} times ({first_line(error)}); run again when it "
+            f"table {table}: another writer committed first {ATTEMPTS} times ({first_line(error)}); run again when it "
             "is done"
         )
     if error_class := _ERROR_CLASS.search(said(error)):

@@ -105,11 +105,11 @@ class Lake:
             way_out = (
                 "bring back an earlier version with RESTORE TABLE, or move it away"
                 if table in _NOT_REBUILT
-                else "`pinlake rebuild silver` makes it again, in a workspace the job backfill"
+                else "`pinlake rebuild silver` rebuilds it, in a workspace the job backfill"
             )
             raise LakeError(
-                f"table {table} has no column {', '.join(lacking)}: another version of pinlake made it, or its schema "
-                f"was changed by hand; {way_out}"
+                f"table {table} has no column {', '.join(lacking)}: another version of pinlake created it, or its "
+                f"schema was changed manually; {way_out}"
             )
         return rows if rows.columns == model.column_names else rows.select(*model.column_names)
 
@@ -117,7 +117,7 @@ class Lake:
         """The table's rows. Raises LakeError, which names the stage that creates the table, if it doesn't exist."""
         if not self.exists(table):
             raise LakeError(
-                f"table {table} doesn't exist yet; `pinlake {stage}` makes it, in a workspace the job pipeline"
+                f"table {table} doesn't exist yet; `pinlake {stage}` creates it, in a workspace the job pipeline"
             )
         return self.read(table)
 
@@ -336,7 +336,7 @@ def _check_schema(spark: SparkSession, schema: str) -> None:
         there, why = False, f" ({first_line(error)})"
     if not there:
         raise LakeError(
-            f"schema {schema} doesn't exist, or can't be used{why}; in a workspace deploy the bundle, which makes it, "
-            f"run CREATE SCHEMA {schema}, or get USE CATALOG and USE SCHEMA on it; elsewhere leave the setting catalog "
-            "empty, and give a folder with --lake"
+            f"schema {schema} doesn't exist, or can't be used{why}; in a workspace deploy the bundle, which creates "
+            f"it, run CREATE SCHEMA {schema}, or get USE CATALOG and USE SCHEMA on it; elsewhere leave the setting "
+            "catalog empty, and give a folder with --lake"
         )

@@ -17,7 +17,7 @@ _IND = Column("ind", "bigint", "post id")
 _TOPIC = Column("topic", "string", "pin, geo or user")
 _RUN = Column("run_id", "string", "run that wrote the row")
 _TEXT = Column("text", "string", "the record as it was sent, without the blanks around it")
-_BYTES = Column("bytes", "binary", "the record where it is no text in any Unicode encoding, else null")
+_BYTES = Column("bytes", "binary", "the record if it is not text in any Unicode encoding, otherwise null")
 _PARTITION = Column("partition", "int", "Kafka partition")
 _OFFSET = Column(
     "offset", "bigint", "Kafka offset: that of the object plus the messages before; an array is one message"
@@ -52,7 +52,7 @@ READ_COLUMNS = (
 )
 BRONZE = Table(
     "bronze",
-    "Every record as it was sent, and a row for each object or message that gave none",
+    "Every record as it was sent, and a row for each object or message without a record",
     (*READ_COLUMNS, _BATCH, _RUN, Column("ingested_at", "timestamp", "when the run that read the record began")),
     partitioned_by=("topic",),
     skipping=("batch", "position"),
@@ -60,11 +60,15 @@ BRONZE = Table(
 
 OBJECT_REPORT = Table(
     "object_report",
-    "Names in the dump that are no object of a topic, one row per kind, and objects found late, changed or lost",
+    "Names in the dump that are not objects of a topic, one row per kind, and objects found late, changed or lost",
     (
         Column("topic", "string", "pin, geo or user; null outside the topics' folders"),
         Column("path", "string", "path in the dump; of names that are no objects the first of their kind"),
-        Column("kind", "string", "hidden file, foreign file, foreign format, unknown topic, late, changed or lost"),
+        Column(
+            "kind",
+            "string",
+            "hidden file, foreign file, foreign format, unknown topic, no topic (Kinesis), late, changed or lost",
+        ),
         Column("message", "string", "what was done about it"),
         _RUN,
         Column("found_at", "timestamp", "when the run that found it began"),
@@ -73,11 +77,11 @@ OBJECT_REPORT = Table(
 
 QUARANTINE = Table(
     "quarantine",
-    "Records that can't be cleaned, with every reason; `pinlake quarantine replay` sends them through again",
+    "Records that can't be cleaned, with every reason; `pinlake quarantine replay` cleans them again",
     (
         _TOPIC,
         Column("_errors", ISSUES, "what is wrong with the record"),
-        Column("_warnings", ISSUES, "what is merely odd"),
+        Column("_warnings", ISSUES, "warnings about the record"),
         _TEXT,
         _BYTES,
         _PARTITION,
@@ -92,7 +96,7 @@ QUARANTINE = Table(
 
 DRIFT = Table(
     "drift",
-    "Fields that were missing, unknown, or written in another way than the topic has them",
+    "Fields that were missing, unknown, or in another form than the topic defines",
     (
         _TOPIC,
         Column(
@@ -122,7 +126,7 @@ ACCEPTED_HOLE = Table(
         Column("reason", "string", "why no object covers them"),
         Column("accepted_by", "string", "who accepted them"),
         _RUN,
-        Column("accepted_at", "timestamp", "when"),
+        Column("accepted_at", "timestamp", "when they were accepted"),
     ),
 )
 
@@ -199,9 +203,9 @@ ROW_COUNT = Table(
         Column("conflicts", "bigint", "records that lost to a later one of the same post with other content"),
         Column("quarantined", "bigint", "records in quarantine"),
         Column("warnings", "bigint", "posts in silver with a warning"),
-        Column("missing_offsets", "bigint", "offsets that no object covers, but for those in accepted_hole"),
+        Column("missing_offsets", "bigint", "offsets that no object covers, except those in accepted_hole"),
         Column("empty_objects", "bigint", "objects without any record"),
-        Column("orphans", "bigint", "posts in silver that one of the other two topics lacks"),
+        Column("orphans", "bigint", "posts in silver that are missing in another topic"),
         Column("scattered_users", "bigint", "users whose posts come from more than one country or position"),
         Column("backlog", "bigint", "records in bronze that wait for cleaning"),
         Column("counted_from", "string", "versions of the tables that were counted; null where batches wait"),
@@ -227,23 +231,27 @@ def _answer(name: str, comment: str, *columns: Column) -> Table:
 
 _QUESTIONS = (
     _answer(
-        "top_category_by_country", "The category with most posts in each country", _COUNTRY, _CATEGORY, _CATEGORY_COUNT
+        "top_category_by_country",
+        "The category with the most posts in each country",
+        _COUNTRY,
+        _CATEGORY,
+        _CATEGORY_COUNT,
     ),
     _answer("category_posts_by_year", "Posts of each category in each year", _POST_YEAR, _CATEGORY, _CATEGORY_COUNT),
     _answer(
-        "top_category_by_year", "The category with most posts in each year", _POST_YEAR, _CATEGORY, _CATEGORY_COUNT
+        "top_category_by_year", "The category with the most posts in each year", _POST_YEAR, _CATEGORY, _CATEGORY_COUNT
     ),
     _answer(
         "top_user_by_country",
-        "The poster with most followers in each country",
+        "The poster with the most followers in each country",
         _COUNTRY,
         Column("poster_name", "string", "name of the poster"),
         _FOLLOWER_COUNT,
     ),
-    _answer("top_country_by_followers", "The country of the poster with most followers", _COUNTRY, _FOLLOWER_COUNT),
+    _answer("top_country_by_followers", "The country of the poster with the most followers", _COUNTRY, _FOLLOWER_COUNT),
     _answer(
         "top_category_by_age_group",
-        "The category with most posts in each age group",
+        "The category with the most posts in each age group",
         _AGE_GROUP,
         _CATEGORY,
         _CATEGORY_COUNT,
@@ -275,7 +283,7 @@ _QUESTIONS = (
 # One table for all answers: ten small tables would need ten commits to write, and ten log reads to query.
 ANSWERS = Table(
     _ANSWER,
-    "The answers to the ten questions; each is also a view by its name, with its own columns alone",
+    "The answers to the ten questions; each is also a view by its name, with only its own columns",
     (
         Column("answer", "string", "name of the answer"),
         *{column.name: column for table in _QUESTIONS for column in table.columns}.values(),

@@ -1,4 +1,4 @@
-"""Operations that a lake in a bucket needs in addition to those of a dump: replace, move and remove objects."""
+"""Operations that a lake in a bucket needs in addition to those of a dump: tag, move and remove objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
-from pinlake.dump.s3 import S3Store
+from pinlake.dump.s3 import IS_GONE, S3Store
 from pinlake.dump.s3_errors import AWS_ERRORS, code_of
 from pinlake.errors import MachineError
 
@@ -39,41 +39,13 @@ class LakeBucket(S3Store):
             try:
                 response = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
             except AWS_ERRORS as error:
-                if code_of(error) in ("NoSuchKey", "404"):
+                if code_of(error) in IS_GONE:
                     return None
                 raise
             now = response["ResponseMetadata"]["HTTPHeaders"].get("date")
             return Tagged(response["Body"].read(), response["ETag"], _seconds(now, response["LastModified"]))
 
         return self._done(f"can't give {key}", get)
-
-    def replace(self, key: str, content: bytes, tag: str | None) -> str | None:
-        """Write the object if it has this ETag, or if `tag` is None and it doesn't exist.
-
-        Returns the new ETag, or None if the condition is false. Each call needs a different content, so that a caller
-        can recognize its own write after a lost response.
-        """
-        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
-
-        tries = 0
-
-        def put(s3: Any) -> str | None:
-            nonlocal tries
-            tries += 1
-            try:
-                response = s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, **condition)
-            except AWS_ERRORS as error:
-                if code_of(error) in ("PreconditionFailed", "412", "NoSuchKey", "404"):
-                    return None
-                raise
-            return str(response["ETag"])
-
-        new_tag = self._done(f"can't take {key}", put)
-        if new_tag is None and tries > 1:
-            # An earlier attempt whose response was lost may have written this object.
-            now = self.read_tagged(key)
-            return now.tag if now and now.content == content else None
-        return new_tag
 
     def remove(self, folder: str) -> None:
         """Remove every object below the folder."""

@@ -24,7 +24,7 @@ def check_query(statement: str) -> None:
     if not _READS.match(code) or _WRITES.search(code):
         raise UsageError(
             f"not a query: {statement.strip()[:80]!r}; give SELECT, WITH, VALUES, DESCRIBE, SHOW or EXPLAIN: "
-            "tables are written by the stages alone"
+            "only the stages write tables"
         )
 
 

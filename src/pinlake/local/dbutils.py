@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from pinlake.errors import PinlakeError
 
@@ -79,28 +79,13 @@ class Widgets(_Part):
         if name not in values:
             known = ", ".join(values) or "none"
             raise LocalError(
-                f"no widget is called {name!r}; the widgets are {known}: make it with dbutils.widgets.text"
+                f"no widget is called {name!r}; the widgets are {known}: create it with dbutils.widgets.text"
             )
         return values[name]
 
     def getAll(self) -> dict[str, str]:  # noqa: N802
         """Return all values by name. Passed parameters override the defaults of widgets."""
         return self._made | self._passed
-
-    def getArgument(self, name: str, defaultValue: str | None = None) -> str:  # noqa: N802, N803
-        """Return a value, or the default. Raises LocalError if there is neither."""
-        return self.get(name) if defaultValue is None else self.getAll().get(name, defaultValue)
-
-    def remove(self, name: str) -> None:
-        """Remove a widget. Raises LocalError if there is none of that name."""
-        self.get(name)
-        self._made.pop(name, None)
-        self._passed.pop(name, None)
-
-    def removeAll(self) -> None:  # noqa: N802
-        """Remove all widgets and passed parameters."""
-        self._made.clear()
-        self._passed.clear()
 
 
 class Secrets(_Part):
@@ -118,18 +103,6 @@ class Secrets(_Part):
             known = ", ".join(sorted(keys)) or "none"
             raise LocalError(f"scope {scope!r} has no secret {key!r}; {self._file} holds {known} in it")
         return keys[key]
-
-    def getBytes(self, scope: str, key: str) -> bytes:  # noqa: N802
-        """Return a secret as bytes in UTF-8."""
-        return self.get(scope, key).encode()
-
-    def list(self, scope: str) -> Sequence[SecretMetadata]:
-        """Return the keys in a scope."""
-        return [SecretMetadata(key) for key in self._scope(scope)]
-
-    def listScopes(self) -> Sequence[SecretScope]:  # noqa: N802
-        """Return the scopes."""
-        return [SecretScope(name) for name in self._read()]
 
     def _scope(self, scope: str) -> dict[str, str]:
         scopes = self._read()
@@ -153,18 +126,6 @@ class Secrets(_Part):
                 f"secrets file {self._file} can't be read ({type(error).__name__}); it must be JSON, "
                 '{"scope": {"key": "value"}}'
             ) from None
-
-
-class SecretMetadata(NamedTuple):
-    """The key of a secret."""
-
-    key: str
-
-
-class SecretScope(NamedTuple):
-    """The name of a scope."""
-
-    name: str
 
 
 def _exit(value: object = "") -> NoReturn:

@@ -185,7 +185,7 @@ class Work:
 
         The columns are those of `Record` in `pinlake.show.trace`.
         """
-        found = trace_post(self.lake, post, pipeline.years(self.settings))
+        found = trace_post(self.lake, post, self.settings)
         schema = (
             "topic string, ind bigint, outcome string, why string, partition int, offset bigint, position int, "
             "path string, batch bigint, ingested_at string"

@@ -18,7 +18,7 @@ TASK_WIDGETS = {
     "last_date": "only records ingested on this day or earlier",
     "confirm": "the name of the schema, to confirm that its tables are dropped",
     "statement": "a query on the tables, for notebook 03_sql",
-    "seconds": "how long to go on; 0: until it is stopped",
+    "seconds": "how long to run; 0: until it is stopped",
     "report_file": "the HTML file to write the report to, for example in a volume; empty for none",
 }
 
@@ -93,7 +93,7 @@ def _leave_out_unknown(given: dict[str, str]) -> None:
             raise UsageError(f"no widget is called {other!r}, did you mean {near}? Correct the job parameter's name")
         del given[other]
     if others:
-        print(f"no widgets of pinlake, and let be: {', '.join(others)}")
+        print(f"ignored, because pinlake has no such parameters: {', '.join(others)}")
 
 
 def _seconds(text: str | None) -> float | None:
@@ -104,5 +104,5 @@ def _seconds(text: str | None) -> float | None:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise UsageError(f"widget seconds holds {text!r}; give a number of seconds, or 0 to go on until it is stopped")
+        raise UsageError(f"widget seconds holds {text!r}; give a number of seconds, or 0 to run until it is stopped")
     return seconds or float("inf")

@@ -31,11 +31,11 @@ def ensure_dump(settings: Settings, posts: int = POSTS) -> str:
     """
     folder = folder_of(settings)
     if open_for(settings, folder).entries(settings.topics_dir):
-        return f"a dump is in {folder}; nothing was made"
+        return f"a dump is in {folder}; nothing was generated"
     if isinstance(folder, str) or settings.storage in ("mount", "s3"):
         raise SourceError(
             f"no dump in {folder}, and posts are not generated in a bucket; check the bucket's name, or use storage "
-            "volume for a try"
+            "volume to try pinlake"
         )
     topic_id = settings.topic_id or DEFAULT_TOPIC_ID
     truth = emulate(folder, posts=posts, dirt=DIRT, duplicates=DUPLICATES, flush_size=FLUSH_SIZE, topic_id=topic_id)

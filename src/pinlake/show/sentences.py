@@ -47,8 +47,9 @@ def _category_posts_by_year(rows: Rows) -> str:
     (first, most), (last, fewest) = totals.most_common()[0], totals.most_common()[-1]
     highest = max(rows, key=lambda row: row["category_count"])
     return (
-        f"{_start(first)} has most posts over all years, {most:,}, and {last} fewest, {fewest:,}. The highest count of "
-        f"one year is {highest['category_count']:,}: {highest['category']} in {highest['post_year']}."
+        f"{_start(first)} has the most posts over all years, {most:,}, and {last} has the fewest, {fewest:,}. "
+        f"The highest count of one year is {highest['category_count']:,}: {highest['category']} in "
+        f"{highest['post_year']}."
     )
 
 
@@ -65,14 +66,14 @@ def _top_user_by_country(rows: Rows) -> str:
     low = min(row["follower_count"] for row in rows)
     posters = listed(dict.fromkeys(row["poster_name"] for row in tops))
     return (
-        f"{posters} has most followers, {most:,}, in {listed(row['country'] for row in tops)}; the top posters of all "
-        f"{countries:,} countries have {low:,} at least."
+        f"{posters} has the most followers, {most:,}, in {listed(row['country'] for row in tops)}; the top posters of "
+        f"all {countries:,} countries have {low:,} at least."
     )
 
 
 def _top_country_by_followers(rows: Rows) -> str:
     countries = listed(row["country"] for row in rows)
-    return f"The poster with most followers, {rows[0]['follower_count']:,}, posts in {countries}."
+    return f"The poster with the most followers, {rows[0]['follower_count']:,}, posts in {countries}."
 
 
 def _top_category_by_age_group(rows: Rows) -> str:

@@ -18,9 +18,10 @@ from pinlake.clean.cleaners import clean_records, content_columns
 from pinlake.clean.latest import POSITION, content_hash, record_hash
 from pinlake.clean.silver import RECORD_KEY
 from pinlake.errors import LakeError, UsageError
-from pinlake.gold.tables import Years, answers
+from pinlake.gold.tables import answers
 from pinlake.lake.model import GOLD
 from pinlake.lake.state import LakeState, read_state
+from pinlake.settings import Settings
 from pinlake.show.output import Result, moment
 from pinlake.topics import TOPICS, Topic
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from pinlake.lake.lake import Lake
 
-WINS, DUPLICATE, LOST, QUARANTINED, WAITING, PASSES, GONE, UNREAD = (
-    *("in silver", "duplicate", "lost", "quarantine"),
+WINS, DUPLICATE, CONFLICT, QUARANTINED, WAITING, PASSES, GONE, UNREAD = (
+    *("in silver", "duplicate", "conflict", "quarantine"),
     *("waits", "quarantine, passes now", "not in silver", "no record"),
 )
 # The columns of cleaned records that hold issues.
@@ -72,7 +73,7 @@ class Trace:
     counts_in: dict[str, str]
 
 
-def trace_post(lake: Lake, post: int, years: Years) -> Trace:
+def trace_post(lake: Lake, post: int, settings: Settings) -> Trace:
     """Everything about a post. Raises LakeError, with the nearest ids, if no table has it."""
     state = read_state(lake)
     silver = _silver(lake, lambda rows: rows.where(F.col("ind") == post))
@@ -94,7 +95,7 @@ def trace_post(lake: Lake, post: int, years: Years) -> Trace:
         traced,
         row.records()[0] if row.rows else {},
         sorted(TOPICS.keys() - {each["topic"] for each in silver}),
-        {name: _group(name, rows[0]) for name, rows in answers(posts, users, years).items() if rows},
+        {name: _group(name, rows[0]) for name, rows in answers(posts, users, settings).items() if rows},
     )
 
 
@@ -116,7 +117,7 @@ def _place(text: str) -> tuple[str, int, int]:
     topic, _, numbers = text.partition("/")
     partition, _, offset = numbers.partition("/")
     if topic not in TOPICS or not (partition.isdecimal() and offset.isdecimal()):
-        raise UsageError(f"{text!r} is no offset; give it as topic/partition/offset, for example pin/0/17")
+        raise UsageError(f"{text!r} is not an offset; give it as topic/partition/offset, for example pin/0/17")
     return topic, int(partition), int(offset)
 
 
@@ -218,7 +219,7 @@ def _outcome(row: Row, winner: Row | None, cleaned: Mapping[str, int], held: set
             return WINS, f"the last of {others + 1} records by offset" if others else ""
         same = row["_content"] == winner["_content"]
         where = f"the record at partition {winner['_partition']}, offset {winner['_offset']}"
-        return (DUPLICATE, f"the same content as {where}") if same else (LOST, f"{where} came later")
+        return (DUPLICATE, f"the same content as {where}") if same else (CONFLICT, f"{where} came later")
     if in_quarantine:
         return (QUARANTINED, errors) if errors else (PASSES, "run `pinlake quarantine replay`")
     if row["_batch"] > cleaned[row["topic"]]:

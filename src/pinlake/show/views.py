@@ -128,7 +128,7 @@ def warned(lake: Lake) -> DataFrame:
 
 
 def strange_objects(lake: Lake) -> DataFrame:
-    """Names in the dump that are no object of a topic, and what audits found: topic, kind, path, message."""
+    """Names in the dump that are not objects of a topic, and what audits found: topic, kind, path, message."""
     return lake.read("object_report").select("topic", "kind", "path", "message").orderBy("kind", "path")
 
 

@@ -62,7 +62,7 @@ class SinkSummary:
         if first is None or self._total("messages"):
             return
         raise SourceError(
-            f"none of the {self._total('dead_letters'):,} messages that came can be in a dump, which holds JSON; they "
+            f"none of the {self._total('dead_letters'):,} received messages can be in a dump, which holds JSON; they "
             f"are dead letters in {store.rstrip('/')}/{DEAD_LETTERS}, the first in {first.key} ({first.reason}): have "
             "the producers send JSON, or check --topic-id"
         )
@@ -242,7 +242,7 @@ class _Sink:
         writer = self._writers[key]
         writer.drop()
         end = writer.end()
-        self._say(f"{error} already exists, written by another sink; going on at offset {end}")
+        self._say(f"{error} already exists, written by another sink; continuing at offset {end}")
         self._positions[key] = writer.durable = end
         self._member.consumer.seek(TopicPartition(*key, end))
 
@@ -269,7 +269,7 @@ class _Sink:
         start = end or max(min(committed, high), 0)
         if start > max(end, low):
             self._say(
-                f"{key[0]}, partition {key[1]}: nothing is in {self._store.root}; going on at offset {start}, to "
+                f"{key[0]}, partition {key[1]}: nothing is in {self._store.root}; continuing at offset {start}, to "
                 f"which the group {self._group} had come: to write what is before it again, name another --group"
             )
         if start < low:

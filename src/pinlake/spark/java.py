@@ -48,7 +48,7 @@ def java_version(environment: Mapping[str, str] | None = None) -> int:
     if not JAVA_AT_LEAST <= version <= JAVA_AT_MOST:
         found = f"Java {version}" if version else "a Java that doesn't say its version"
         takes = f"{JAVA_AT_LEAST} to {JAVA_AT_MOST}"
-        raise JavaError(f"found {found} at {java}, and Spark with its Hadoop runs on {takes} alone; {JAVA_REMEDY}")
+        raise JavaError(f"found {found} at {java}, and Spark with its Hadoop runs only on {takes}; {JAVA_REMEDY}")
     return version
 
 

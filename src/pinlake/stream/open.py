@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pinlake.dump.listing import choose_topic_id
-from pinlake.errors import UsageError, refuse_credentials
+from pinlake.errors import UsageError, need, refuse_credentials
 from pinlake.pipeline import check_source
 from pinlake.settings import Settings
 from pinlake.stream.source import Source
@@ -19,19 +19,21 @@ def open_source(settings: Settings, kafka_properties: str | None = None) -> Sour
     `kafka_properties` holds settings of the Kafka client as lines name=value, in addition to the file `kafka_config`.
 
     Raises UsageError for an invalid address, SettingsError for invalid settings of the Kafka client, SourceError if
-    there is no dump, and MachineError if credentials are missing.
+    there is no dump, and MachineError if credentials or a package are missing.
     """
     address = settings.stream_from
     refuse_credentials(address)
     scheme, _, rest = address.partition("://")
     rest = rest.rstrip("/")
     if scheme == "kafka" and rest:
+        need("transports", "confluent_kafka")
         from pinlake.clients.kafka import client_config
         from pinlake.stream.kafka_source import KafkaSource
 
         config = client_config(rest, settings.kafka_config, kafka_properties)
         return KafkaSource(config, settings.topic_id or DEFAULT_TOPIC_ID)
     if scheme in ("kinesis", "kinesis-stream") and rest:
+        need("transports", "boto3")
         from pinlake.stream.kinesis_source import KinesisSource
 
         return KinesisSource(rest, settings.give_up_after, one_stream=scheme == "kinesis-stream")

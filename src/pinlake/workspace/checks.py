@@ -91,7 +91,9 @@ def _disk(what: str, folder: Path, remedy: str) -> Check:
 def _spark(spark: SparkSession) -> Check:
     major, minor = (int(part) for part in spark.version.split(".")[:2])
     ok = (major, minor) >= SPARK_AT_LEAST
-    return Check("Spark", ok, spark.version, "" if ok else "use Databricks Runtime 17 LTS or newer, or serverless")
+    return Check(
+        "Spark", ok, spark.version, "" if ok else "use Databricks Runtime 17.3 LTS or newer, or serverless compute"
+    )
 
 
 def _tables(settings: Settings, spark: SparkSession) -> Check:
@@ -101,7 +103,7 @@ def _tables(settings: Settings, spark: SparkSession) -> Check:
     try:
         spark.sql(f"DESCRIBE SCHEMA `{settings.catalog}`.`{settings.database}`").collect()
     except Exception as error:  # error types differ between Spark, Spark Connect and workspaces
-        remedy = "deploy the bundle, which makes the schema, or get USE CATALOG and USE SCHEMA on it"
+        remedy = "deploy the bundle, which creates the schema, or get USE CATALOG and USE SCHEMA on it"
         return Check(what, False, first_line(error), remedy)
     return Check(what, True, "there")
 

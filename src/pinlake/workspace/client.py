@@ -80,13 +80,13 @@ def connect() -> WorkspaceClient:
             if "Invalid URL 'None'" in said:
                 # The SDK calls a token endpoint whose address the host did not return.
                 raise WorkspaceError(
-                    "the host doesn't tell where tokens come from, or can't be reached", WRONG_HOST
+                    "the host doesn't return the address of its token endpoint, or can't be reached", WRONG_HOST
                 ) from None
             remedy = f"correct them, or {LOG_IN}"
             raise WorkspaceError(f"the credentials can't be used: {said}", remedy) from None
         if "host=" not in str(error):
             raise NoCredentialsError(f"no workspace is configured; {LOG_IN}") from None
-        raise WorkspaceError("a workspace is configured, and no credentials for it", LOG_IN) from None
+        raise WorkspaceError("a workspace is configured, but there are no credentials for it", LOG_IN) from None
 
 
 def who_am_i(client: WorkspaceClient) -> User:
@@ -140,7 +140,7 @@ def _explained(client: WorkspaceClient, error: Exception, missing: str, refused:
         error = error.__cause__ or error.__context__ or error  # type: ignore[assignment]
     said = first_line(Exception(_without_secrets(client, str(error)))).split(". Config:")[0]
     if said.startswith("unable to parse response"):
-        return "the answer is not what a workspace answers, JSON", WRONG_HOST
+        return "the answer is not JSON, so it is not from a workspace", WRONG_HOST
     match error:
         case Unauthenticated():
             return f"the credentials are refused (401): {said}", LOG_IN_AGAIN
@@ -149,11 +149,14 @@ def _explained(client: WorkspaceClient, error: Exception, missing: str, refused:
         case NotFound():
             return f"not there (404): {said}", missing
         case TooManyRequests():
-            return f"too many requests (429), and no end of it in sight: {said}", "wait some minutes and run again"
+            return f"too many requests (429), also after retries: {said}", "wait some minutes and run again"
         case DatabricksError():
-            return f"{type(error).__name__}: {said}", "run again; if it stays, see the status page of Databricks"
+            return (
+                f"{type(error).__name__}: {said}",
+                "run again; if the error persists, see the status page of Databricks",
+            )
         case requests.JSONDecodeError() | TypeError() | AttributeError() | LookupError():
-            return "the answer is not what a workspace answers, JSON", WRONG_HOST
+            return "the answer is not JSON, so it is not from a workspace", WRONG_HOST
         case requests.Timeout() | TimeoutError():
             return f"no answer within {client.config.http_timeout_seconds:g} s", "look at the network, or run again"
         case requests.RequestException():

@@ -31,7 +31,7 @@ FULL_NAME = {
 # The privilege to see an object.
 TO_SEE = {"catalog": "USE_CATALOG", "schema": "USE_SCHEMA", "volume": "READ_VOLUME", "external_location": "BROWSE"}
 LOCATIONS = "external_locations"
-NOT_YET = "not there yet; a deployment makes it"
+NOT_YET = "not there yet; a deployment creates it"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Look:
     @property
     def deploy(self) -> str:
         """The remedy for an object that a deployment creates."""
-        return f"deploy the bundle, which makes it: databricks bundle deploy --target {self.bundle.target}"
+        return f"deploy the bundle, which creates it: databricks bundle deploy --target {self.bundle.target}"
 
     @property
     def storage(self) -> str:
@@ -67,7 +67,7 @@ class Look:
     def schema(self, name: str) -> list[Check]:
         """Check catalog, schema and the privileges on them. If there is no schema, check that it can be created."""
         catalog = name.partition(".")[0]
-        remedy = "name another with --var catalog=NAME, or have it made: bundles make no catalog"
+        remedy = "name another with --var catalog=NAME, or have it created: bundles create no catalog"
         line, catalog_info = self._there("catalog", catalog, remedy)
         if catalog_info is None:
             return [line]
@@ -110,7 +110,7 @@ class Look:
         what = f"external location of {place}"
         missing = (
             "name a place below one with --var landing_location=URL, get BROWSE on the one that covers it, or have the "
-            "bundle make one: docs/workspace.md. `databricks external-locations list` shows those that you may see"
+            "bundle create one: docs/workspace.md. `databricks external-locations list` shows those that you may see"
         )
         try:
             listed = asked(self.client, lambda: list(self.client.external_locations.list()), missing, missing)
@@ -129,7 +129,7 @@ class Look:
             return line
         name = location.name or line.what.rpartition(" ")[2]
         update = f"databricks external-locations update {name} --read-only=false"
-        remedy = f"no volume can be made on it: have {location.owner or 'its owner'} run `{update}`"
+        remedy = f"no volume can be created on it: have {location.owner or 'its owner'} run `{update}`"
         return Check(line.what, False, f"{line.found}, read-only", remedy)
 
     def scope(self, name: str) -> list[Check]:
@@ -146,7 +146,7 @@ class Look:
 
         # In every target, a deployment replaces the whole ACL of a scope. By default it contains only the deployer.
         allow = (
-            f"have an admin run `databricks secrets put-acl {name} {self.mine.name} READ`; a deployment takes it back, "
+            f"have an admin run `databricks secrets put-acl {name} {self.mine.name} READ`; a deployment revokes it, "
             "unless it is among `permissions` in resources/keys.secret_scope.yml"
         )
         return [self._yet(_line(self.client, what, keys, NOT_YET if self.first_time else self.deploy, allow))]
@@ -229,7 +229,7 @@ class Look:
             return statement
         return (
             f"write {', '.join(privileges)} for {who.name} among its `grants` in resources/, and deploy; or for now "
-            f"{statement}, which the next deployment takes back"
+            f"{statement}, which the next deployment revokes"
         )
 
 

@@ -72,8 +72,8 @@ def disconnect(settings: Settings, dbutils: DbUtils) -> bool:
 
 
 _REMEDIES = {
-    "local": "give the folder of a dump as source, or make one with `pinlake emulate`",
-    "volume": "deploy the bundle, which makes the volume, and get READ VOLUME on it; or give another folder as source",
+    "local": "give the folder of a dump as source, or generate one with `pinlake emulate`",
+    "volume": "deploy the bundle, which creates the volume, and get READ VOLUME on it; or give another source",
     "s3": "get READ VOLUME on the external volume",
     "mount": "use a classic cluster: only there is a mount a folder under /dbfs; or use storage volume or s3",
 }

@@ -16,10 +16,8 @@ from typer.testing import CliRunner, Result
 
 from pinlake.cli.program import app
 from tests.infra.conftest import create_stack, known_to_moto
-from tests.servers.s3_server import S3, one_s3_server, s3
+from tests.servers.s3_server import S3
 from tests.servers.workspace_server import Workspace, served
-
-__all__ = ["one_s3_server", "s3"]
 
 ME = "@".join(["jane.doe", "corp"])
 TOKEN = "made" + "-up-" + "t" * 20

@@ -16,9 +16,7 @@ from tests.bundle.reading import ROOT
 from tests.cli.conftest import pinlake
 from tests.infra.conftest import known_to_moto
 from tests.infra.templates import NAMES
-from tests.servers.s3_server import S3, one_s3_server, s3
-
-__all__ = ["one_s3_server", "s3"]
+from tests.servers.s3_server import S3
 
 _EXECUTE = CloudFormationBackend.execute_change_set
 

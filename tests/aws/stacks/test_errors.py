@@ -37,7 +37,8 @@ def refused(code: str, message: str, status: int = 400) -> Callable[[str, str], 
             f"User: {USER} is not authorized to perform: cloudformation:DescribeStacks on resource: {STACK} because no "
             "identity-based policy allows the cloudformation:DescribeStacks action",
             f"no permission for cloudformation:DescribeStacks on {STACK} (because no identity-based policy allows the "
-            "cloudformation:DescribeStacks action); ask the administrator of the account for it: docs/aws.md lists",
+            "cloudformation:DescribeStacks action); ask the administrator of the account for it: see Least rights in "
+            "docs/aws.md",
         ),
         ("AccessDenied", "", "no permission for cloudformation:DescribeStacks on stack pinlake-storage; ask the"),
         (
@@ -129,9 +130,12 @@ def test_the_reason_of_a_failure_has_its_remedy(reason: str, told: str) -> None:
         ),
         (("plan", "--parameter", "Name=shop"), "--parameter Name would separate stacks that belong together; give --n"),
         (("plan", "--parameter", "Folder"), "--parameter Folder: can't be read; give --parameter NAME=VALUE"),
-        (("plan", "--name", "Shop"), "--name can't be 'Shop' for storage; give 2 to 32 lower-case letters"),
-        (("up",), "the command asks before it changes AWS, and its input is no terminal; add --yes"),
-        (("down",), "the command asks for the name before it deletes, and its input is no terminal; add --confirm p"),
+        (("plan", "--name", "Shop"), "--name can't be 'Shop' for storage; give 2 to 20 lower-case letters"),
+        (("up",), "the command asks before it changes AWS, and its input is not a terminal; add --yes"),
+        (
+            ("down",),
+            "the command asks for the name before it deletes, and its input is not a terminal; add --confirm p",
+        ),
     ],
 )
 def test_a_call_that_can_not_be_meant_is_refused(s3: S3, clone: Path, words: tuple[str, ...], told: str) -> None:

@@ -62,7 +62,7 @@ def test_stacks_are_planned_made_used_and_deleted(moto_stacks: S3, clone: Path) 
 
     gone = ran("down", "--confirm", "pinlake").stderr
     assert gone.index("kinesis stack: DELETE_COMPLETE") < gone.index("storage stack: DELETE_IN_PROGRESS")
-    assert f"bucket {outputs['Bucket']} stays, with 15 objects" in gone
+    assert f"bucket {outputs['Bucket']} stays, with its objects" in gone
     assert stack_names(moto_stacks) == set()
     assert moto_stacks.client("kinesis").list_streams()["StreamNames"] == []
     assert moto_stacks.client("iam").list_roles()["Roles"] == []
@@ -147,7 +147,7 @@ def test_a_bucket_of_deleted_objects_stays(moto_stacks: S3, clone: Path) -> None
     moto_stacks.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versions)
     moto_stacks.client().put_object(Bucket=bucket, Key="dump/a", Body=b"a")
     moto_stacks.client().delete_object(Bucket=bucket, Key="dump/a")
-    assert f"bucket {bucket} stays, with 2 objects" in ran("down", "--confirm", "pinlake").stderr
+    assert f"bucket {bucket} stays, with its objects" in ran("down", "--confirm", "pinlake").stderr
 
 
 def test_machines_get_csv_and_json(moto_stacks: S3, clone: Path) -> None:

@@ -146,7 +146,10 @@ def test_what_is_missing_is_named(url: str, run: Callable[..., None], statements
             r"column ind of table user_data .* holds 2 post ids more than once, .* 2; leave",
         ),
         ("(1), (NULL), (NULL)", r"column ind of table user_data .* is NULL in 2 rows; give each row its post id"),
-        ("(1), ('x1')", r"column ind of table user_data .* holds 'x1' and more that is no whole number; make it"),
+        (
+            "(1), ('x1')",
+            r"column ind of table user_data .* holds 'x1' and other values that are not whole numbers; make it",
+        ),
         ("(1), (2.5)", r"holds 2.5 and more that is no whole number"),
     ],
 )

@@ -18,10 +18,8 @@ from pinlake.emulate.sinks.base import Deliveries, FailedFile, Message, read_fai
 from pinlake.emulate.sinks.kafka import KafkaSink
 from pinlake.errors import MachineError
 from pinlake.topics import TOPICS
-from tests.servers.kafka_broker import breaking_a_handshake, broker, messages, new_topic_id, own_broker
+from tests.servers.kafka_broker import breaking_a_handshake, messages, new_topic_id
 from tools.broker import Broker
-
-__all__ = ["broker", "own_broker"]
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +40,15 @@ def test_what_is_sent_is_there_in_its_order_with_the_post_id_as_key(broker: Brok
     assert [b'"ind": %d' % ind in value for ind, value in zip(wanted, found, strict=True)] == [True] * 50
 
 
+def test_half_a_surrogate_pair_is_sent_as_its_escape(broker: Broker, tmp_path: Path) -> None:
+    topic_id = new_topic_id(broker)
+    posting = sink(broker, topic_id, tmp_path)
+    posting.send(Message("pin", "x\ud800", '{"title": "\ud800"}'))
+    posting.close()
+    assert list(messages(broker, f"{topic_id}.pin")) == [b'{"title": "\\ud800"}']
+    assert not posting.deliveries.failed
+
+
 def test_broker_killed_in_the_middle_of_posting(own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
     posting = sink(own_broker, topic_id, tmp_path)
@@ -52,7 +59,7 @@ def test_broker_killed_in_the_middle_of_posting(own_broker: Broker, tmp_path: Pa
             time.sleep(0.01)
         own_broker.kill()
         killed.append(posting.deliveries.acknowledged.total())
-        time.sleep(5)
+        time.sleep(2)
         own_broker.start()
 
     killer = Thread(target=kill_and_bring_back, daemon=True)
@@ -80,7 +87,7 @@ def test_a_handshake_that_breaks_off_is_waited_out(
 
 def test_broker_gone_for_good(own_broker: Broker, tmp_path: Path) -> None:
     topic_id = new_topic_id(own_broker)
-    posting = sink(own_broker, topic_id, tmp_path, give_up_after=10)
+    posting = sink(own_broker, topic_id, tmp_path, give_up_after=4)
     posting.send(Message("pin", "1", '{"index": 1}'))
     posting.flush()
     own_broker.kill()

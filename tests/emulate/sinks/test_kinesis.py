@@ -178,7 +178,7 @@ def test_it_gives_up_and_keeps_what_was_not_taken(
 
 
 ERRORS = {
-    "ResourceNotFoundException": "make the stream",
+    "ResourceNotFoundException": "create the stream",
     "AccessDeniedException": "get kinesis:PutRecords",
     "ExpiredTokenException": "log in again",
     "UnrecognizedClientException": "log in again",

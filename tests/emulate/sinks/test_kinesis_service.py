@@ -10,9 +10,7 @@ from pinlake.emulate.sinks.base import Message
 from pinlake.emulate.sinks.kinesis import KinesisSink
 from pinlake.errors import MachineError
 from tests.emulate.sinks.conftest import Told, messages, send
-from tests.servers.s3_server import S3, one_s3_server, s3
-
-__all__ = ["one_s3_server", "s3"]
+from tests.servers.s3_server import S3
 
 pytestmark = pytest.mark.usefixtures("made_up_credentials")
 
@@ -59,7 +57,7 @@ def test_moto_takes_calls_that_are_as_large_as_can_be(kinesis: Any, told: Told) 
 def test_a_stream_that_is_not_in_moto(kinesis: Any, told: Told, said: list[str]) -> None:
     kinesis.delete_stream(StreamName="shop-geo")
     sent = [*messages(2), *messages(2, "geo"), *messages(2, "user")]
-    with pytest.raises(MachineError, match=r"stream shop-geo: ResourceNotFoundException.*make the stream") as raised:
+    with pytest.raises(MachineError, match=r"stream shop-geo: ResourceNotFoundException.*create the stream") as raised:
         send(KinesisSink("shop", 20, told, said.append), sent)
     assert "127.0.0.1" in str(raised.value)
     assert told.taken == sent[:2]

@@ -116,7 +116,7 @@ def test_records_without_a_report_are_sent_again(sink: KafkaRestSink, server: Se
 
 @pytest.mark.parametrize(
     ("code", "found"),
-    [(40403, "make the topic, or check the topic id"), (401, "requires credentials"), (403, "get the right")],
+    [(40403, "create the topic, or check the topic id"), (401, "requires credentials"), (403, "get the right")],
 )
 def test_what_holds_for_all_records_ends_the_run(
     sink: KafkaRestSink, server: Server, proxy: Proxy, told: Told, code: int, found: str

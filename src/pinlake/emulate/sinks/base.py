@@ -121,7 +121,7 @@ def read_failed(path: Path) -> list[Failure]:
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path} is no file of failed messages ({error!r}); give the one that a run with failures named"
+            f"{path} is not a file of failed messages ({error!r}); give the one that a run with failures named"
         ) from error
 
 

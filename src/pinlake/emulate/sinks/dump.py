@@ -183,7 +183,7 @@ class DumpSink(Sink):
             return error
         return MachineError(
             f"{str(error).rstrip('.')}. Messages kept in {self.deliveries.failures.path}: {len(lost):,}; a run with "
-            "--state goes on when it is started again, and writes them"
+            "--state continues when it is started again, and writes them"
         )
 
     def _opened(self, topic: str, number: int, offset: int, again: bool) -> _Partition:

@@ -66,13 +66,14 @@ class KafkaSink(Sink):
     def send(self, message: Message) -> None:
         """Pass the message to the client. Blocks while its queue is full. Raises MachineError if sending fails."""
         name, delivered = self._topics[message.topic]
+        key = None if message.key is None else message.key.encode("utf-8", "backslashreplace")
         if time.monotonic() >= self._next_look:
             self._producer.poll(0)
             self._check()
             self._next_look = time.monotonic() + _LOOK_EVERY
         while True:
             try:
-                self._producer.produce(name, message.value, message.key, on_delivery=delivered)
+                self._producer.produce(name, message.value, key, on_delivery=delivered)
             except BufferError:
                 # The queue of the client is full: wait until some messages are delivered or failed.
                 self._producer.poll(SAY_EVERY) or self._say(self._waiting())

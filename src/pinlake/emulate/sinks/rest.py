@@ -19,7 +19,7 @@ from pinlake.errors import public
 _V2_KINDS = {"Content-Type": "application/vnd.kafka.json.v2+json", "Accept": "application/vnd.kafka.v2+json"}
 _V3_KINDS = {"Content-Type": "application/json", "Accept": "application/json"}
 _NO_TOPIC_V2, _NO_TOPIC_V3 = 40401, 40403
-_MAKE_TOPIC = "make the topic, or check the topic id"
+_MAKE_TOPIC = "create the topic, or check the topic id"
 # Error codes of a single record for which a retry may succeed, by API version. In v3, also those of a proxy that is
 # overloaded or closes the connection.
 _RETRIABLE_V2 = 2
