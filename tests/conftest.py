@@ -53,7 +53,8 @@ _WHOLE_RUNS = ("tests/cli/", "tests/pipeline/test_faults.py", "tests/pipeline/te
 _ORDER = (
     *("tests/tools/test_making.py", "tests/pipeline/test_kill.py", "tests/cli/", "tests/pipeline/test_ways.py"),
     *("tests/pipeline/test_bundle_job.py", "tests/pipeline/test_bucket_lake.py", "tests/sink/", "tests/pipeline/"),
-    *("tests/stream/", "tests/test_machines.py", "tests/spark/", "tests/infra/", "tests/notebook/", "tests/emulate/"),
+    *("tests/stream/", "tests/ingest/", "tests/lake/", "tests/aws/", "tests/test_machines.py", "tests/spark/"),
+    *("tests/infra/", "tests/notebook/", "tests/emulate/"),
 )
 
 

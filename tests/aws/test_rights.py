@@ -11,7 +11,7 @@ from pinlake.aws.client import Aws
 from tests.aws.connect.conftest import Clouds, clouds
 from tests.aws.stacks.conftest import clone, moto_stacks
 from tests.cli.conftest import pinlake
-from tests.infra.test_policies import ACTIONS, allowed
+from tests.infra.test_policies import allowed
 from tests.servers.s3_server import S3
 
 __all__ = ["clone", "clouds", "moto_stacks"]
@@ -25,7 +25,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     def note(model: Any, **_: Any) -> None:
         action = f"{model.service_model.service_name}:{model.name}"
-        found.add(ACTIONS.get(action, action))
+        found.add(action)
 
     def making(self: Aws, service: str) -> Any:
         client = make(self, service)

@@ -34,6 +34,12 @@ def failed(code: int, *words: object) -> list[str]:
     return lines
 
 
+def refused(code: int, *words: object) -> str:
+    """The one line of a call that fails."""
+    (line,) = failed(code, *words)
+    return line
+
+
 @pytest.fixture(scope="session")
 def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("logs")

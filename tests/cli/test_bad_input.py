@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,14 +10,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.cli.conftest import Made, failed, listing, pinlake
+from tests.cli.conftest import Made, listing, pinlake, refused
 from tests.conftest import DumpWriter
-
-
-def refused(code: int, *words: object) -> str:
-    """The one line of a call that fails."""
-    (line,) = failed(code, *words)
-    return line
 
 
 @pytest.fixture
@@ -125,56 +118,6 @@ def test_a_lake_that_is_not_there(words: tuple[str, ...], tmp_path: Path) -> Non
     assert told.format("other") in refused(1, *words, "--lake", "other")
 
 
-def test_an_unknown_setting_in_the_file(tmp_path: Path) -> None:
-    (tmp_path / "pinlake.toml").write_text('laek = "x"')
-    line = refused(2, "status")
-    assert "unknown setting 'laek' in file pinlake.toml; correct its name, the settings are source, lake, " in line
-
-
-def test_an_unknown_setting_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PINLAKE_LAEK", "x")
-    assert "unknown setting 'laek' in variable PINLAKE_LAEK; correct its name, the settings are " in refused(
-        2, "settings"
-    )
-
-
-def test_a_setting_of_the_wrong_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = refused(2, "run", "--max-bad-share", 2)
-    assert "setting 'max_bad_share' from flag --max-bad-share can't be 2.0: " in line
-    assert "it is share of quarantined records" in line
-    monkeypatch.setenv("PINLAKE_LAKE_WAIT", "long")
-    assert "setting 'lake_wait' from variable PINLAKE_LAKE_WAIT can't be 'long': " in refused(2, "status")
-
-
-def test_a_flag_with_another_name_than_its_setting() -> None:
-    line = refused(2, "emulate", "seed-database", "--sql", "mysql://me:secret@host/posts")
-    assert "setting 'sql_url' from flag --sql can't be what is given: " in line
-
-
-@pytest.mark.parametrize("content", [b"lake = ", b'lake = "\xff"'])
-def test_a_settings_file_that_cant_be_read(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "bad.toml").write_bytes(content)
-    line = refused(2, "status", "--settings", "bad.toml")
-    assert "settings file bad.toml can't be read: " in line
-    assert "it must be TOML, `name = value`" in line
-
-
-def test_a_settings_file_that_is_not_there() -> None:
-    line = refused(2, "status", "--settings", "gone.toml")
-    assert "settings file gone.toml does not exist; give the path of a TOML file, or leave it out" in line
-
-
-@pytest.mark.parametrize("by", ["flag", "variable"])
-def test_a_wrong_setting_is_told_in_json_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
-    monkeypatch.setenv("PINLAKE_LAEK", "x")
-    if by == "variable":
-        monkeypatch.setenv("PINLAKE_LOG_FORMAT", "json")
-    failed = pinlake("status", *(("--log-format", "json") if by == "flag" else ()))
-    (line,) = failed.stderr.splitlines()
-    assert (failed.exit_code, failed.stdout) == (2, "")
-    assert json.loads(line)["reason"].startswith("unknown setting 'laek'")
-
-
 def test_an_unknown_answer_suggests_the_near_one() -> None:
     line = refused(2, "answer", "user_joined_by_years")
     assert "no answer is called 'user_joined_by_years', did you mean users_joined_by_year? The answers are " in line
@@ -210,9 +153,15 @@ def test_an_unknown_topic(made: Made) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("quarantine", "--format", "json", "replay"), "--format is not an option of replay"),
-        (("emulate", "--dirt", 0.1, "--gzip", "resend", "failed.jsonl"), "--dirt, --gzip stands before resend"),
-        (("holes", "--format", "csv", "accept", "--topic", "pin", "--reason", "r"), "--format stands before accept"),
+        (("quarantine", "--format", "json", "replay"), "replay has no option --format; remove it"),
+        (
+            ("emulate", "--dirt", 0.1, "--gzip", "resend", "failed.jsonl"),
+            "resend has no option --dirt, --gzip",
+        ),
+        (
+            ("holes", "--format", "csv", "accept", "--topic", "pin", "--reason", "r"),
+            "accept has no option --format",
+        ),
     ],
 )
 def test_an_option_that_a_groups_command_lacks(words: tuple[object, ...], told: str) -> None:

@@ -52,7 +52,9 @@ def test_a_key_that_java_does_not_read_is_converted_or_refused(tmp_path: Path) -
     assert found["kafka.ssl.keystore.key"].startswith(PKCS8_BEGIN)
     assert "kafka.ssl.key.password" not in found
     command = f"openssl pkcs8 -topk8 -nocrypt -in {files.hidden_pkcs1} -out {files.hidden_pkcs1}.pk8"
-    with pytest.raises(SettingsError, match=r"key in ssl\.key\.location can't be made one for .*password is") as raised:
+    with pytest.raises(
+        SettingsError, match=r"key in ssl\.key\.location can't be converted for .*password is"
+    ) as raised:
         java_config(hidden, print, {})
     assert f"convert it with `{command}`, and name" in str(raised.value)
 

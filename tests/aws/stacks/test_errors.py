@@ -94,7 +94,7 @@ def test_a_stack_that_can_not_be_updated_says_what_is_first(s3: S3, clone: Path,
 @pytest.mark.parametrize(
     ("reason", "told"),
     [
-        (DENIED, "get this right: docs/aws.md"),
+        (DENIED, "get this right: see Least rights"),
         ("Resource limit exceeded for streams", "a limit of the account is reached"),
         ("You have reached the quota of VPCs", "a limit of the account is reached"),
         ("pinlake-unity-catalog already exists", "the name is taken: choose another prefix"),

@@ -150,7 +150,7 @@ def test_what_is_missing_is_named(url: str, run: Callable[..., None], statements
             "(1), ('x1')",
             r"column ind of table user_data .* holds 'x1' and other values that are not whole numbers; make it",
         ),
-        ("(1), (2.5)", r"holds 2.5 and more that is no whole number"),
+        ("(1), (2.5)", r"holds 2.5 and other values that are not whole"),
     ],
 )
 def test_post_ids_that_are_none_are_refused(url: str, run: Callable[..., None], ids: str, message: str) -> None:
