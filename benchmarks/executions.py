@@ -46,14 +46,14 @@ def counts(folder: Path) -> Iterator[int]:
     """The SQL executions of each case. A case runs when it is requested. `folder` is empty."""
     dump = folder / "dump"
     emulate(dump, posts=_POSTS, dirt=0.02, duplicates=0.03)
-    yield _executions(folder, dump)
-    yield _executions(folder, dump)
+    yield executions(folder, dump)
+    yield executions(folder, dump)
     emulate(dump, posts=_NEW, seed=1, dirt=0.02, duplicates=0.03, append=True)
-    yield _executions(folder, dump)
+    yield executions(folder, dump)
 
 
-def _executions(folder: Path, dump: Path) -> int:
-    """The SQL executions of one `pinlake run`, which also prints the answers."""
+def executions(folder: Path, dump: Path) -> int:
+    """The SQL executions of one `pinlake run` from the dump to folder/lake, which also prints the answers."""
     log = Path(tempfile.mkdtemp(dir=folder, prefix="log-"))
     config = {**_EVENT_LOG, "spark.eventLog.dir": log.resolve().as_uri()}
     arguments = [word for name, value in config.items() for word in ("--conf", f"{name}={value}")]

@@ -22,7 +22,7 @@ from tests.servers.connect_server import connect_server
 from tests.servers.kafka_broker import broker, own_broker
 from tests.servers.s3_server import one_s3_server, s3
 
-# Imported here alone: each module that imports a fixture has its own, even of a session.
+# Imported only here: each module that imports a fixture has its own, even one of a session.
 __all__ = ["broker", "one_s3_server", "own_broker", "s3"]
 
 # The real records' folder, where there is one: those tests skip without it.

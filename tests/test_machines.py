@@ -1,4 +1,4 @@
-"""The program on machines as they are: whole runs, each in a process of its own."""
+"""The program on machines as they are, each call in a process of its own."""
 
 from __future__ import annotations
 

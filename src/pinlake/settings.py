@@ -84,7 +84,7 @@ class Settings(BaseModel):
     )
     s3_access_key: SecretStr | None = Field(None, description="id of an access key for a bucket, from the secrets file")
     s3_secret_key: SecretStr | None = Field(
-        None, description="secret of s3_access_key; without both, boto3's standard chain is used"
+        None, description="secret of s3_access_key; without both, boto3's default chain is used"
     )
     api_key: SecretStr | None = Field(None, description="key of an API gateway, sent as x-api-key")
     stream_from: str = Field(

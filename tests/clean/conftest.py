@@ -50,7 +50,7 @@ def _in_bronze(value: str | bytes | Record) -> tuple[object, ...]:
 
 @pytest.fixture(scope="session")
 def cleaned(clean_frame: Callable[..., DataFrame]) -> Callable[..., dict[str, dict[str, Any]]]:
-    """The cleaned row of each case: time stamps as text in UTC, issues as in `brief`."""
+    """The cleaned row of each case: timestamps as text in UTC, issues as in `brief`."""
 
     def collect(topic: str, records: dict[str, str | bytes | Record]) -> dict[str, dict[str, Any]]:
         found = {}

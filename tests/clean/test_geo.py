@@ -1,4 +1,4 @@
-"""Clean places: coordinates and their bounds, time stamps in UTC, countries as they are."""
+"""Clean places: coordinates and their bounds, timestamps in UTC, countries as they are."""
 
 from tests.rows import record
 

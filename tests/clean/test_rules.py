@@ -136,7 +136,7 @@ def test_times_with_a_zone_a_fraction_or_since_1970_are_instants_in_every_time_z
 
 
 def instant(text):
-    """The time stamp as a plain text where it is one of the three spellings of a real date, else None."""
+    """The timestamp as a plain text where it is one of the three spellings of a real date, else None."""
     text = text.strip(" ")
     for date, between in (("-", " "), ("-", "T"), (":", " ")):
         try:

@@ -48,11 +48,11 @@ def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, log_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty current folder, and no settings but the folder of the logs."""
-    _leave_only_logs(monkeypatch, log_folder)
+    leave_only_logs(monkeypatch, log_folder)
     monkeypatch.chdir(tmp_path)
 
 
-def _leave_only_logs(monkeypatch: pytest.MonkeyPatch, log_folder: Path) -> None:
+def leave_only_logs(monkeypatch: pytest.MonkeyPatch, log_folder: Path) -> None:
     for name in [name for name in os.environ if name.startswith("PINLAKE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PINLAKE_LOG_FOLDER", str(log_folder))
@@ -76,7 +76,7 @@ def made(spark: SparkSession, log_folder: Path, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("made")
     dump, lake = folder / "dump", folder / "lake"
     with pytest.MonkeyPatch.context() as monkeypatch:
-        _leave_only_logs(monkeypatch, log_folder)
+        leave_only_logs(monkeypatch, log_folder)
         monkeypatch.chdir(folder)
         emulated = pinlake(
             *("emulate", "--to", dump, "--posts", 60, "--dirt", 0.1, "--duplicates", 0.1, "--format", "json")

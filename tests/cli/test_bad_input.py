@@ -153,10 +153,10 @@ def test_an_unknown_topic(made: Made) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("quarantine", "--format", "json", "replay"), "replay has no option --format; remove it"),
+        (("quarantine", "--format", "json", "replay"), "replay has no option --format; take it out"),
         (
             ("emulate", "--dirt", 0.1, "--gzip", "resend", "failed.jsonl"),
-            "resend has no option --dirt, --gzip",
+            "resend has no option --dirt or --gzip",
         ),
         (
             ("holes", "--format", "csv", "accept", "--topic", "pin", "--reason", "r"),

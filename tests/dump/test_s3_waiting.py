@@ -196,3 +196,23 @@ def test_whether_an_object_is_ones_own_cant_be_told(s3: S3, store: S3Store) -> N
     s3.rule = lambda method, path: next(puts) if method == "PUT" else (403, DENIED)
     with pytest.raises(MachineError, match=r"whether t/1 was written isn't known, .* is forbidden .* s3:GetObject"):
         store.write("t/1", b"x")
+
+
+def test_a_page_after_a_lost_answer_is_no_other_content(s3: S3, store: S3Store) -> None:
+    puts = iter(["lose", None])
+    s3.rule = lambda method, path: next(puts) if method == "PUT" else (200, b"<html>Log in</html>")
+    with pytest.raises(MachineError, match="whether t/1 was written isn't known"):
+        store.write("t/1", b"x")
+
+
+def test_an_object_that_is_removed_after_a_lost_answer_was_not_replaced(s3: S3, store: S3Store) -> None:
+    tag = store.replace("t/1", b"x", None)
+    puts = iter(["lose"])
+
+    def rule(method: str, path: str) -> str | None:
+        if method == "GET":
+            s3.client().delete_object(Bucket="landing", Key="dumps/a/t/1")
+        return next(puts, None) if method == "PUT" else None
+
+    s3.rule = rule
+    assert store.replace("t/1", b"y", tag) is None

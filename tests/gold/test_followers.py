@@ -54,7 +54,7 @@ JOINED = [
 
 
 def test_the_median_by_year_of_joining_not_of_posting(posts, expect, any_time_zone):
-    # Every post is of one year: a question that took the wrong time stamp would have one row.
+    # Every post is of one year: a question that took the wrong timestamp would have one row.
     rows = posts("date_joined age follower_count timestamp", [(*row, "2018-06-01T00:00:00") for row in JOINED])
     columns = "join_year median_follower_count"
     expect(median_followers_by_join_year(count_followers(rows)), columns, [(2015, 2.0), (2016, 50.5), (2020, 7.0)])

@@ -69,6 +69,7 @@ def test_a_right_is_for_named_actions_on_named_resources(name: str) -> None:
         if statement["Effect"] == "Allow":
             for action in listed(statement["Action"]):
                 if not _ACTION.fullmatch(action):
+                    assert re.fullmatch("[a-z0-9]+:[A-Z][A-Za-z]+[*]", action), action
                     assert "#" in lines[action.start_mark.line], f"no reason in line {action.start_mark.line + 1}"
         for resource in listed(statement.get("Resource", [])):
             if resource == "*":

@@ -93,9 +93,10 @@ def test_a_job_that_succeeds_though_a_task_failed_says_so(run: Any) -> None:
 
 
 @pytest.mark.slow
-def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: Any) -> None:
+def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: Any, tmp_path: Path) -> None:
     inner = {"tasks": [notebook_task("slow"), notebook_task("next", notebook="slow")]}
-    slow = {"slow": ["import time\ntime.sleep(60)"]}
+    done = tmp_path / "done"
+    slow = {"slow": [f"import pathlib, time\ntime.sleep(60)\npathlib.Path({str(done)!r}).touch()"]}
     result = run([job_task("starts", "inner", timeout_seconds=1)], slow, others={"inner": inner})
     assert (result.state, result.task("starts").state) == (State.TIMED_OUT, State.TIMED_OUT)
     assert states(result.task("starts").job) == {"slow": "timed out", "next": "canceled"}
@@ -103,6 +104,7 @@ def test_time_is_limited_by_the_task_the_job_and_the_job_that_started_it(run: An
     assert states(result.task("starts").job) == {"slow": "timed out", "next": "canceled"}
     result = run([job_task("starts", "inner")], slow, others={"inner": {**inner, "timeout_seconds": 1}})
     assert states(result.task("starts").job) == {"slow": "timed out", "next": "canceled"}
+    assert not done.exists(), "the notebook ran to its end"
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def expected(at_once: System) -> dict[str, list[str]]:
 
 @pytest.fixture
 def time_zone(request: pytest.FixtureRequest, spark: SparkSession) -> Iterator[None]:
-    """The session has another time zone; the test's own queries run in UTC again, as time stamps print in it."""
+    """The session has another time zone; the test's own queries run in UTC again, as timestamps print in it."""
     spark.conf.set("spark.sql.session.timeZone", request.param)
     yield
     spark.conf.set("spark.sql.session.timeZone", "UTC")

@@ -61,14 +61,14 @@ def produce(broker: Broker, topic: str, values: Sequence[bytes | None], partitio
     assert producer.flush(30) == 0
 
 
-def messages(broker: Broker, topic: str, partition: int = 0) -> list[Any]:
-    """All values of a partition, as the broker has them."""
+def messages(broker: Broker, topic: str, partition: int = 0, part: str = "value") -> list[Any]:
+    """All values of a partition, or all keys, as the broker has them."""
     consumer = Consumer({"bootstrap.servers": broker.servers, "group.id": uuid4().hex}, logger=quiet())
     low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
     consumer.assign([TopicPartition(topic, partition, low)])
     found: list[Any] = []
     while len(found) < high - low:
-        found += [message.value() for message in consumer.consume(high - low - len(found), 1)]
+        found += [getattr(message, part)() for message in consumer.consume(high - low - len(found), 1)]
     consumer.close()
     return found
 

@@ -81,7 +81,7 @@ def test_it_tells_how_much_there_is_what_changed_what_the_answers_say_and_what_i
         Line("offsets that no object covers", "7", "+7"),
         Line("posts that a topic lacks", "300", "+300"),
         Line("kinds of drift", "extra"),
-        Line("names that are no objects", "lost"),
+        Line("names that are not objects", "lost"),
     ]
 
 

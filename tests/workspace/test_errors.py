@@ -54,15 +54,15 @@ def test_credentials_that_are_refused(server: Server, doctor: Doctor) -> None:
             "InternalError: something broke",
             "run again; if the error persists, see the status page of Databricks",
         ),
-        (Reply(text=HTML), "the answer is not JSON, so it is not from a workspace", "DATABRICKS_HOST must be"),
+        (Reply(text=HTML), "the answer is not that of a workspace", "DATABRICKS_HOST must be"),
         (Reply(text=HTML, status=403), "not allowed (403): Sign in", "have its owner run GRANT USE CATALOG"),
         (
             Reply(text="nothing", status=502),
-            "the answer is not JSON, so it is not from a workspace",
+            "the answer is not that of a workspace",
             "DATABRICKS_HOST must",
         ),
-        (Reply(body=["a list"]), "the answer is not JSON, so it is not from a workspace", "DATABRICKS_HOST must be"),
-        (Reply(body="a text"), "the answer is not JSON, so it is not from a workspace", "DATABRICKS_HOST must be"),
+        (Reply(body=["a list"]), "the answer is not that of a workspace", "DATABRICKS_HOST must be"),
+        (Reply(body="a text"), "the answer is not that of a workspace", "DATABRICKS_HOST must be"),
     ],
 )
 def test_what_the_workspace_answers(server: Server, doctor: Doctor, reply: Reply, found: str, remedy: str) -> None:
@@ -100,7 +100,7 @@ def test_a_wait_of_an_hour_is_not_waited_for(server: Server, doctor: Doctor) -> 
     server.answers[CATALOG] = error(429, "REQUEST_LIMIT_EXCEEDED", "slow down", Retry_After="3600")
     started = time.monotonic()
     _, lines = doctor()
-    assert lines["catalog lakes"]["found"] == "too many requests (429), also after retries: slow down"
+    assert lines["catalog lakes"]["found"] == "too many requests (429): slow down"
     assert lines["catalog lakes"]["remedy"] == "wait some minutes and run again"
     assert server.times(CATALOG) == 1
     assert time.monotonic() - started < 20

@@ -50,7 +50,7 @@ def delete(aws: Aws, stack: Stack, short: str, role: str | None, say: Say) -> No
 def clear(aws: Aws, bucket: str) -> str | None:
     """Delete a bucket if it is empty, and return what is to be said about it. None if it does not exist.
 
-    S3 deletes no bucket that holds anything, also if these are only old versions of objects.
+    S3 deletes no bucket that holds anything, even if these are only old versions of objects.
     """
     try:
         aws.ask("s3", "delete_bucket", f"bucket {bucket}", Bucket=bucket)

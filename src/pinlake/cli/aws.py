@@ -204,7 +204,7 @@ def down(
     from pinlake.aws.removal import buckets, clear, delete
 
     if confirmed is None:
-        _check_terminal("for the name before it deletes", f"--confirm {name}")
+        _check_terminal("for the prefix before it deletes", f"--confirm {name}")
     with _stopped("nothing was deleted"):
         existing = _existing(aws, templates, name, bool(stacks))
         if not existing:

@@ -153,7 +153,7 @@ def _hand_on(context: typer.Context) -> None:
     given = [key for key, source in sources.items() if source and source.name == "COMMANDLINE"]
     options = {parameter.name: parameter.opts[0] for parameter in group.params}
     if unknown := [options[key] for key in given if key not in taken]:
-        raise UsageError(f"{name} has no option {', '.join(unknown)}; remove it")
+        raise UsageError(f"{name} has no option {' or '.join(unknown)}; take it out")
     context.default_map = {name: {key: context.params[key] for key in given}}
 
 

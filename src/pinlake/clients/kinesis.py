@@ -62,7 +62,7 @@ _REMEDIES = {
 def kinesis_client(give_up_after: float) -> Any:
     """Return a client without retries of its own, since those of boto3 are silent and ignore our time limit.
 
-    Credentials, region and endpoint come from boto3's standard chain. `give_up_after` is in seconds. Raises
+    Credentials, region and endpoint come from boto3's default chain. `give_up_after` is in seconds. Raises
     MachineError if credentials or region are missing.
     """
     seconds = min(_ANSWER_SECONDS, give_up_after)

@@ -109,7 +109,7 @@ def last_offset() -> Column:
 def object_of_row() -> Column:
     """The object of a row of bronze: end (its last offset), is_object, path, size, modified.
 
-    The highest one ends a partition. An object that ends with a message of a stream is higher than that message.
+    The highest one ends a partition. With the same end, an object is higher than a message of a stream.
     """
     is_object = ~_is_message(F.col("path"), KAFKA_ROOT, KINESIS_ROOT)
     modified = F.unix_micros("modified").alias("modified")

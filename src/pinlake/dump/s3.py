@@ -24,6 +24,7 @@ T = TypeVar("T")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 # Error codes: an object does not exist, and the condition of a request is false.
 IS_GONE = ("NoSuchKey", "404")
+_KINDS: dict[str, type[OSError]] = {"AccessDenied": PermissionError, **dict.fromkeys(IS_GONE, FileNotFoundError)}
 _IS_FALSE = ("PreconditionFailed", "412")
 
 _log = logging.getLogger("pinlake.dump")
@@ -194,8 +195,8 @@ class S3Store(Store):
     def replace(self, key: str, content: bytes, tag: str | None) -> str | None:
         """Write the object if it has this ETag, or if `tag` is None and it doesn't exist.
 
-        Returns the new ETag, or None if the condition is false. Raises MachineError if it can't be written. Replace an
-        object only by a content that it never had, so that a write whose response was lost can be recognized.
+        Returns the new ETag, or None if the condition is false. Raises MachineError if it can't be written. A write
+        whose response was lost is recognized by its content, so each call that matters needs a different one.
         """
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         tries = 0
@@ -204,8 +205,7 @@ class S3Store(Store):
             nonlocal tries
             tries += 1
             answer = s3.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content, **condition)
-            _checked(answer, "ETag")
-            return str(answer["ETag"])
+            return str(_checked(answer, "ETag")["ETag"])
 
         try:
             return self._tried(put)
@@ -219,11 +219,13 @@ class S3Store(Store):
         """The ETag of the object if it has this content. Compares bytes: an ETag isn't always the MD5."""
 
         def get(s3: Any) -> str | None:
-            answer = s3.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            answer = _checked(s3.get_object(Bucket=self._bucket, Key=self._prefix + key), "ETag")
             return str(answer["ETag"]) if answer["Body"].read() == content else None
 
         try:
             return self._of_object(key, get)
+        except FileNotFoundError:
+            return None
         except (OSError, SourceError) as error:
             raise MachineError(
                 f"bucket {self.root}: whether {key} was written isn't known, its answer was lost, and what is there "
@@ -236,7 +238,7 @@ class S3Store(Store):
             return self._tried(ask)
         except AWS_ERRORS as error:
             if problem := of_one_object(error):
-                kind = PermissionError if code_of(error) == "AccessDenied" else OSError
+                kind = _KINDS.get(code_of(error), OSError)
                 raise kind(None, problem) from error
             raise SourceError(self._told(f"can't give {key}", error)) from error
 

@@ -69,7 +69,7 @@ def pick(topic: Topic, share: float, random: Random) -> Speck | None:
 
 
 def respelled(topic: Topic, record: Record) -> Record:
-    """Return the record with its time stamps in the next spelling. After cleaning, both are equal."""
+    """Return the record with its timestamps in the next spelling. After cleaning, both are equal."""
     times = _times_of(topic)
     return {
         name: _next_spelling(value) if name.strip().lower() in times and isinstance(value, str) else value

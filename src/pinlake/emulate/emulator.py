@@ -84,7 +84,7 @@ def emulate(
     - With `rows`, `posts` is the maximum in sequential order and the exact number in random order.
     - `endless` runs until `pace` stops it.
     - `dirt` is the share of records, 0 … 1, that get dirt.
-    - `duplicates` is the share of posts, 0 … 1, that are sent a second time. About half of these have their time stamps
+    - `duplicates` is the share of posts, 0 … 1, that are sent a second time. About half of these have their timestamps
       in another spelling.
     - `failures` keeps the messages that could not be delivered. The default is a file in the dump folder.
     - `state` is a file that stores the progress. A run that finds the file continues from there.

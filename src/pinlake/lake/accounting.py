@@ -73,8 +73,8 @@ def check_sums(counts: Sequence[TopicCount]) -> None:
                 raise AccountingError(
                     f"topic {count.topic}: {name} = {' + '.join(names)} does not hold, {whole:,} is not {parts:,}. If "
                     "a replay, or a rebuild of some days, was stopped, run it again. Otherwise a table was changed "
-                    "manually or lost: `pinlake rebuild silver` (in a workspace the job backfill) rebuilds all tables "
-                    "except bronze, and a new lake from the dump rebuilds all tables"
+                    "manually or lost: run `pinlake rebuild silver`, in a workspace the job backfill; if bronze was "
+                    "changed, read the dump into a new lake"
                 )
 
 

@@ -63,7 +63,7 @@ OBJECT_REPORT = Table(
     "Names in the dump that are not objects of a topic, one row per kind, and objects found late, changed or lost",
     (
         Column("topic", "string", "pin, geo or user; null outside the topics' folders"),
-        Column("path", "string", "path in the dump; of names that are no objects the first of their kind"),
+        Column("path", "string", "path in the dump; for names that are not objects, the first of their kind"),
         Column(
             "kind",
             "string",

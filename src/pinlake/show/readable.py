@@ -8,7 +8,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType, Timestam
 
 
 def readable(frame: DataFrame) -> DataFrame:
-    """The same rows with time stamps as text in UTC. Columns are named by their places: two may have one name."""
+    """The same rows with timestamps as text in UTC. Columns are named by their places: two may have one name."""
     places = [str(number) for number in range(len(frame.columns))]
     return frame.toDF(*places).select(
         *[_readable(F.col(name), field.dataType).alias(name) for name, field in zip(places, frame.schema, strict=True)]
@@ -16,7 +16,7 @@ def readable(frame: DataFrame) -> DataFrame:
 
 
 def _readable(column: Column, kind: DataType) -> Column:
-    """The column with its time stamps as text, all the way down: collected, one takes on this process's time zone."""
+    """The column with its timestamps as text, all the way down: collected, one takes on this process's time zone."""
     if "timestamp" not in kind.simpleString():
         return column
     match kind:

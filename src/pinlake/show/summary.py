@@ -53,7 +53,7 @@ def summary(lake: Lake) -> list[Line]:
             if now.get(count)
         ),
         *_kinds("kinds of drift", views.drifted(lake)),
-        *_kinds("names that are no objects", views.strange_objects(lake)),
+        *_kinds("names that are not objects", views.strange_objects(lake)),
     ]
 
 

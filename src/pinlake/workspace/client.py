@@ -140,7 +140,7 @@ def _explained(client: WorkspaceClient, error: Exception, missing: str, refused:
         error = error.__cause__ or error.__context__ or error  # type: ignore[assignment]
     said = first_line(Exception(_without_secrets(client, str(error)))).split(". Config:")[0]
     if said.startswith("unable to parse response"):
-        return "the answer is not JSON, so it is not from a workspace", WRONG_HOST
+        return "the answer is not that of a workspace", WRONG_HOST
     match error:
         case Unauthenticated():
             return f"the credentials are refused (401): {said}", LOG_IN_AGAIN
@@ -149,14 +149,14 @@ def _explained(client: WorkspaceClient, error: Exception, missing: str, refused:
         case NotFound():
             return f"not there (404): {said}", missing
         case TooManyRequests():
-            return f"too many requests (429), also after retries: {said}", "wait some minutes and run again"
+            return f"too many requests (429): {said}", "wait some minutes and run again"
         case DatabricksError():
             return (
                 f"{type(error).__name__}: {said}",
                 "run again; if the error persists, see the status page of Databricks",
             )
         case requests.JSONDecodeError() | TypeError() | AttributeError() | LookupError():
-            return "the answer is not JSON, so it is not from a workspace", WRONG_HOST
+            return "the answer is not that of a workspace", WRONG_HOST
         case requests.Timeout() | TimeoutError():
             return f"no answer within {client.config.http_timeout_seconds:g} s", "look at the network, or run again"
         case requests.RequestException():

@@ -134,7 +134,7 @@ def test_the_reason_of_a_failure_has_its_remedy(reason: str, told: str) -> None:
         (("up",), "the command asks before it changes AWS, and its input is not a terminal; add --yes"),
         (
             ("down",),
-            "the command asks for the name before it deletes, and its input is not a terminal; add --confirm p",
+            "the command asks for the prefix before it deletes, and its input is not a terminal; add --confirm p",
         ),
     ],
 )

@@ -78,7 +78,7 @@ class KinesisBatches(BatchSink):
 class KinesisSink(KinesisBatches):
     """Calls PutRecords with boto3.
 
-    Credentials, region and endpoint come from boto3's standard chain.
+    Credentials, region and endpoint come from boto3's default chain.
     """
 
     def __init__(self, stream_prefix: str, give_up_after: float, deliveries: Deliveries, say: Say = silent) -> None:
