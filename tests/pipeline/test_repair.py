@@ -101,9 +101,7 @@ def test_restored_bronze_is_read_on_and_silver_says_what_to_do(loaded: System, t
     loaded.run_to_silver()
     loaded.lake.register()
     loaded.spark.sql(f"RESTORE TABLE {loaded.settings.database}.bronze TO VERSION AS OF {before}")
-    with pytest.raises(
-        AccountingError, match=r"`pinlake rebuild silver`, .*; if bronze was changed, read the dump"
-    ):
+    with pytest.raises(AccountingError, match=r"`pinlake rebuild silver`, .*; if bronze was changed, read the dump"):
         loaded.run_to_silver()
     assert loaded.lake.read("bronze").count() == 18
     pipeline.run_rebuild(loaded.lake, loaded.settings, pipeline.new_run(), "silver")
