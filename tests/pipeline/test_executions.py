@@ -19,15 +19,16 @@ def test_a_run_asks_spark_no_more_often_than_it_has_to(
     leave_only_logs(monkeypatch, tmp_path)
 
     def of_this_session() -> int:
-        before = next_id()
+        before = last_execution()
         done = pinlake("run", "--source", tmp_path / "dump", "--lake", tmp_path / "lake")
         assert done.exit_code == 0, done.stderr
-        return next_id() - before - 1
+        return last_execution() - before
 
-    def next_id() -> int:
-        assert spark._jvm is not None
-        return int(spark._jvm.org.apache.spark.sql.execution.SQLExecution.nextExecutionId())
+    def last_execution() -> int:
+        spark._jsc.sc().listenerBus().waitUntilEmpty()
+        return int(spark._jsparkSession.sharedState().statusStore().executionsList().last().executionId())
 
+    assert spark.range(1).count() == 1  # so that there is a last one
     emulate(tmp_path / "dump", posts=1_000, dirt=0.02, duplicates=0.03)
     # The second one in a process of its own, as users start it, with Spark's event log.
     found = [of_this_session(), executions(tmp_path, tmp_path / "dump")]
