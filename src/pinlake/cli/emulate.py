@@ -59,9 +59,7 @@ def emulate(
     endless: Annotated[bool, typer.Option("--endless", help="Run until Ctrl-C.")] = False,
     rate: Annotated[float | None, typer.Option("--rate", min=0.001, help="Maximum number of posts per second.")] = None,
     seed: SeedFlag = 0,
-    dirt: Annotated[
-        float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt, from 0 to 1.")
-    ] = 0.0,
+    dirt: Annotated[float, typer.Option("--dirt", min=0, max=1, help="Share of records that get dirt.")] = 0.0,
     duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=1, help="Share of posts sent twice.")] = 0.0,
     flush_size: FlushFlag = 1,
     partitions: PartitionsFlag = 1,
