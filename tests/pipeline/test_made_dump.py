@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from pinlake import pipeline
 from pinlake.emulate.dirt import KINDS
@@ -72,21 +71,14 @@ def expected(at_once: System) -> dict[str, list[str]]:
     return at_once.content(*SILVER, "answers")
 
 
-@pytest.fixture
-def time_zone(request: pytest.FixtureRequest, spark: SparkSession) -> Iterator[None]:
-    """The session has another time zone; the test's own queries run in UTC again, as timestamps print in it."""
-    spark.conf.set("spark.sql.session.timeZone", request.param)
-    yield
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
-
-
 def found_in_utc(system: System) -> dict[str, list[str]]:
+    """The content, in UTC: timestamps print in the session's time zone."""
     system.spark.conf.set("spark.sql.session.timeZone", "UTC")
     return system.content(*SILVER, "answers")
 
 
-@pytest.mark.parametrize("time_zone", ["America/Los_Angeles"], indirect=True)
-@pytest.mark.usefixtures("time_zone")
+@pytest.mark.parametrize("any_time_zone", ["America/Los_Angeles"], indirect=True)
+@pytest.mark.usefixtures("any_time_zone")
 def test_three_slices_in_another_time_zone_equal_one_run(
     dump: tuple[Path, Truth], expected: dict[str, list[str]], system, tmp_path: Path
 ) -> None:
@@ -98,8 +90,8 @@ def test_three_slices_in_another_time_zone_equal_one_run(
     assert found_in_utc(sliced) == expected
 
 
-@pytest.mark.parametrize("time_zone", ["Pacific/Auckland"], indirect=True)
-@pytest.mark.usefixtures("time_zone")
+@pytest.mark.parametrize("any_time_zone", ["Pacific/Auckland"], indirect=True)
+@pytest.mark.usefixtures("any_time_zone")
 def test_objects_in_any_order_in_another_time_zone_equal_one_run(
     dump: tuple[Path, Truth], expected: dict[str, list[str]], system, tmp_path: Path
 ) -> None:

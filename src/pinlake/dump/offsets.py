@@ -5,14 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, MESSAGE_PATH, ObjectName, is_message
+from pinlake.dump.objects import KAFKA_ROOT, KINESIS_ROOT, MESSAGE_PATH, ObjectName
 
 
 class Hole(NamedTuple):
@@ -63,7 +61,7 @@ class Progress:
         if last["end"] + 1 < self.ends.get(partition, 0):
             return
         self.ends[partition], self.last[partition] = last["end"] + 1, _known(last)
-        if is_message(last["path"]):
+        if not last["is_object"]:
             self.streamed.add(partition)
 
     def straddling(self, names: Iterable[ObjectName]) -> set[ObjectName]:
@@ -111,9 +109,11 @@ def object_of_row() -> Column:
 
     The highest one ends a partition. With the same end, an object is higher than a message of a stream.
     """
-    is_object = ~_is_message(F.col("path"), KAFKA_ROOT, KINESIS_ROOT)
-    modified = F.unix_micros("modified").alias("modified")
-    return F.struct(last_offset().alias("end"), is_object.alias("is_object"), "path", "size", modified)
+    path, modified = F.col("path"), F.unix_micros("modified").alias("modified")
+    # The prefix is cheap to check. It avoids the pattern for the objects of a dump.
+    of_stream = path.startswith(f"{KAFKA_ROOT}/") | path.startswith(f"{KINESIS_ROOT}/")
+    is_object = ~(of_stream & path.rlike(MESSAGE_PATH))
+    return F.struct(last_offset().alias("end"), is_object.alias("is_object"), path, "size", modified)
 
 
 def by_partition(bronze: DataFrame) -> DataFrame:
@@ -130,8 +130,9 @@ def by_partition(bronze: DataFrame) -> DataFrame:
     )
     expected = F.coalesce(F.col("before.end") + 1, F.lit(0))
     # Kinesis records are numbered per topic, so the numbers within a shard have gaps that aren't holes.
+    is_kafkas = F.col("object.is_object") | ~F.col("object.path").startswith(f"{KINESIS_ROOT}/")
     hole = F.when(
-        (F.col("object_offset") > expected) & ~_is_message(F.col("object.path"), KINESIS_ROOT),
+        (F.col("object_offset") > expected) & is_kafkas,
         F.struct(expected.alias("first"), (F.col("object_offset") - 1).alias("last"), "before"),
     )
     return (
@@ -147,13 +148,6 @@ def by_partition(bronze: DataFrame) -> DataFrame:
     )
 
 
-def _is_message(path: Column, *roots: str) -> Column:
-    """True for the path of a message from a stream with one of these roots."""
-    # The prefix is cheap to check. It avoids the pattern for the objects of a dump.
-    begins = reduce(or_, (path.startswith(f"{root}/") for root in roots))
-    return begins & path.rlike(MESSAGE_PATH)
-
-
 def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str, Progress]:
     """The progress by topic, from rows of `by_partition`. `accepted` are the accepted holes."""
     by_topic: dict[str, Progress] = {}
@@ -166,7 +160,7 @@ def progress_of(rows: Iterable[Row], accepted: Sequence[Hole] = ()) -> dict[str,
             topic.missing += missing
             topic.accepted += explained
             begins = bool(missing) and missing[0].first == hole["first"]
-            if begins and hole["before"] is not None and not is_message(hole["before"]["path"]):
+            if begins and hole["before"] is not None and hole["before"]["is_object"]:
                 topic.before_holes.append(_known(hole["before"]))
     return by_topic
 

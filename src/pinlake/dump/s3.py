@@ -16,15 +16,14 @@ from botocore.parsers import ResponseParserError
 
 from pinlake.clients.waits import Patience
 from pinlake.dump.s3_client import AT_ONCE, Endpoints, find_endpoints, keys_of, keys_of_variables, make_client
-from pinlake.dump.s3_errors import AWS_ERRORS, code_of, is_passing, of_one_object, short, tell
+from pinlake.dump.s3_errors import AWS_ERRORS, IS_GONE, code_of, is_passing, of_one_object, short, tell
 from pinlake.dump.store import Content, Entry, Stat, Store, is_hidden
 from pinlake.errors import MachineError, SourceError, UsageError
 
 T = TypeVar("T")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
-# Error codes: an object does not exist, and the condition of a request is false.
-IS_GONE = ("NoSuchKey", "404")
 _KINDS: dict[str, type[OSError]] = {"AccessDenied": PermissionError, **dict.fromkeys(IS_GONE, FileNotFoundError)}
+# Error codes: the condition of a request is false.
 _IS_FALSE = ("PreconditionFailed", "412")
 
 _log = logging.getLogger("pinlake.dump")

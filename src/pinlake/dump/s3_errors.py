@@ -46,9 +46,10 @@ _PASSING_ERRORS = (
 # Permanent TLS errors: untrusted certificates, servers without TLS, a missing AWS_CA_BUNDLE.
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "No such file")
 
+# Error codes: the object does not exist.
+IS_GONE = ("NoSuchKey", "404")
 _OF_ONE_OBJECT = {
-    "NoSuchKey": "no longer exists",
-    "404": "no longer exists",
+    **dict.fromkeys(IS_GONE, "no longer exists"),
     "AccessDenied": "is forbidden",
     "InvalidObjectState": "is archived and must be restored first",
 }

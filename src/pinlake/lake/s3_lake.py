@@ -6,8 +6,8 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
-from pinlake.dump.s3 import IS_GONE, S3Store
-from pinlake.dump.s3_errors import AWS_ERRORS, code_of
+from pinlake.dump.s3 import S3Store
+from pinlake.dump.s3_errors import AWS_ERRORS, IS_GONE, code_of
 from pinlake.errors import MachineError
 
 T = TypeVar("T")
